@@ -1,0 +1,133 @@
+/*
+ * What host and guest say to each other over the framed channels (base/frame.h): the numbers, and the
+ * payload of each as struct and field table. Both ends use these; both treat the other as hostile. Protocol
+ * 1 is measured into images and will be served for years: fields are added, never changed.
+ *
+ * org.cvmd.agent.0. The host speaks first and repeats HELLO until it is answered; each HELLO after a
+ * (re)connect or a reset has a new session number, which every later frame of both sides carries. A frame
+ * with another session is dropped. Requests carry an id which the answer repeats. org.cvmd.tee.0 (simulated
+ * platforms and the testbed). The guest repeats REPORT_REQUEST until answered; the session is the guest's
+ * own random number, so that an answer to an earlier boot is dropped.
+ */
+#pragma once
+
+#include "attest/formula.h"
+#include "base/frame.h"
+#include "base/json.h"
+
+#define CVM_AGENT_PROTOCOL 1
+#define CVM_AGENT_PORT "org.cvmd.agent.0"
+#define CVM_TEE_PORT "org.cvmd.tee.0"
+
+enum cvm_message {
+        /* host to agent */
+        CVM_MSG_HELLO = 0x01,            /* struct msg_hello */
+        CVM_MSG_BINDING = 0x02,          /* struct msg_binding */
+        CVM_MSG_EVIDENCE_REQUEST = 0x03, /* struct msg_evidence_request */
+        CVM_MSG_SECRET = 0x04,           /* struct msg_envelope */
+        CVM_MSG_APPROVAL = 0x05,         /* struct msg_envelope */
+        CVM_MSG_STOP = 0x06,             /* struct msg_stop: please end, with a BYE */
+        CVM_MSG_BYE_ACK = 0x07,          /* struct msg_ack: the host has the BYE durably */
+        /* agent to host */
+        CVM_MSG_WELCOME = 0x81,  /* struct msg_welcome: answer to HELLO */
+        CVM_MSG_STATUS = 0x82,   /* struct msg_status: after BINDING and whenever it changes */
+        CVM_MSG_EVIDENCE = 0x83, /* struct msg_evidence */
+        CVM_MSG_RECEIPT = 0x84,  /* struct msg_envelope: signed receipt, answer to SECRET */
+        CVM_MSG_APPROVED = 0x85, /* struct msg_ack: answer to APPROVAL */
+        CVM_MSG_BYE = 0x86,      /* struct msg_envelope: signed BYE, id 0 */
+        CVM_MSG_REFUSED = 0x87,  /* struct msg_refused: answer to any request that was refused */
+        /* guest to tee, tee to guest */
+        CVM_MSG_REPORT_REQUEST = 0x41, /* struct msg_report_request */
+        CVM_MSG_REPORT = 0xc1,         /* struct msg_report */
+        CVM_MSG_REPORT_REFUSED = 0xc2, /* struct msg_refused */
+};
+
+struct msg_hello {
+        uint32_t protocol_min, protocol_max;
+};
+
+struct msg_welcome {
+        uint32_t protocol;
+        char *agent;               /* name and version, words for people */
+        struct cvm_bytes kem, sig; /* SPKIs of this boot's keyset */
+        uint32_t suite;
+        bool simulated; /* which kind of evidence this guest has */
+        bool unowned;   /* no cvm.owner on its command line: takes no binding and no secret */
+};
+
+struct msg_binding {
+        uint64_t id;
+        char *envelope;
+        struct cvm_bytes owner; /* SPKI, 44 bytes, checked by its digest */
+};
+
+struct msg_status {
+        char *waits_for;                  /* "binding", "approval", "secret:NAME", "" = nothing */
+        char **secrets;                   /* names that are installed */
+        bool provisioned;                 /* all required secrets are installed */
+        uint8_t binding[CVM_SHA384_SIZE]; /* the frozen one; absent before */
+        bool has_binding;
+        uint64_t generation;
+};
+
+struct msg_evidence_request {
+        uint64_t id;
+        uint8_t nonce[CVM_NONCE_SIZE];
+};
+
+struct msg_evidence {
+        uint64_t id;
+        struct cvm_bytes report;       /* as the hardware gave it */
+        struct cvm_bytes certificates; /* certificate table, absent where the host gave none */
+        uint8_t nonce[CVM_NONCE_SIZE];
+        uint64_t generation;
+};
+
+struct msg_envelope {
+        uint64_t id;
+        char *envelope;
+};
+
+struct msg_stop {
+        uint64_t id;
+        bool reboot;
+        uint8_t mid[16]; /* label for the BYE, zeros: none */
+};
+
+struct msg_ack {
+        uint64_t id;
+};
+
+struct msg_refused {
+        uint64_t id;
+        char *code; /* "CVM-..." */
+        char *text;
+};
+
+struct msg_report_request {
+        uint8_t report_data[CVM_REPORT_DATA_SIZE];
+};
+
+struct msg_report {
+        struct cvm_bytes report;
+        struct cvm_bytes certificates;
+};
+
+/* One row per message: its payload's fields and size, and how to free what a read has filled in. */
+struct cvm_message_kind {
+        uint8_t type;
+        const char *name;
+        const struct cvm_json_field *fields;
+        size_t size;
+        void (*done)(void *message);
+};
+
+/* NULL: no such message. */
+const struct cvm_message_kind *cvm_message_kind(uint8_t type);
+
+/* The payload of a frame into *message (kind->size bytes, zeroed by the caller; freed with kind->done). */
+int cvm_message_read(const struct cvm_message_kind *kind, const struct cvm_frame *frame, void *message,
+                     struct cvm_error *err);
+/* A whole frame from *message. */
+int cvm_message_make(uint8_t type, uint64_t session, const void *message, struct cvm_bytes *ret,
+                     struct cvm_error *err);

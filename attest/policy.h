@@ -1,0 +1,46 @@
+/*
+ * The policy (trust protocol, section 4): what the owner accepts. JSON, man page cvm-policy(5). A policy is
+ * for hardware or for simulation, never for both. Everything it does not constrain has to be opened by name.
+ */
+#pragma once
+
+#include "attest/bundle.h"
+#include "attest/verdict.h"
+
+struct policy;
+
+struct policy *policy_free(struct policy *policy);
+CVM_DEFINE_CLEANUP(struct policy, policy_free);
+
+/* From payload bytes (signed or not: the caller opens the envelope). */
+int policy_read(const void *payload, size_t size, const char *document, struct policy **ret,
+                struct cvm_error *err);
+
+/* What `policy make` starts from: a prediction and what the owner knows. All borrowed. */
+struct policy_inputs {
+        int platform, class_;
+        const uint8_t *measurement;     /* 48 bytes */
+        struct verdict_covers covers;   /* of that prediction */
+        const uint8_t *binding;         /* digest of the payload, 48 bytes */
+        const char *const *hosts;       /* chip ids in hex, or one "any"; NULL: field is left out and must be
+                                           edited */
+        const uint8_t *simulation_root; /* SHA-256 of the root's SPKI, 32 bytes; class simulated only */
+        bool debug;
+        uint64_t serial;
+};
+/* The payload bytes of a new policy, pretty-printed for people; owned. */
+int policy_make(const struct policy_inputs *inputs, char **ret, struct cvm_error *err);
+
+/* What the verifier brings that stands in neither bundle nor policy. */
+struct appraisal {
+        uint8_t nonce[CVM_NONCE_SIZE]; /* the one that was sent */
+        uint64_t now_msec;
+        const uint8_t *owner_spki; /* own key, 44 bytes; NULL: policy says unowned is fine */
+};
+
+/*
+ * Appraise a bundle: chain, signature, report_data, measurement, binding, TCB, debug, hosts, class. Returns
+ * 0 with a verdict of any result; negative only when the appraisal itself could not be carried out (memory).
+ */
+int policy_appraise(const struct policy *policy, const struct bundle *bundle,
+                    const struct appraisal *appraisal, struct verdict *ret, struct cvm_error *err);

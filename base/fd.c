@@ -1,0 +1,145 @@
+#include "base/fd.h"
+
+#include <fcntl.h>
+#include <libgen.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+
+int cvm_close(int fd) {
+        if (fd >= 0) {
+                int saved = errno;
+
+                close(fd);
+                errno = saved;
+        }
+        return -EBADF;
+}
+
+int cvm_read_fd(int fd, size_t max_bytes, const char *what, struct cvm_bytes *ret, struct cvm_error *err) {
+        CVM_CLEANUP(cvm_bytes_done) struct cvm_bytes bytes = { 0 };
+        size_t room = 0;
+
+        for (;;) {
+                if (bytes.size + 1 >= room) {
+                        size_t wanted = room ? room * 2 : 4096;
+                        uint8_t *grown;
+
+                        if (bytes.size > max_bytes)
+                                return cvm_fail(err, &CVM_CODE_TOO_LARGE, EFBIG,
+                                                "'%s' is larger than %zu bytes", what, max_bytes);
+                        grown = realloc(bytes.data, wanted);
+                        if (!grown)
+                                return cvm_fail(err, &CVM_CODE_NO_MEMORY, ENOMEM, "reading '%s'", what);
+                        bytes.data = grown;
+                        room = wanted;
+                }
+                ssize_t n = read(fd, bytes.data + bytes.size, room - bytes.size - 1);
+                if (n < 0 && errno == EINTR)
+                        continue;
+                if (n < 0)
+                        return cvm_fail(err, &CVM_CODE_FILE, errno, "'%s' cannot be read: %s", what,
+                                        strerror(errno));
+                if (n == 0)
+                        break;
+                bytes.size += (size_t)n;
+        }
+        if (bytes.size > max_bytes)
+                return cvm_fail(err, &CVM_CODE_TOO_LARGE, EFBIG, "'%s' is larger than %zu bytes", what,
+                                max_bytes);
+        bytes.data[bytes.size] = 0;
+        *ret = cvm_bytes_take(&bytes);
+        return 0;
+}
+
+int cvm_read_file(const char *path, size_t max_bytes, struct cvm_bytes *ret, struct cvm_error *err) {
+        CVM_CLEANUP(cvm_closep) int fd = -EBADF;
+
+        if (strcmp(path, "-") == 0)
+                return cvm_read_fd(STDIN_FILENO, max_bytes, "standard input", ret, err);
+        fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+        if (fd < 0)
+                return cvm_fail(err, &CVM_CODE_FILE, errno, "'%s' cannot be opened: %s", path,
+                                strerror(errno));
+        return cvm_read_fd(fd, max_bytes, path, ret, err);
+}
+
+int cvm_write_all(int fd, const void *data, size_t size) {
+        const uint8_t *p = data;
+
+        while (size > 0) {
+                ssize_t n = write(fd, p, size);
+
+                if (n < 0 && errno == EINTR)
+                        continue;
+                if (n < 0)
+                        return -errno;
+                p += n;
+                size -= (size_t)n;
+        }
+        return 0;
+}
+
+static int write_beside(const char *path, const char *temporary, const void *data, size_t size,
+                        unsigned mode) {
+        CVM_CLEANUP(cvm_closep) int fd = open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, mode);
+        int r;
+
+        if (fd < 0)
+                return -errno;
+        r = cvm_write_all(fd, data, size);
+        if (r >= 0 && (fchmod(fd, mode) < 0 || fsync(fd) < 0 || rename(temporary, path) < 0))
+                r = -errno;
+        if (r < 0)
+                unlink(temporary);
+        return r;
+}
+
+static int sync_directory_of(const char *path) {
+        CVM_CLEANUP(cvm_freep) char *copy = strdup(path);
+        CVM_CLEANUP(cvm_closep) int fd = -EBADF;
+
+        if (!copy)
+                return -ENOMEM;
+        fd = open(dirname(copy), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        if (fd < 0 || fsync(fd) < 0)
+                return -errno;
+        return 0;
+}
+
+int cvm_write_file(const char *path, const void *data, size_t size, unsigned mode, struct cvm_error *err) {
+        char temporary[PATH_MAX];
+        int r;
+
+        if (strcmp(path, "-") == 0)
+                r = cvm_write_all(STDOUT_FILENO, data, size);
+        else if (snprintf(temporary, sizeof temporary, "%s.%d~", path, (int)getpid()) >=
+                 (int)sizeof temporary)
+                r = -ENAMETOOLONG;
+        else {
+                r = write_beside(path, temporary, data, size, mode);
+                if (r >= 0)
+                        r = sync_directory_of(path);
+        }
+        if (r < 0)
+                return cvm_fail(err, &CVM_CODE_FILE, r, "'%s' cannot be written: %s", path, strerror(-r));
+        return 0;
+}
+
+int cvm_memfd(const char *name, const void *data, size_t size) {
+        CVM_CLEANUP(cvm_closep) int fd = memfd_create(name, MFD_CLOEXEC | MFD_ALLOW_SEALING);
+        int r;
+
+        if (fd < 0)
+                return -errno;
+        r = cvm_write_all(fd, data, size);
+        if (r < 0)
+                return r;
+        if (lseek(fd, 0, SEEK_SET) < 0 ||
+            fcntl(fd, F_ADD_SEALS, F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE) < 0)
+                return -errno;
+        return TAKE_FD(fd);
+}

@@ -1,0 +1,45 @@
+/* Owned descriptors and whole files with caps. A descriptor that is not there is -EBADF. */
+#pragma once
+
+#include <errno.h>
+#include <stdint.h>
+#include <unistd.h>
+
+#include "base/bytes.h"
+#include "base/error.h"
+
+/* Close and keep errno; returns -EBADF, so that `fd = cvm_close(fd)`. Negative descriptors are ignored. */
+int cvm_close(int fd);
+
+static inline void cvm_closep(int *fd) {
+        *fd = cvm_close(*fd);
+}
+
+#define TAKE_FD(fd)                \
+        ({                         \
+                int *fdp_ = &(fd); \
+                int v_ = *fdp_;    \
+                *fdp_ = -EBADF;    \
+                v_;                \
+        })
+
+/*
+ * Read to the end of file. More than max_bytes is CVM_CODE_TOO_LARGE, words name `what`. The bytes are
+ * followed by one NUL that is not counted, so that text can be used as a string. ret is owned by the caller.
+ */
+int cvm_read_fd(int fd, size_t max_bytes, const char *what, struct cvm_bytes *ret, struct cvm_error *err);
+
+/* The same for the file at path; "-" is standard input. CVM_CODE_FILE when it cannot be opened. */
+int cvm_read_file(const char *path, size_t max_bytes, struct cvm_bytes *ret, struct cvm_error *err);
+
+/* Write all bytes, or fail with a negative errno. */
+int cvm_write_all(int fd, const void *data, size_t size);
+
+/*
+ * Replace the file at path by these bytes with this mode: written beside it, synced, renamed, directory
+ * synced, so that a crash leaves the old or the new file. "-" is standard output.
+ */
+int cvm_write_file(const char *path, const void *data, size_t size, unsigned mode, struct cvm_error *err);
+
+/* A sealed memory file with these bytes, positioned at 0; returns the owned descriptor. */
+int cvm_memfd(const char *name, const void *data, size_t size);

@@ -1,0 +1,28 @@
+# cvm_layer(NAME [LINK targets...] [EXCEPT files...])
+# The library of the folder it is called in: all its .c files but those of programs. Folder = layer = library.
+function(cvm_layer name)
+  cmake_parse_arguments(ARG "" "" "LINK;EXCEPT" ${ARGN})
+  file(GLOB sources CONFIGURE_DEPENDS RELATIVE ${CMAKE_CURRENT_SOURCE_DIR} *.c)
+  if(ARG_EXCEPT)
+    list(REMOVE_ITEM sources ${ARG_EXCEPT})
+  endif()
+  add_library(cvm-${name} STATIC ${sources})
+  target_link_libraries(cvm-${name} PUBLIC cvm-flags ${ARG_LINK})
+endfunction()
+
+# cvm_unit_tests(LAYER [LINK targets...] [LABELS labels...])
+# Every tests/LAYER/test-*.c is one program and one test, linked with its layer and cmocka.
+function(cvm_unit_tests layer)
+  cmake_parse_arguments(ARG "" "" "LINK;LABELS" ${ARGN})
+  file(GLOB sources CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/test-*.c)
+  foreach(source ${sources})
+    get_filename_component(test ${source} NAME_WE)
+    set(target ${layer}-${test})
+    add_executable(${target} ${source})
+    target_link_libraries(${target} PRIVATE cvm-${layer} ${ARG_LINK} PkgConfig::CMOCKA)
+    target_compile_definitions(${target} PRIVATE
+      CVM_SOURCE_DIR="${CMAKE_SOURCE_DIR}" CVM_BINARY_DIR="${CMAKE_BINARY_DIR}")
+    add_test(NAME ${layer}/${test} COMMAND ${target})
+    set_tests_properties(${layer}/${test} PROPERTIES LABELS "unit;${ARG_LABELS}" TIMEOUT 120 SKIP_RETURN_CODE 77)
+  endforeach()
+endfunction()

@@ -1,0 +1,46 @@
+/*
+ * The launch measurement, from digests and a firmware image: pure, without files. A kernel and an initrd
+ * enter by their SHA-256, so that memory does not depend on their size.
+ */
+#pragma once
+
+#include "base/bytes.h"
+#include "base/digest.h"
+#include "base/error.h"
+#include "base/json.h"
+#include "base/platform-id.h"
+
+struct measure_inputs {          /* all borrowed */
+        const uint8_t *firmware; /* whole image */
+        size_t firmware_size;
+        uint32_t vcpus;
+        const char *cpu_model;   /* or: */
+        uint32_t vcpu_signature; /* 0: by cpu_model */
+        uint64_t guest_features; /* 0: the platform's default */
+        bool has_kernel, has_initrd;
+        uint8_t kernel_sha256[CVM_SHA256_SIZE];
+        uint8_t initrd_sha256[CVM_SHA256_SIZE];
+        const char *cmdline; /* "" or NULL: none */
+        uint64_t memory;
+};
+
+struct measurement {
+        enum cvm_platform_id platform;
+        uint8_t digest[64];
+        size_t size; /* 48 for SEV-SNP and TDX */
+        bool covers_firmware, covers_kernel, covers_initrd, covers_cmdline, covers_acpi;
+        /* what went in, for `show` and `explain` */
+        uint8_t firmware_sha256[CVM_SHA256_SIZE];
+        uint32_t vcpus, vcpu_signature;
+        uint64_t guest_features;
+};
+
+/* {"platform":"sev-snp","measurement":"<hex>","simulated":false,"covers":{...},"inputs":{...}}; owned node.
+ */
+json_object *measurement_json(const struct measurement *measurement, bool simulated);
+
+/*
+ * The synthetic firmware that stands in where a simulated guest names none: a valid footer table, SEV
+ * metadata and room for kernel hashes; its bytes never change between releases (tests keep their digest).
+ */
+int measure_synthetic_firmware(enum cvm_platform_id platform, struct cvm_bytes *ret);

@@ -1,0 +1,49 @@
+/*
+ * The plan: the definition, made concrete on this host. It has no descriptor and starts nothing; drivers
+ * render it (arguments for QEMU, XML for libvirt). `--dry-run` prints it as JSON.
+ */
+#pragma once
+
+#include "launch/platform.h"
+
+/* Files that QEMU gets as descriptors, never by path. */
+enum plan_file_role { PLAN_FIRMWARE, PLAN_KERNEL, PLAN_INITRD, PLAN_DISK };
+
+struct plan_file {
+        enum plan_file_role role;
+        const char *source; /* borrowed from the definition: path or name of a passed descriptor */
+        size_t disk;        /* index, PLAN_DISK only */
+        bool writable;
+};
+
+/* Guest channels, each a listening unix socket that survives the daemon. */
+enum plan_channel { PLAN_CHANNEL_AGENT, PLAN_CHANNEL_TEE, PLAN_CHANNEL_MAX_ };
+extern const char *const plan_channel_ports[]; /* "org.cvmd.agent.0", "org.cvmd.tee.0" */
+
+struct plan {
+        const struct platform *platform;
+        const struct definition *definition; /* borrowed: outlives the plan */
+        bool simulated;
+        char *cpu; /* for -cpu; simulated guests run on one the accelerator has, whatever is measured */
+        char *machine_options;
+        char *cmdline; /* measured, with cvm.owner */
+        struct plan_file *files;
+        size_t n_files;
+        bool channels[PLAN_CHANNEL_MAX_];
+        char **objects; /* -object texts that make the guest confidential, empty when simulated */
+        char **notes;   /* sentences for people: "the named firmware is measured, the simulated guest boots
+                           without it" */
+        struct measurement measurement;
+        bool has_measurement;
+};
+
+struct plan *plan_free(struct plan *plan);
+CVM_DEFINE_CLEANUP(struct plan, plan_free);
+
+/*
+ * Choose the platform (the definition's first that this host offers; simulated: its first, or sev-snp) and
+ * make the plan. Without `simulate` a platform needs `confide` (CVM_CODE_PLATFORM_HARDWARE).
+ */
+int plan_make(const struct definition *definition, const struct host_facts *facts, struct plan **ret,
+              struct cvm_error *err);
+json_object *plan_json(const struct plan *plan);

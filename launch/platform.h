@@ -1,0 +1,44 @@
+/*
+ * A technology, as launch needs it: one const row of functions and texts each. The one table in platform.c
+ * names them all; a further technology costs its own files and one line there.
+ */
+#pragma once
+
+#include "launch/definition.h"
+#include "launch/measure.h"
+
+struct plan;
+struct host_facts;
+
+struct platform {
+        enum cvm_platform_id id;
+        const char *name;           /* "sev-snp" */
+        const char *title;          /* "AMD SEV-SNP" */
+        const char *binary;         /* "qemu-system-x86_64" */
+        const char *machine;        /* "q35" */
+        const char *bus;            /* suffix of virtio devices: "pci", "ccw" */
+        const char *console;        /* "isa-serial", "sclpconsole" */
+        const char *kernel_console; /* "ttyS0" */
+        const char *default_cpu;    /* "EPYC-v4" */
+        /* the platform's own section of the definition: NULL is fine; refuses what it does not know */
+        int (*check_options)(json_object *options, const char *document, struct cvm_error *err);
+        /* the launch measurement of these inputs */
+        int (*measure)(const struct measure_inputs *inputs, struct measurement *ret, struct cvm_error *err);
+        /* adds what makes the guest confidential to a plan for real hardware (issue 2; NULL: not offered
+         * yet) */
+        int (*confide)(struct plan *plan, const struct definition *definition,
+                       const struct host_facts *facts, struct cvm_error *err);
+        /* digest of a binding as the platform's host data: SNP SHA-256, 32 bytes; TDX SHA-384, 48 */
+        size_t host_data_size;
+        void (*host_data)(const void *binding, size_t size, uint8_t *ret);
+};
+
+/* NULL: not known by that name or number. */
+const struct platform *platform_by_name(const char *name);
+const struct platform *platform_by_id(enum cvm_platform_id id);
+/* Row i, NULL past the last. */
+const struct platform *platform_at(size_t i);
+
+/* "sev-snp", "tdx", "secure-execution": for field tables of type CHOICE whose index is enum cvm_platform_id;
+ * names of technologies that are not offered yet are known too, so that they can be refused in words. */
+extern const char *const platform_texts[];

@@ -1,0 +1,46 @@
+/*
+ * The software root of trust of the simulated platform (design section 3). It measures the very inputs that
+ * the hardware would measure and signs evidence in the real format, under a local root whose certificates
+ * carry a critical extension that hardware verification refuses and simulated verification requires.
+ */
+#pragma once
+
+#include "base/bytes.h"
+#include "base/error.h"
+#include "base/json.h"
+#include "base/platform-id.h"
+
+/* Critical, in every certificate of the simulation root: an OID of the 2.25 (UUID) arc, value: UTF8String
+ * "cvmd simulation: no hardware protects this guest". */
+#define CVM_SIMULATION_OID "2.25.281217351137158043614461923716520393553"
+
+struct sim_root;
+
+struct sim_root *sim_root_free(struct sim_root *root);
+CVM_DEFINE_CLEANUP(struct sim_root, sim_root_free);
+
+/*
+ * Make a root: keys and certificates as one PEM text (RSA-4096 keys take seconds: run it in a worker). It is
+ * kept by the caller (mode 0600).
+ */
+int sim_root_make(struct cvm_bytes *ret_pem, struct cvm_error *err);
+int sim_root_read(const void *pem, size_t size, struct sim_root **ret, struct cvm_error *err);
+
+/* The root certificate alone, PEM, owned: what an owner puts into a policy for simulated guests. */
+int sim_root_certificate(const struct sim_root *root, char **ret_pem, struct cvm_error *err);
+/* SHA-256 of the root certificate's SubjectPublicKeyInfo. */
+void sim_root_digest(const struct sim_root *root, uint8_t ret[32]);
+
+/* One guest as the simulated hardware knows it: fixed at launch. */
+struct sim_guest {
+        enum cvm_platform_id platform;
+        uint8_t measurement[48];
+        uint8_t host_data[48]; /* platform's digest of the binding; zeros when unowned */
+        uint64_t policy;       /* 0: the platform's default; SNP guest policy otherwise */
+        uint8_t report_id[32]; /* new at each boot */
+};
+
+/* A report in the platform's real format with this report_data, signed; and its certificates (the platform's
+ * own table format). CVM_CODE_SIM_PLATFORM where that platform is not simulated yet. */
+int sim_report(const struct sim_root *root, const struct sim_guest *guest, const uint8_t report_data[64],
+               struct cvm_bytes *ret_report, struct cvm_bytes *ret_certificates, struct cvm_error *err);

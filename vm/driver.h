@@ -1,0 +1,93 @@
+/*
+ * A driver: one way of running QEMU. The model (vm/) decides, a driver does. Everything is asynchronous:
+ * calls return at once, what happens comes as events from the loop, never from inside a call.
+ *
+ * The two-step start makes orphans impossible: spawn() makes a process that waits, not yet QEMU; its trace
+ * is stored durably; go() lets it become QEMU. A process whose go() never comes (the daemon died) ends by
+ * itself.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+#include <systemd/sd-event.h>
+
+#include "launch/plan.h"
+
+struct driver_guest; /* one QEMU: owned by its VM */
+
+/* Enough to find it again after a restart of the daemon. */
+struct driver_trace {
+        pid_t pid;
+        uint64_t start_time; /* field 22 of /proc/PID/stat: with the pid it names one process for ever */
+};
+
+enum driver_event {
+        DRIVER_UP, /* QMP answers, the guest is stopped before its first instruction, or as it was found */
+        DRIVER_RUNNING,  /* vCPUs run */
+        DRIVER_PAUSED,   /* vCPUs are stopped by us */
+        DRIVER_RESET,    /* a new boot, by guest or by QMP */
+        DRIVER_SHUTDOWN, /* the guest ended itself (its own power-off, or a panic: see why) */
+        DRIVER_GONE,     /* the process is dead and reaped: always the last event, exactly once */
+};
+
+/* why has words for GONE when it was not asked for (from QEMU's stderr), and for SHUTDOWN by panic; else
+ * empty. The callback may free the guest. */
+typedef void (*driver_event_fn)(void *ctx, enum driver_event event, struct cvm_error *why);
+
+/* Opened files in the order of plan->files, borrowed during spawn(). */
+struct driver_start {
+        sd_event *event;
+        const struct plan *plan;
+        const char *runtime_dir; /* exists, ours: sockets and stderr live here */
+        const int *files;        /* plan->n_files descriptors */
+        uid_t uid;               /* 0: do not change (not root, or tests) */
+        bool use_kvm;
+        driver_event_fn on_event;
+        void *ctx;
+};
+
+enum driver_command {
+        DRIVER_CONT,
+        DRIVER_PAUSE,
+        DRIVER_POWERDOWN, /* asks the guest, by its power button */
+        DRIVER_RESET_GUEST,
+        DRIVER_QUIT, /* asks QEMU to end */
+};
+
+typedef void (*driver_done_fn)(void *ctx, struct cvm_error *err); /* err: NULL when done */
+
+struct driver {
+        const char *name; /* "qemu" */
+        int (*spawn)(const struct driver_start *start, struct driver_guest **ret,
+                     struct driver_trace *ret_trace, struct cvm_error *err);
+        /* then DRIVER_UP or DRIVER_GONE follows */
+        int (*go)(struct driver_guest *guest, struct cvm_error *err);
+        /* after a restart: find it by its trace. Returns 0 when that process is no more; 1 with a guest
+         * whose first event is DRIVER_UP followed by RUNNING or PAUSED, or GONE. plan and files may be NULL.
+         */
+        int (*adopt)(const struct driver_start *start, const struct driver_trace *trace,
+                     struct driver_guest **ret, struct cvm_error *err);
+        int (*command)(struct driver_guest *guest, enum driver_command command, driver_done_fn done,
+                       void *ctx, struct cvm_error *err);
+        void (*kill)(struct driver_guest *guest); /* SIGKILL by pidfd; DRIVER_GONE follows */
+        /* a connected console descriptor, owned by the caller; CVM_CODE_CONSOLE where the definition has
+         * none */
+        int (*console)(struct driver_guest *guest, int *ret_fd, struct cvm_error *err);
+        /* forgets, without touching the process: the daemon ends, the guest lives on */
+        struct driver_guest *(*release)(struct driver_guest *guest);
+};
+
+extern const struct driver driver_qemu;
+
+/* Path of a channel's socket under runtime_dir: fixed names, so that they are found again. */
+int driver_channel_path(const char *runtime_dir, enum plan_channel channel, char *ret, size_t size);
+
+/*
+ * Is KVM usable with this binary and CPU model? A probe guest must execute an instruction that is seen
+ * within a second; the answer is cached per binary, kernel and model. done gets err NULL for yes, words for
+ * no.
+ */
+int driver_probe_kvm(sd_event *event, const char *binary, const char *cpu, driver_done_fn done, void *ctx,
+                     struct cvm_error *err);

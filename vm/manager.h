@@ -1,0 +1,101 @@
+/*
+ * The whole model behind one door: what dbus/ calls and what it hears. The manager owns the VMs, operations,
+ * store, image store, audit chain and simulation root. Calls check, store and return at once; long work
+ * returns an operation. Every call says who asked; whether they may is decided before, in dbus/.
+ */
+#pragma once
+
+#include <systemd/sd-event.h>
+
+#include "base/error.h"
+#include "vm/operation.h"
+#include "vm/vm.h"
+
+struct manager_config {
+        const char *state_dir;   /* /var/lib/cvmd */
+        const char *runtime_dir; /* /run/cvmd */
+        char *const *image_dirs; /* where named paths may point; NULL-terminated */
+        char *const *bridges;    /* allow-lists for NICs */
+        char *const *taps;
+        uint32_t uid_first, uid_count; /* numeric range of the VMs' users; count 0: do not change user */
+        uint32_t vms_per_user, operations_per_user; /* quotas; root has none */
+        uint64_t agent_deadline_usec; /* until a guest without an answering agent is `unverifiable` */
+};
+
+struct caller { /* who asked: for audit, ownership and quotas */
+        uint32_t uid;
+        uint32_t pid;
+        const char *bus_name;
+};
+
+/* Observers, called from the loop after the change is durable. */
+struct manager_observer {
+        void (*vm_added)(void *ctx, struct vm *vm);
+        void (*vm_changed)(void *ctx, struct vm *vm); /* once per turn of the loop, with all that changed */
+        void (*vm_removed)(void *ctx, const char *id);
+        void (*operation_added)(void *ctx, struct operation *operation);
+        void (*operation_changed)(void *ctx, struct operation *operation);
+        void (*operation_removed)(void *ctx, const char *id);
+        void (*event)(void *ctx, uint64_t seq, const char *json);
+        void *ctx;
+};
+
+struct manager;
+
+/* Opens the stores and reconciles with what runs; observers hear of nothing before this returns. */
+int manager_new(sd_event *event, const struct manager_config *config,
+                const struct manager_observer *observer, struct manager **ret, struct cvm_error *err);
+/* Guests live on. */
+struct manager *manager_free(struct manager *manager);
+CVM_DEFINE_CLEANUP(struct manager, manager_free);
+
+/* A descriptor that the caller passed under the name that the definition uses for it. */
+struct named_fd {
+        const char *name;
+        int fd; /* borrowed */
+};
+
+struct create_options {
+        const char *definition; /* JSON text */
+        size_t definition_size;
+        const char *request_id; /* NULL: none; the same id and definition give the same objects */
+        const char *binding;    /* signed envelope; NULL: unowned */
+        const struct named_fd *files;
+        size_t n_files;
+        bool start;          /* Launch rather than Create */
+        bool may_name_paths; /* root and operators */
+};
+
+/* The VM exists durably when this returns; pinning and starting go on in the operation (always given). */
+int manager_create(struct manager *manager, const struct create_options *options,
+                   const struct caller *caller, struct vm **ret_vm, struct operation **ret_operation,
+                   struct cvm_error *err);
+
+/* By name or uuid; NULL: none. Borrowed. */
+struct vm *manager_vm(struct manager *manager, const char *name_or_id);
+struct vm *manager_vm_at(struct manager *manager, size_t i);
+struct operation *manager_operation(struct manager *manager, const char *id);
+struct operation *manager_operation_at(struct manager *manager, size_t i);
+
+/* Events since a sequence number, oldest first, at most max; fn is called for each. */
+int manager_events(struct manager *manager, uint64_t since, size_t max,
+                   void (*fn)(void *ctx, uint64_t seq, const char *json), void *ctx, struct cvm_error *err);
+
+/* Predict without creating: an operation whose result is the measurement's JSON. */
+int manager_measure(struct manager *manager, const struct create_options *options,
+                    const struct caller *caller, struct operation **ret, struct cvm_error *err);
+
+/* The teardown record (signed envelope) of a deleted or present VM; owned text. CVM_CODE_NO_VM. */
+int manager_record(struct manager *manager, const char *name_or_id, char **ret, struct cvm_error *err);
+
+/* The audit chain as JSON lines from row `since`, with its signed head last; owned text, at most max rows.
+ */
+int manager_audit(struct manager *manager, uint64_t since, size_t max, char **ret, struct cvm_error *err);
+/* One row for a request that was decided outside (dbus/): every request leaves one, refused ones too. */
+void manager_audit_request(struct manager *manager, const struct caller *caller, const char *method,
+                           const char *object, const char *outcome);
+
+/* Certificate (PEM) of the simulation root; "" before its first use. Borrowed. */
+const char *manager_simulation_root(struct manager *manager);
+/* PEM of the record key's public half. Borrowed. */
+const char *manager_record_key(struct manager *manager);

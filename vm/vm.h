@@ -1,0 +1,70 @@
+/*
+ * One VM: what is known of it, and what can be asked of it. State and trust are written by one function each
+ * (vm/vm.c); the tables are in vm/table.h.
+ */
+#pragma once
+
+#include "attest/formula.h"
+#include "vm/operation.h"
+#include "vm/table.h"
+
+struct vm;
+struct caller;
+
+struct vm_view {        /* all borrowed, valid until the loop goes on; never NULL texts */
+        const char *id; /* uuid */
+        const char *name;
+        const char *user; /* account that owns it, or its number */
+        uint32_t user_uid;
+        enum vm_state state;
+        const char *state_reason; /* words, "" */
+        const char *state_code;   /* "CVM-..." or "" */
+        enum vm_trust trust;
+        const char *trust_by; /* owner_id, "daemon", ...; "" */
+        const char *platform;
+        bool simulated, debug, has_owner;
+        uint8_t measurement[64];
+        size_t measurement_size; /* 0: not known yet */
+        uint64_t generation;
+        const char *boot_id;
+        const char *waits_for;
+        uint8_t keyset[CVM_SHA384_SIZE]; /* digest announced by the present agent; zeros: none */
+        const char *definition;          /* JSON text as stored */
+        char *const *labels;
+        uint64_t created_msec, started_msec; /* UTC; 0: never */
+        int32_t pid;                         /* 0: none */
+        uint8_t start_nonce[32];             /* awaiting-approval: what a start permit must name */
+};
+
+void vm_look(const struct vm *vm, struct vm_view *ret);
+
+/* Each starts an operation (borrowed; it outlives the call) or refuses in words. */
+int vm_start(struct vm *vm, const struct caller *caller, struct operation **ret, struct cvm_error *err);
+int vm_stop(struct vm *vm, uint64_t timeout_usec, const struct caller *caller, struct operation **ret,
+            struct cvm_error *err);
+int vm_kill(struct vm *vm, const struct caller *caller, struct operation **ret, struct cvm_error *err);
+int vm_pause(struct vm *vm, const struct caller *caller, struct operation **ret, struct cvm_error *err);
+int vm_resume(struct vm *vm, const struct caller *caller, struct operation **ret, struct cvm_error *err);
+int vm_restart(struct vm *vm, uint64_t timeout_usec, const struct caller *caller, struct operation **ret,
+               struct cvm_error *err);
+int vm_reset(struct vm *vm, const struct caller *caller, struct operation **ret, struct cvm_error *err);
+/* New definition of a stopped VM (name and uuid stay); result: old and new measurement. dry_run applies
+ * nothing. */
+int vm_update(struct vm *vm, const char *definition, size_t size, const char *binding, bool dry_run,
+              bool may_name_paths, const struct caller *caller, struct operation **ret,
+              struct cvm_error *err);
+/* Result: the signed teardown record. Only stopped, defined or failed VMs; disks are left alone. */
+int vm_delete(struct vm *vm, const struct caller *caller, struct operation **ret, struct cvm_error *err);
+/* Result: the bundle's JSON. */
+int vm_evidence(struct vm *vm, const uint8_t nonce[CVM_NONCE_SIZE], const struct caller *caller,
+                struct operation **ret, struct cvm_error *err);
+/* verdict may be NULL or "": then it waits for RecordVerdict. Result: the receipt's envelope. */
+int vm_put_secret(struct vm *vm, const char *secret, const char *verdict, const struct caller *caller,
+                  struct operation **ret, struct cvm_error *err);
+int vm_record_verdict(struct vm *vm, const char *envelope, const struct caller *caller,
+                      struct cvm_error *err);
+/* An approval (for the agent) or a start permit (for the hold), by its type. */
+int vm_approve(struct vm *vm, const char *envelope, const struct caller *caller, struct cvm_error *err);
+int vm_open_console(struct vm *vm, const struct caller *caller, int *ret_fd, struct cvm_error *err);
+/* The tail of QEMU's stderr and, with console log, of the console: cleaned text, owned. */
+int vm_logs(struct vm *vm, size_t max_bytes, char **ret, struct cvm_error *err);

@@ -1,0 +1,28 @@
+/*
+ * What daemon and worker say to each other. `cvmd-worker VERB <request.json >answer.json` works by hand: the
+ * request is one JSON object on standard input, the answer one on standard output, exit status 0; a failure
+ * is
+ * {"error":{"code":"CVM-...","text":"..."}} with that code's exit status. Descriptors that a verb works on
+ * are inherited from 3 on and named in the request by number.
+ */
+#pragma once
+
+#define WORKER_REQUEST_MAX (4u << 20)
+#define WORKER_ANSWER_MAX (4u << 20)
+#define WORKER_FD_FIRST 3
+#define WORKER_FDS_MAX 64
+
+/*
+ * measure: {"definition":{...},"fds":{"firmware":N,"kernel":N,"initrd":N}} -> the measurement's JSON, with
+ *          "files":{"kernel":{"sha256":"...","size":N},...}
+ * pin:     {"source":N,"destination":N} copies and digests -> {"sha256":"...","size":N}
+ * disk:    {"fd":N,"format":"raw|qcow2"} -> {"virtual_size":N}; refuses backing files, external data files,
+ *          unknown incompatible bits, encryption by QEMU
+ * check:   {"bundle":{...},"policy":{...},"nonce":"hex","now_msec":N} -> the verdict's payload
+ * sim-root: {} -> {"pem":"..."}
+ */
+#define WORKER_VERB_MEASURE "measure"
+#define WORKER_VERB_PIN "pin"
+#define WORKER_VERB_DISK "disk"
+#define WORKER_VERB_CHECK "check"
+#define WORKER_VERB_SIM_ROOT "sim-root"

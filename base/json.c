@@ -55,6 +55,9 @@ static int scan_value_list(struct key_scan *s, json_object *seen, struct cvm_err
                                 return r;
                         continue;
                 }
+                if (c == '\'') /* json-c takes it for a quote around keys, even when it is strict */
+                        return cvm_fail(err, &CVM_CODE_JSON, EINVAL,
+                                        "'%s' is not JSON: keys stand in double quotes", s->document);
                 if (c != '"') {
                         s->next++;
                         continue;

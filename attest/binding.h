@@ -43,3 +43,11 @@ int binding_write(const struct binding *binding, struct cvm_bytes *ret, struct c
  */
 int binding_open(const char *envelope, size_t size, const uint8_t owner_spki[CVM_SPKI_SIZE],
                  struct binding *ret, struct cvm_bytes *ret_payload, struct cvm_error *err);
+
+/*
+ * The root of a binding or definition: {"type":"none"}, {"type":"luks","header_digest":hex} or
+ * {"type":"verity","root_hash":hex}. ret_has: there is a digest. Writing yields an owned node.
+ */
+int cvm_root_read(const struct cvm_json *place, int *ret_type, uint8_t ret_digest[32], bool *ret_has,
+                  struct cvm_error *err);
+json_object *cvm_root_write(int type, const uint8_t digest[32]);

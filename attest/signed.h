@@ -18,7 +18,7 @@ struct start_permit { /* by the owner, for the daemon's hold */
         char *uuid;
         uint8_t binding[CVM_SHA384_SIZE];
         uint8_t start_nonce[32];
-        char *expiry; /* RFC 3339 UTC */
+        uint64_t expiry; /* UTC milliseconds; RFC 3339 in JSON */
 };
 
 enum receipt_result { RECEIPT_INSTALLED, RECEIPT_STALE, RECEIPT_REFUSED };
@@ -51,7 +51,7 @@ struct recall { /* by the owner, for her service */
         uint8_t mid[16];
         bool has_mid;
         char *fenced_by;
-        char *time;
+        uint64_t time; /* UTC milliseconds */
 };
 
 struct retire { /* by the owner, for the daemon */

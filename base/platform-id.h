@@ -18,3 +18,10 @@ enum cvm_platform_id {
 static inline uint8_t cvm_platform_byte(enum cvm_platform_id id, bool simulated) {
         return (uint8_t)(id | (simulated ? CVM_PLATFORM_SIMULATED : 0));
 }
+
+/*
+ * "none", "sev-snp", "tdx", "secure-execution", NULL: indexed by enum cvm_platform_id, for fields of type
+ * CHOICE. Names of technologies that are not offered yet are known too, so that they can be refused in
+ * words.
+ */
+extern const char *const cvm_platform_texts[];

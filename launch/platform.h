@@ -38,7 +38,3 @@ const struct platform *platform_by_name(const char *name);
 const struct platform *platform_by_id(enum cvm_platform_id id);
 /* Row i, NULL past the last. */
 const struct platform *platform_at(size_t i);
-
-/* "sev-snp", "tdx", "secure-execution": for field tables of type CHOICE whose index is enum cvm_platform_id;
- * names of technologies that are not offered yet are known too, so that they can be refused in words. */
-extern const char *const platform_texts[];

@@ -1,0 +1,143 @@
+#include "attest/bundle.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define CERTIFICATES_MAX 16
+#define CERTIFICATE_MAX (16u << 10)
+
+static int read_certificate(const struct cvm_json *place, struct cvm_bytes *ret, struct cvm_error *err) {
+        const char *text;
+        int r = cvm_json_text_at(place, 2 * CERTIFICATE_MAX, &text, err);
+
+        if (r < 0)
+                return r;
+        r = cvm_unbase64(text, ret);
+        return r < 0 ? cvm_json_refuse(place, err, "must be standard base64") : 0;
+}
+
+/* Two members of the struct: both functions take the whole bundle. */
+static int read_certificates(const struct cvm_json *place, void *member, struct cvm_error *err) {
+        struct bundle *b = member;
+        size_t length;
+        int r = cvm_json_array(place, CERTIFICATES_MAX, &length, err);
+
+        if (r < 0)
+                return r;
+        b->certificates = calloc(length + 1, sizeof *b->certificates);
+        if (!b->certificates)
+                return -ENOMEM;
+        for (; r >= 0 && b->n_certificates < length; b->n_certificates += r >= 0) {
+                struct cvm_json at = cvm_json_element(place, b->n_certificates);
+
+                r = read_certificate(&at, &b->certificates[b->n_certificates], err);
+        }
+        return r;
+}
+
+static json_object *write_certificates(const void *member) {
+        const struct bundle *b = member;
+        json_object *list = json_object_new_array();
+
+        for (size_t i = 0; list && i < b->n_certificates; i++) {
+                CVM_CLEANUP(cvm_freep)
+                char *text = cvm_base64(b->certificates[i].data, b->certificates[i].size);
+
+                json_object_array_add(list, text ? json_object_new_string(text) : NULL);
+        }
+        return list;
+}
+
+static int read_spki(const struct cvm_json *place, void *member, struct cvm_error *err) {
+        CVM_CLEANUP(cvm_bytes_done) struct cvm_bytes bytes = { 0 };
+        const char *text;
+        int r = cvm_json_text_at(place, 64, &text, err);
+
+        if (r < 0 || cvm_unbase64(text, &bytes) < 0 || bytes.size != CVM_SPKI_SIZE)
+                return cvm_json_refuse(place, err, "must be a public key of %d bytes in base64",
+                                       CVM_SPKI_SIZE);
+        memcpy(member, bytes.data, CVM_SPKI_SIZE);
+        return 0;
+}
+
+static json_object *write_spki(const void *member) {
+        CVM_CLEANUP(cvm_freep) char *text = cvm_base64(member, CVM_SPKI_SIZE);
+
+        return text ? json_object_new_string(text) : NULL;
+}
+
+static const struct cvm_json_field keyset_fields[] = {
+        { "kem", CVM_JSON_CUSTOM, .required = true, .offset = offsetof(struct cvm_keyset, kem),
+          .read = read_spki, .write = write_spki },
+        { "sig", CVM_JSON_CUSTOM, .required = true, .offset = offsetof(struct cvm_keyset, sig),
+          .read = read_spki, .write = write_spki },
+        { 0 },
+};
+
+static int read_keyset(const struct cvm_json *place, void *member, struct cvm_error *err) {
+        return cvm_json_read(place, keyset_fields, member, err);
+}
+
+static json_object *write_keyset(const void *member) {
+        return cvm_json_write(keyset_fields, member);
+}
+
+#define AT(member) .offset = offsetof(struct bundle, member)
+
+/* "host" is in the names of what only the host says. */
+static const struct cvm_json_field bundle_fields[] = {
+        { "version", CVM_JSON_U32, .required = true, AT(version), .min = 1, .max = 1 },
+        { "platform", CVM_JSON_CHOICE, .required = true, AT(platform), .choices = cvm_platform_texts },
+        { "simulated", CVM_JSON_BOOL, .required = true, AT(simulated) },
+        { "uuid", CVM_JSON_TEXT, .required = true, AT(uuid), .max = CVM_UUID_TEXT - 1,
+          .check = cvm_uuid_is_valid, .expected = "a lower-case uuid" },
+        { "suite", CVM_JSON_U32, .required = true, AT(suite), .min = 1, .max = 255 },
+        { "report", CVM_JSON_BASE64, .required = true, AT(report), .max = 64u << 10 },
+        { "certificates", CVM_JSON_CUSTOM, .required = true, .offset = 0, .read = read_certificates,
+          .write = write_certificates },
+        { "nonce", CVM_JSON_HEX, .required = true, AT(nonce), .size = CVM_NONCE_SIZE },
+        { "keyset", CVM_JSON_CUSTOM, .required = true, AT(keyset), .read = read_keyset,
+          .write = write_keyset },
+        { "binding", CVM_JSON_TEXT, AT(binding), .max = CVM_ENVELOPE_MAX },
+        { "owner", CVM_JSON_BASE64, AT(owner), .max = CVM_SPKI_SIZE },
+        { "generation", CVM_JSON_U64, .required = true, AT(generation) },
+        { "host_boot_id", CVM_JSON_TEXT, AT(boot_id), .max = 64 },
+        { "host_agent", CVM_JSON_TEXT, AT(agent), .max = 128 },
+        { "host_chain_head", CVM_JSON_HEX, AT(chain_head), .size = 32,
+          .has_offset = offsetof(struct bundle, has_chain_head) },
+        { 0 },
+};
+
+void bundle_done(struct bundle *bundle) {
+        free(bundle->uuid);
+        cvm_bytes_done(&bundle->report);
+        for (size_t i = 0; i < bundle->n_certificates; i++)
+                cvm_bytes_done(&bundle->certificates[i]);
+        free(bundle->certificates);
+        free(bundle->binding);
+        cvm_bytes_done(&bundle->owner);
+        free(bundle->boot_id);
+        free(bundle->agent);
+        *bundle = (struct bundle){ 0 };
+}
+
+int bundle_read(const void *text, size_t size, const char *document, struct bundle *ret,
+                struct cvm_error *err) {
+        CVM_CLEANUP(bundle_done) struct bundle b = { 0 };
+        int r = cvm_json_read_text(text, size, document, bundle_fields, &b, err);
+
+        if (r < 0)
+                return r;
+        *ret = b;
+        b = (struct bundle){ 0 };
+        return 0;
+}
+
+char *bundle_write(const struct bundle *bundle) {
+        return cvm_json_write_text(bundle_fields, bundle);
+}
+
+void bundle_evidence_digest(const struct bundle *bundle, uint8_t ret[CVM_SHA384_SIZE]) {
+        cvm_sha384(bundle->report.data, bundle->report.size, ret);
+}

@@ -38,9 +38,3 @@ struct measurement {
 /* {"platform":"sev-snp","measurement":"<hex>","simulated":false,"covers":{...},"inputs":{...}}; owned node.
  */
 json_object *measurement_json(const struct measurement *measurement, bool simulated);
-
-/*
- * The synthetic firmware that stands in where a simulated guest names none: a valid footer table, SEV
- * metadata and room for kernel hashes; its bytes never change between releases (tests keep their digest).
- */
-int measure_synthetic_firmware(enum cvm_platform_id platform, struct cvm_bytes *ret);

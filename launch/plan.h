@@ -30,11 +30,12 @@ struct plan {
         struct plan_file *files;
         size_t n_files;
         bool channels[PLAN_CHANNEL_MAX_];
-        char **objects; /* -object texts that make the guest confidential, empty when simulated */
-        char **notes;   /* sentences for people: "the named firmware is measured, the simulated guest boots
-                           without it" */
-        struct measurement measurement;
-        bool has_measurement;
+        char **objects;  /* -object texts that make the guest confidential, empty when simulated */
+        char **notes;    /* sentences for people: "the named firmware is measured, the simulated guest boots
+                            without it" */
+        uint64_t policy; /* the guest policy that evidence will show */
+        bool debug;
+        struct measurement measurement; /* size 0: not measured yet */
 };
 
 struct plan *plan_free(struct plan *plan);
@@ -47,3 +48,13 @@ CVM_DEFINE_CLEANUP(struct plan, plan_free);
 int plan_make(const struct definition *definition, const struct host_facts *facts, struct plan **ret,
               struct cvm_error *err);
 json_object *plan_json(const struct plan *plan);
+
+/* The digests of a plan's files that are measured. firmware may be NULL: the synthetic one (simulated
+ * guests). */
+struct plan_contents {
+        const uint8_t *firmware;
+        size_t firmware_size;
+        const uint8_t *kernel_sha256, *initrd_sha256; /* NULL where the plan has none */
+};
+/* Fill in plan->measurement. */
+int plan_measure(struct plan *plan, const struct plan_contents *contents, struct cvm_error *err);

@@ -8,7 +8,11 @@
 #include "launch/measure.h"
 
 struct plan;
-struct host_facts;
+
+/* What a host offers; read in one place, so that recorded hosts serve as tests. */
+struct host_facts {
+        bool offers[CVM_PLATFORM_MAX_]; /* it can run that platform's guests on hardware */
+};
 
 struct platform {
         enum cvm_platform_id id;
@@ -22,15 +26,21 @@ struct platform {
         const char *default_cpu;    /* "EPYC-v4" */
         /* the platform's own section of the definition: NULL is fine; refuses what it does not know */
         int (*check_options)(json_object *options, const char *document, struct cvm_error *err);
+        /* what that section adds to the measured inputs, and the guest policy that evidence will show */
+        int (*add_options)(json_object *options, struct measure_inputs *inputs, uint64_t *ret_policy,
+                           struct cvm_error *err);
+        bool (*is_debug)(uint64_t policy);
         /* the launch measurement of these inputs */
         int (*measure)(const struct measure_inputs *inputs, struct measurement *ret, struct cvm_error *err);
+        /* the firmware that is measured for a simulated guest which names none; owned bytes */
+        int (*synthetic_firmware)(struct cvm_bytes *ret);
         /* adds what makes the guest confidential to a plan for real hardware (issue 2; NULL: not offered
          * yet) */
         int (*confide)(struct plan *plan, const struct definition *definition,
                        const struct host_facts *facts, struct cvm_error *err);
         /* digest of a binding as the platform's host data: SNP SHA-256, 32 bytes; TDX SHA-384, 48 */
         size_t host_data_size;
-        void (*host_data)(const void *binding, size_t size, uint8_t *ret);
+        void (*host_data)(const void *binding, size_t size, uint8_t ret[]);
 };
 
 /* NULL: not known by that name or number. */

@@ -1,0 +1,9 @@
+/* CPUID signatures (leaf 1, EAX) of the CPU models that QEMU knows for SEV-SNP guests: they are measured. */
+#pragma once
+
+#include <stdint.h>
+
+#include "base/error.h"
+
+/* Signature of a model by QEMU's name, with or without version suffix; CVM_CODE_CPU_MODEL. */
+int snp_cpu_signature(const char *model, uint32_t *ret, struct cvm_error *err);

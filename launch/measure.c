@@ -1,0 +1,33 @@
+#include "launch/measure.h"
+
+#include <stdio.h>
+
+static void add_hex(json_object *node, const char *key, const void *data, size_t size) {
+        char hex[2 * 64 + 1];
+
+        cvm_hex(data, size, hex);
+        json_object_object_add(node, key, json_object_new_string(hex));
+}
+
+json_object *measurement_json(const struct measurement *m, bool simulated) {
+        CVM_CLEANUP(cvm_json_putp) json_object *node = json_object_new_object();
+        json_object *covers = json_object_new_object(), *inputs = json_object_new_object();
+        char signature[11];
+
+        json_object_object_add(node, "platform", json_object_new_string(cvm_platform_texts[m->platform]));
+        add_hex(node, "measurement", m->digest, m->size);
+        json_object_object_add(node, "simulated", json_object_new_boolean(simulated));
+        json_object_object_add(covers, "firmware", json_object_new_boolean(m->covers_firmware));
+        json_object_object_add(covers, "kernel", json_object_new_boolean(m->covers_kernel));
+        json_object_object_add(covers, "initrd", json_object_new_boolean(m->covers_initrd));
+        json_object_object_add(covers, "cmdline", json_object_new_boolean(m->covers_cmdline));
+        json_object_object_add(covers, "acpi", json_object_new_boolean(m->covers_acpi));
+        json_object_object_add(node, "covers", covers);
+        add_hex(inputs, "firmware_sha256", m->firmware_sha256, sizeof m->firmware_sha256);
+        json_object_object_add(inputs, "vcpus", json_object_new_uint64(m->vcpus));
+        snprintf(signature, sizeof signature, "0x%08x", m->vcpu_signature);
+        json_object_object_add(inputs, "vcpu_signature", json_object_new_string(signature));
+        json_object_object_add(inputs, "guest_features", json_object_new_uint64(m->guest_features));
+        json_object_object_add(node, "inputs", inputs);
+        return TAKE_PTR(node);
+}

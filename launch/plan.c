@@ -1,0 +1,188 @@
+#include "launch/plan.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+const char *const plan_channel_ports[] = {
+        [PLAN_CHANNEL_AGENT] = "org.cvmd.agent.0",
+        [PLAN_CHANNEL_TEE] = "org.cvmd.tee.0",
+};
+
+static const char *const role_texts[] = {
+        [PLAN_FIRMWARE] = "firmware",
+        [PLAN_KERNEL] = "kernel",
+        [PLAN_INITRD] = "initrd",
+        [PLAN_DISK] = "disk",
+};
+
+struct plan *plan_free(struct plan *plan) {
+        if (!plan)
+                return NULL;
+        free(plan->cpu);
+        free(plan->machine_options);
+        free(plan->cmdline);
+        free(plan->files);
+        plan->objects = cvm_texts_free(plan->objects);
+        plan->notes = cvm_texts_free(plan->notes);
+        free(plan);
+        return NULL;
+}
+
+static void add_file(struct plan *plan, enum plan_file_role role, const char *source, size_t disk,
+                     bool writable) {
+        if (source)
+                plan->files[plan->n_files++] = (struct plan_file){ role, source, disk, writable };
+}
+
+static int add_files(struct plan *plan) {
+        const struct definition *d = plan->definition;
+
+        plan->files = calloc(3 + d->n_disks, sizeof *plan->files);
+        if (!plan->files)
+                return -ENOMEM;
+        add_file(plan, PLAN_FIRMWARE, d->firmware, 0, false);
+        add_file(plan, PLAN_KERNEL, d->kernel, 0, false);
+        add_file(plan, PLAN_INITRD, d->initrd, 0, false);
+        for (size_t i = 0; i < d->n_disks; i++)
+                add_file(plan, PLAN_DISK, d->disks[i].path, i, !d->disks[i].readonly);
+        return 0;
+}
+
+static int choose_platform(const struct definition *d, const struct host_facts *facts,
+                           const struct platform **ret, struct cvm_error *err) {
+        const struct platform *platform;
+
+        if (d->simulate) {
+                *ret = d->platforms[0] ? platform_by_id(d->platforms[0]) : platform_at(0);
+                return 0;
+        }
+        for (size_t i = 0; (platform = d->platforms[0] ? platform_by_id(d->platforms[i]) : platform_at(i));
+             i++)
+                if (platform->confide && facts && facts->offers[platform->id]) {
+                        *ret = platform;
+                        return 0;
+                }
+        return cvm_fail(err, &CVM_CODE_PLATFORM_HARDWARE, ENODEV,
+                        "this host and this version of cvmd can run no guest of %s on hardware",
+                        d->platforms[0] ? platform_by_id(d->platforms[0])->title : "any platform");
+}
+
+/*
+ * A simulated guest runs on the accelerator's own CPU, whatever model is measured: under emulation no EPYC
+ * model is complete, and the guest's entropy needs RDRAND, which the largest model has.
+ */
+static int simulate(struct plan *plan) {
+        plan->simulated = true;
+        plan->channels[PLAN_CHANNEL_TEE] = true;
+        plan->cpu = strdup("max");
+        if (!plan->cpu ||
+            cvm_texts_add(&plan->notes, "SIMULATED: no hardware protects this guest from the host") < 0)
+                return -ENOMEM;
+        if (plan->definition->firmware &&
+            cvm_texts_add(&plan->notes,
+                          "the named firmware is measured only: the simulated guest boots without it") < 0)
+                return -ENOMEM;
+        return 0;
+}
+
+int plan_make(const struct definition *definition, const struct host_facts *facts, struct plan **ret,
+              struct cvm_error *err) {
+        CVM_CLEANUP(plan_freep) struct plan *plan = calloc(1, sizeof *plan);
+        struct measure_inputs inputs = { 0 };
+        int r;
+
+        if (!plan)
+                return cvm_fail(err, &CVM_CODE_NO_MEMORY, ENOMEM, "making the plan");
+        if (definition->image)
+                return cvm_fail(err, &CVM_CODE_IMAGE_VERBS, EOPNOTSUPP,
+                                "'image' names '%s', but this version of cvmd has no image store for guests yet",
+                                definition->image);
+        plan->definition = definition;
+        plan->channels[PLAN_CHANNEL_AGENT] = true;
+        r = choose_platform(definition, facts, &plan->platform, err);
+        if (r >= 0)
+                r = definition_cmdline(definition, &plan->cmdline, err);
+        if (r >= 0)
+                r = plan->platform->add_options(definition->platform_options[plan->platform->id], &inputs,
+                                                &plan->policy, err);
+        if (r < 0)
+                return r;
+        plan->debug = plan->platform->is_debug(plan->policy);
+        r = add_files(plan);
+        if (r >= 0)
+                r = definition->simulate ? simulate(plan)
+                                         : plan->platform->confide(plan, definition, facts, err);
+        if (r < 0)
+                return cvm_while(err, r, "making the plan");
+        *ret = TAKE_PTR(plan);
+        return 0;
+}
+
+int plan_measure(struct plan *plan, const struct plan_contents *contents, struct cvm_error *err) {
+        CVM_CLEANUP(cvm_bytes_done) struct cvm_bytes synthetic = { 0 };
+        const struct definition *d = plan->definition;
+        struct measure_inputs in = {
+                .firmware = contents->firmware,
+                .firmware_size = contents->firmware_size,
+                .vcpus = d->vcpus,
+                .cpu_model = d->cpu_model ? d->cpu_model : plan->platform->default_cpu,
+                .has_kernel = contents->kernel_sha256 != NULL,
+                .has_initrd = contents->initrd_sha256 != NULL,
+                .cmdline = plan->cmdline,
+                .memory = d->memory,
+        };
+        int r = plan->platform->add_options(d->platform_options[plan->platform->id], &in, &plan->policy,
+                                            err);
+
+        if (r < 0)
+                return r;
+        if (in.has_kernel)
+                memcpy(in.kernel_sha256, contents->kernel_sha256, CVM_SHA256_SIZE);
+        if (in.has_initrd)
+                memcpy(in.initrd_sha256, contents->initrd_sha256, CVM_SHA256_SIZE);
+        if (!in.firmware && !plan->simulated)
+                return cvm_fail(err, &CVM_CODE_FIRMWARE, EINVAL, "a guest on hardware needs 'firmware'");
+        if (!in.firmware) {
+                r = plan->platform->synthetic_firmware(&synthetic);
+                if (r < 0)
+                        return cvm_while(err, r, "making the synthetic firmware");
+                in.firmware = synthetic.data;
+                in.firmware_size = synthetic.size;
+        }
+        return plan->platform->measure(&in, &plan->measurement, err);
+}
+
+static json_object *files_json(const struct plan *plan) {
+        json_object *list = json_object_new_array();
+
+        for (size_t i = 0; i < plan->n_files; i++) {
+                json_object *file = json_object_new_object();
+
+                json_object_object_add(file, "role",
+                                       json_object_new_string(role_texts[plan->files[i].role]));
+                json_object_object_add(file, "source", json_object_new_string(plan->files[i].source));
+                json_object_object_add(file, "writable", json_object_new_boolean(plan->files[i].writable));
+                json_object_array_add(list, file);
+        }
+        return list;
+}
+
+json_object *plan_json(const struct plan *plan) {
+        json_object *node = json_object_new_object();
+        json_object *notes = cvm_json_write_texts(&plan->notes);
+
+        json_object_object_add(node, "platform", json_object_new_string(plan->platform->name));
+        json_object_object_add(node, "simulated", json_object_new_boolean(plan->simulated));
+        json_object_object_add(node, "debug", json_object_new_boolean(plan->debug));
+        json_object_object_add(node, "binary", json_object_new_string(plan->platform->binary));
+        json_object_object_add(node, "machine", json_object_new_string(plan->platform->machine));
+        json_object_object_add(node, "cpu", json_object_new_string(plan->cpu));
+        json_object_object_add(node, "cmdline", json_object_new_string(plan->cmdline));
+        json_object_object_add(node, "files", files_json(plan));
+        json_object_object_add(node, "notes", notes ? notes : json_object_new_array());
+        if (plan->measurement.size)
+                json_object_object_add(node, "prediction",
+                                       measurement_json(&plan->measurement, plan->simulated));
+        return node;
+}

@@ -1,0 +1,106 @@
+/* SEV-SNP as launch sees it. Launching on hardware comes with its own issue: until then `confide` is empty.
+ */
+#include <errno.h>
+#include <stdio.h>
+
+#include "launch/measure-snp.h"
+#include "launch/platform.h"
+#include "launch/synthetic-snp.h"
+
+extern const struct platform platform_snp;
+
+/* The guest policy by the names of its bits (FWABI 4.3), and what is measured beside the model. */
+struct snp_options {
+        bool smt, has_smt, debug, single_socket, cxl_allow, mem_aes_256_xts, rapl_dis, ciphertext_hiding,
+                        page_swap_disable;
+        bool migrate_ma;
+        uint64_t vcpu_signature, guest_features;
+        uint32_t abi_major, abi_minor;
+};
+
+#define BIT(name) \
+        { #name, CVM_JSON_BOOL, .offset = offsetof(struct snp_options, name) }
+
+static const struct cvm_json_field options_fields[] = {
+        { "smt", CVM_JSON_BOOL, .offset = offsetof(struct snp_options, smt),
+          .has_offset = offsetof(struct snp_options, has_smt) },
+        BIT(debug),
+        BIT(single_socket),
+        BIT(cxl_allow),
+        BIT(mem_aes_256_xts),
+        BIT(rapl_dis),
+        BIT(ciphertext_hiding),
+        BIT(page_swap_disable),
+        BIT(migrate_ma),
+        { "abi_major", CVM_JSON_U32, .offset = offsetof(struct snp_options, abi_major), .max = 255 },
+        { "abi_minor", CVM_JSON_U32, .offset = offsetof(struct snp_options, abi_minor), .max = 255 },
+        { "vcpu_signature", CVM_JSON_U64, .offset = offsetof(struct snp_options, vcpu_signature),
+          .max = UINT32_MAX },
+        { "guest_features", CVM_JSON_U64, .offset = offsetof(struct snp_options, guest_features),
+          .max = INT64_MAX },
+        { 0 },
+};
+
+static int read_options(json_object *options, const char *document, struct snp_options *ret,
+                        struct cvm_error *err) {
+        struct cvm_json root = cvm_json_root(options, document);
+
+        *ret = (struct snp_options){ 0 };
+        if (!options)
+                return 0;
+        snprintf(root.path, sizeof root.path, "%s", platform_snp.name);
+        return cvm_json_read(&root, options_fields, ret, err);
+}
+
+static int check_options(json_object *options, const char *document, struct cvm_error *err) {
+        struct snp_options o;
+        int r = read_options(options, document, &o, err);
+
+        if (r < 0)
+                return r;
+        if (o.migrate_ma)
+                return cvm_fail(err, &CVM_CODE_FIELD, EINVAL,
+                                "'sev-snp.migrate_ma' in '%s' cannot be: KVM takes no migration agents for SEV-SNP",
+                                document);
+        return 0;
+}
+
+static int add_options(json_object *options, struct measure_inputs *inputs, uint64_t *ret_policy,
+                       struct cvm_error *err) {
+        struct snp_options o;
+        int r = read_options(options, "definition", &o, err);
+
+        if (r < 0)
+                return r;
+        inputs->vcpu_signature = (uint32_t)o.vcpu_signature;
+        inputs->guest_features = o.guest_features;
+        *ret_policy = 1u << 17 | (o.has_smt && !o.smt ? 0 : 1u << 16) | (uint64_t)o.debug << 19 |
+                      (uint64_t)o.single_socket << 20 | (uint64_t)o.cxl_allow << 21 |
+                      (uint64_t)o.mem_aes_256_xts << 22 | (uint64_t)o.rapl_dis << 23 |
+                      (uint64_t)o.ciphertext_hiding << 24 | (uint64_t)o.page_swap_disable << 25 |
+                      (uint64_t)o.abi_major << 8 | o.abi_minor;
+        return 0;
+}
+
+static bool is_debug(uint64_t policy) {
+        return policy >> 19 & 1;
+}
+
+const struct platform platform_snp = {
+        .id = CVM_PLATFORM_SEV_SNP,
+        .name = "sev-snp",
+        .title = "AMD SEV-SNP",
+        .binary = "qemu-system-x86_64",
+        .machine = "q35",
+        .bus = "pci",
+        .console = "isa-serial",
+        .kernel_console = "ttyS0",
+        .default_cpu = "EPYC-v4",
+        .check_options = check_options,
+        .add_options = add_options,
+        .is_debug = is_debug,
+        .measure = snp_measure,
+        .synthetic_firmware = snp_synthetic_firmware,
+        .host_data_size = CVM_SHA256_SIZE,
+        .host_data = cvm_sha256,
+};

@@ -73,7 +73,6 @@ static int choose_platform(const struct definition *d, const struct host_facts *
  * model is complete, and the guest's entropy needs RDRAND, which the largest model has.
  */
 static int simulate(struct plan *plan) {
-        plan->simulated = true;
         plan->channels[PLAN_CHANNEL_TEE] = true;
         plan->cpu = strdup("max");
         if (!plan->cpu ||
@@ -86,8 +85,9 @@ static int simulate(struct plan *plan) {
         return 0;
 }
 
-int plan_make(const struct definition *definition, const struct host_facts *facts, struct plan **ret,
-              struct cvm_error *err) {
+/* What hardware and simulation, launch and prediction have in common. */
+static int begin(const struct definition *definition, const struct platform *platform, struct plan **ret,
+                 struct cvm_error *err) {
         CVM_CLEANUP(plan_freep) struct plan *plan = calloc(1, sizeof *plan);
         struct measure_inputs inputs = { 0 };
         int r;
@@ -99,24 +99,43 @@ int plan_make(const struct definition *definition, const struct host_facts *fact
                                 "'image' names '%s', but this version of cvmd has no image store for guests yet",
                                 definition->image);
         plan->definition = definition;
+        plan->platform = platform;
+        plan->simulated = definition->simulate;
         plan->channels[PLAN_CHANNEL_AGENT] = true;
-        r = choose_platform(definition, facts, &plan->platform, err);
+        r = definition_cmdline(definition, &plan->cmdline, err);
         if (r >= 0)
-                r = definition_cmdline(definition, &plan->cmdline, err);
-        if (r >= 0)
-                r = plan->platform->add_options(definition->platform_options[plan->platform->id], &inputs,
-                                                &plan->policy, err);
+                r = platform->add_options(definition->platform_options[platform->id], &inputs, &plan->policy,
+                                          err);
         if (r < 0)
                 return r;
-        plan->debug = plan->platform->is_debug(plan->policy);
+        plan->debug = platform->is_debug(plan->policy);
         r = add_files(plan);
-        if (r >= 0)
-                r = definition->simulate ? simulate(plan)
-                                         : plan->platform->confide(plan, definition, facts, err);
         if (r < 0)
                 return cvm_while(err, r, "making the plan");
         *ret = TAKE_PTR(plan);
         return 0;
+}
+
+int plan_make(const struct definition *definition, const struct host_facts *facts, struct plan **ret,
+              struct cvm_error *err) {
+        CVM_CLEANUP(plan_freep) struct plan *plan = NULL;
+        const struct platform *platform;
+        int r = choose_platform(definition, facts, &platform, err);
+
+        if (r >= 0)
+                r = begin(definition, platform, &plan, err);
+        if (r >= 0)
+                r = definition->simulate ? simulate(plan) : platform->confide(plan, definition, facts, err);
+        if (r < 0)
+                return cvm_while(err, r, "making the plan");
+        *ret = TAKE_PTR(plan);
+        return 0;
+}
+
+int plan_predict(const struct definition *definition, struct plan **ret, struct cvm_error *err) {
+        return begin(definition,
+                     definition->platforms[0] ? platform_by_id(definition->platforms[0]) : platform_at(0),
+                     ret, err);
 }
 
 int plan_measure(struct plan *plan, const struct plan_contents *contents, struct cvm_error *err) {
@@ -177,7 +196,8 @@ json_object *plan_json(const struct plan *plan) {
         json_object_object_add(node, "debug", json_object_new_boolean(plan->debug));
         json_object_object_add(node, "binary", json_object_new_string(plan->platform->binary));
         json_object_object_add(node, "machine", json_object_new_string(plan->platform->machine));
-        json_object_object_add(node, "cpu", json_object_new_string(plan->cpu));
+        if (plan->cpu)
+                json_object_object_add(node, "cpu", json_object_new_string(plan->cpu));
         json_object_object_add(node, "cmdline", json_object_new_string(plan->cmdline));
         json_object_object_add(node, "files", files_json(plan));
         json_object_object_add(node, "notes", notes ? notes : json_object_new_array());

@@ -47,6 +47,8 @@ CVM_DEFINE_CLEANUP(struct plan, plan_free);
  */
 int plan_make(const struct definition *definition, const struct host_facts *facts, struct plan **ret,
               struct cvm_error *err);
+/* A plan that only says what would be measured: without a driver, on any host, hardware or simulated. */
+int plan_predict(const struct definition *definition, struct plan **ret, struct cvm_error *err);
 json_object *plan_json(const struct plan *plan);
 
 /* The digests of a plan's files that are measured. firmware may be NULL: the synthetic one (simulated

@@ -1,0 +1,69 @@
+/* cvmctl binding make: the owner's signed binding, a pure function of the definition, its key and a serial.
+ */
+#include <errno.h>
+
+#include "base/fd.h"
+#include "cli/commands.h"
+#include "cli/definition-input.h"
+#include "cli/key-file.h"
+#include "cli/output.h"
+#include "launch/platform.h"
+
+static const struct option_row options[] = {
+        DEFINITION_OPTIONS,
+        { "key", OPTION_TEXT, "KEY", "the owner's private key: PEM file or URI (default owner.pem)" },
+        { "serial", OPTION_TEXT, "N", "higher than that of any earlier binding of this uuid (1)" },
+        { "output", OPTION_TEXT, "FILE", "where the signed binding goes, also -o (standard output)" },
+        { 0 },
+};
+
+static int sign_binding(const struct definition *definition, uint64_t serial, EVP_PKEY *key, char **ret,
+                        struct cvm_error *err) {
+        CVM_CLEANUP(binding_done) struct binding binding = { 0 };
+        CVM_CLEANUP(cvm_bytes_done) struct cvm_bytes payload = { 0 };
+        uint8_t spki[CVM_SPKI_SIZE];
+        enum cvm_platform_id platform =
+                        definition->platforms[0] ? definition->platforms[0] : platform_at(0)->id;
+        int r = cvm_key_spki(key, spki, err);
+
+        if (r < 0)
+                return r;
+        if (definition->owner.size &&
+            !cvm_equal(spki, sizeof spki, definition->owner.data, definition->owner.size))
+                return cvm_fail(err, &CVM_CODE_KEY, EINVAL, "the key is not that of the definition's owner");
+        r = definition_binding(definition, platform, serial, &binding, err);
+        if (r >= 0)
+                r = binding_write(&binding, &payload, err);
+        if (r >= 0)
+                r = cvm_envelope_sign(CVM_ENVELOPE_BINDING, payload.data, payload.size, key, ret, err);
+        return r;
+}
+
+static int run(const struct arguments *arguments, struct cvm_error *err) {
+        CVM_CLEANUP(definition_freep) struct definition *definition = NULL;
+        CVM_CLEANUP(EVP_PKEY_freep) EVP_PKEY *key = NULL;
+        CVM_CLEANUP(cvm_freep) char *text = NULL, *envelope = NULL;
+        uint64_t serial = 1;
+        int r = definition_input(arguments, &text, &definition, err);
+
+        if (r >= 0)
+                r = argument_u64(arguments, "serial", INT64_MAX, &serial, err);
+        if (r >= 0)
+                r = key_file_private(argument(arguments, "key") ? argument(arguments, "key") : "owner.pem",
+                                     &key, err);
+        if (r >= 0)
+                r = sign_binding(definition, serial, key, &envelope, err);
+        if (r >= 0)
+                r = output_file(argument(arguments, "output"), envelope, 0644, err);
+        return r;
+}
+
+const struct command command_binding_make = {
+        .group = "binding",
+        .name = "make",
+        .words = "[DEFINITION]",
+        .words_max = 1,
+        .summary = "make and sign the binding of a definition",
+        .options = options,
+        .run = run,
+};

@@ -1,0 +1,457 @@
+/*
+ * QEMU, started directly. Three things are watched: the pidfd (the only truth about death), the monitor, and
+ * the console's log. The monitor's end is not the guest's end: it only means that a QEMU which does not die
+ * by itself within DEATH_USEC is killed. DRIVER_GONE comes from the pidfd alone, once.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/inotify.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/fd.h"
+#include "qmp/client.h"
+#include "vm/driver.h"
+#include "vm/pidfd.h"
+#include "vm/qemu-argv.h"
+#include "vm/spawn.h"
+#include "vm/stderr-words.h"
+#include "vm/unix-socket.h"
+
+#define GREETING_USEC (60ull * 1000000)
+#define COMMAND_USEC (30ull * 1000000)
+#define DEATH_USEC (10ull * 1000000)
+#define CONSOLE_LOG_MAX (4 << 20)
+#define FILES_MAX 64
+
+static const char *const channel_names[] = {
+        [PLAN_CHANNEL_AGENT] = "agent.sock",
+        [PLAN_CHANNEL_TEE] = "tee.sock",
+};
+
+/* A command under way: one of each kind at a time. */
+struct pending {
+        driver_done_fn done; /* NULL: none */
+        void *ctx;
+};
+
+struct driver_guest {
+        sd_event *event;
+        char dir[PATH_MAX];
+        driver_event_fn on_event;
+        void *ctx;
+        pid_t pid;
+        int pidfd, go;
+        bool ours;     /* our child: to be reaped */
+        bool expected; /* its end was asked for, or the guest's own */
+        bool up;
+        struct qmp_client *qmp;
+        struct pending pending[DRIVER_QUIT + 1];
+        sd_event_source *death, *hurry, *log;
+        struct cvm_error why; /* of the monitor's failure */
+};
+
+static void path_in(const struct driver_guest *g, const char *name, char ret[PATH_MAX]) {
+        snprintf(ret, PATH_MAX, "%.3500s/%s", g->dir, name);
+}
+
+int driver_channel_path(const char *runtime_dir, enum plan_channel channel, char *ret, size_t size) {
+        return snprintf(ret, size, "%s/%s", runtime_dir, channel_names[channel]) < (int)size ? 0
+                                                                                             : -ENAMETOOLONG;
+}
+
+static struct driver_guest *qemu_release(struct driver_guest *g) {
+        if (!g)
+                return NULL;
+        g->qmp = qmp_client_free(g->qmp);
+        g->death = sd_event_source_disable_unref(g->death);
+        g->hurry = sd_event_source_disable_unref(g->hurry);
+        g->log = sd_event_source_disable_unref(g->log);
+        g->pidfd = cvm_close(g->pidfd);
+        g->go = cvm_close(g->go);
+        sd_event_unref(g->event);
+        free(g);
+        return NULL;
+}
+
+CVM_DEFINE_CLEANUP(struct driver_guest, qemu_release);
+
+static void tell(struct driver_guest *g, enum driver_event event, struct cvm_error *why) {
+        struct cvm_error none = { 0 };
+
+        g->on_event(g->ctx, event, why ? why : &none);
+}
+
+static void qemu_kill(struct driver_guest *g) {
+        g->expected = true;
+        g->go = cvm_close(g->go);
+        pidfd_kill(g->pidfd, SIGKILL);
+}
+
+static int on_death(sd_event_source *source, int fd, uint32_t revents, void *userdata) {
+        struct driver_guest *g = userdata;
+        struct cvm_error why = { 0 };
+        char path[PATH_MAX];
+        siginfo_t info;
+
+        if (g->ours)
+                (void)waitid(P_PIDFD, (id_t)g->pidfd, &info, WEXITED);
+        g->pid = 0;
+        g->death = sd_event_source_disable_unref(g->death);
+        g->qmp = qmp_client_free(g->qmp);
+        if (!g->expected) {
+                path_in(g, "stderr.log", path);
+                stderr_words(path, &why);
+                if (g->why.code == &CVM_CODE_TIMEOUT)
+                        why = g->why;
+        }
+        tell(g, DRIVER_GONE, &why);
+        return 0;
+}
+
+static int on_hurry(sd_event_source *source, uint64_t usec, void *userdata) {
+        struct driver_guest *g = userdata;
+
+        pidfd_kill(g->pidfd, SIGKILL);
+        return 0;
+}
+
+static void on_gone(void *ctx, struct cvm_error *why) {
+        struct driver_guest *g = ctx;
+
+        g->why = *why;
+        g->qmp = qmp_client_free(g->qmp);
+        if (sd_event_add_time_relative(g->event, &g->hurry, CLOCK_MONOTONIC, DEATH_USEC, 0, on_hurry, g) < 0)
+                pidfd_kill(g->pidfd, SIGKILL);
+}
+
+static void on_shutdown(struct driver_guest *g, json_object *data) {
+        struct cvm_json place = cvm_json_root(data, "SHUTDOWN");
+        const char *reason = "";
+        bool guest = false;
+        struct cvm_error why = { 0 };
+
+        (void)cvm_json_get_bool(&place, "guest", &guest, NULL);
+        (void)cvm_json_get_text(&place, "reason", &reason, NULL);
+        g->expected = true;
+        if (!guest)
+                return; /* we asked for it, or a signal did: GONE follows */
+        if (strcmp(reason, "guest-panic") == 0)
+                cvm_fail(&why, &CVM_CODE_GUEST_PANIC, EIO, "the guest's kernel panicked");
+        tell(g, DRIVER_SHUTDOWN, &why);
+}
+
+static void on_event(void *ctx, const char *name, json_object *data) {
+        static const struct {
+                const char *name;
+                enum driver_event event;
+        } events[] = { { "RESUME", DRIVER_RUNNING }, { "STOP", DRIVER_PAUSED }, { "RESET", DRIVER_RESET } };
+        struct driver_guest *g = ctx;
+
+        if (strcmp(name, "SHUTDOWN") == 0) {
+                on_shutdown(g, data);
+                return;
+        }
+        for (size_t i = 0; g->up && i < ARRAY_SIZE(events); i++)
+                if (strcmp(name, events[i].name) == 0) {
+                        tell(g, events[i].event, NULL);
+                        return;
+                }
+}
+
+/* UP, then what an adopted guest is doing. The owner may let go of the guest in between. */
+static void on_status(void *ctx, json_object *result, struct cvm_error *err) {
+        struct driver_guest *g = ctx;
+        struct cvm_json place = cvm_json_root(result, "query-status");
+        const char *status = "";
+
+        if (err) {
+                g->why = *err;
+                pidfd_kill(g->pidfd, SIGKILL);
+                return;
+        }
+        (void)cvm_json_get_text(&place, "status", &status, NULL);
+        g->up = true;
+        if (strcmp(status, "prelaunch") == 0)
+                tell(g, DRIVER_UP, NULL);
+        else {
+                bool running = strcmp(status, "running") == 0;
+
+                tell(g, DRIVER_UP, NULL);
+                tell(g, running ? DRIVER_RUNNING : DRIVER_PAUSED, NULL);
+        }
+}
+
+static void on_ready(void *ctx) {
+        struct driver_guest *g = ctx;
+        struct cvm_error err = { 0 };
+
+        if (qmp_client_call(g->qmp, "query-status", NULL, -EBADF, COMMAND_USEC, on_status, g, NULL, &err) <
+            0)
+                pidfd_kill(g->pidfd, SIGKILL);
+}
+
+static const struct qmp_handlers handlers = { on_ready, on_event, on_gone };
+
+static int connect_monitor(struct driver_guest *g, struct cvm_error *err) {
+        char path[PATH_MAX];
+        int fd;
+
+        path_in(g, "qmp.sock", path);
+        fd = unix_connect(path);
+        if (fd < 0)
+                return cvm_fail(err, &CVM_CODE_QMP, fd, "QEMU's monitor cannot be reached: %s",
+                                strerror(-fd));
+        return qmp_client_new(g->event, fd, GREETING_USEC, &handlers, g, &g->qmp, err);
+}
+
+/* A guest writes to its console as it likes: the log begins anew when it is full. The writer appends. */
+static int on_log(sd_event_source *source, const struct inotify_event *event, void *userdata) {
+        struct driver_guest *g = userdata;
+        char path[PATH_MAX];
+        struct stat st;
+
+        path_in(g, "console.log", path);
+        if (lstat(path, &st) == 0 && S_ISREG(st.st_mode) && st.st_size > CONSOLE_LOG_MAX)
+                (void)truncate(path, 0);
+        return 0;
+}
+
+static int watch(struct driver_guest *g, struct cvm_error *err) {
+        char path[PATH_MAX];
+        int r = sd_event_add_io(g->event, &g->death, g->pidfd, EPOLLIN, on_death, g);
+
+        if (r < 0)
+                return cvm_fail(err, &CVM_CODE_INTERNAL, r, "watching QEMU: %s", strerror(-r));
+        path_in(g, "console.log", path);
+        (void)sd_event_add_inotify(g->event, &g->log, path, IN_MODIFY, on_log, g);
+        return 0;
+}
+
+static struct driver_guest *guest_new(const struct driver_start *start) {
+        struct driver_guest *g = calloc(1, sizeof *g);
+
+        if (!g)
+                return NULL;
+        *g = (struct driver_guest){ .event = sd_event_ref(start->event),
+                                    .on_event = start->on_event,
+                                    .ctx = start->ctx,
+                                    .pidfd = -EBADF,
+                                    .go = -EBADF };
+        snprintf(g->dir, sizeof g->dir, "%s", start->runtime_dir);
+        return g;
+}
+
+/* What the process inherits, in the order of its descriptors; the ones opened here are closed after the
+ * fork. */
+struct inheritance {
+        int fds[FILES_MAX];
+        size_t n, first_owned;
+};
+
+static void inheritance_done(struct inheritance *in) {
+        for (size_t i = in->first_owned; i < in->n; i++)
+                in->fds[i] = cvm_close(in->fds[i]);
+}
+
+/* Takes fd; returns the number that the process will see. */
+static int inherit(struct inheritance *in, int fd) {
+        in->fds[in->n++] = fd;
+        return 3 + (int)in->n - 1;
+}
+
+static int inherit_socket(struct inheritance *in, const struct driver_guest *g, const char *name, uid_t uid,
+                          int *ret, struct cvm_error *err) {
+        char path[PATH_MAX];
+        int fd, r;
+
+        path_in(g, name, path);
+        r = unix_listen(path, &fd, err);
+        if (r >= 0)
+                *ret = inherit(in, fd);
+        return r;
+}
+
+static int open_log(const struct driver_guest *g, const char *name, int *ret, struct cvm_error *err) {
+        char path[PATH_MAX];
+
+        path_in(g, name, path);
+        *ret = open(path, O_WRONLY | O_CREAT | O_APPEND | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
+        if (*ret < 0)
+                return cvm_fail(err, &CVM_CODE_INTERNAL, errno, "'%s' cannot be made: %s", path,
+                                strerror(errno));
+        return 0;
+}
+
+static int inherit_all(struct inheritance *in, struct driver_guest *g, const struct driver_start *start,
+                       struct qemu_fds *ret, int files[], struct cvm_error *err) {
+        const struct plan *plan = start->plan;
+        int log, r;
+
+        if (plan->n_files + PLAN_CHANNEL_MAX_ + 3 > FILES_MAX)
+                return cvm_fail(err, &CVM_CODE_INTERNAL, E2BIG, "too many files");
+        for (size_t i = 0; i < plan->n_files; i++)
+                files[i] = inherit(in, start->files[i]);
+        in->first_owned = in->n;
+        ret->files = files;
+        r = inherit_socket(in, g, "qmp.sock", start->uid, &ret->qmp, err);
+        for (int c = 0; r >= 0 && c < PLAN_CHANNEL_MAX_; c++)
+                if (plan->channels[c])
+                        r = inherit_socket(in, g, channel_names[c], start->uid, &ret->channels[c], err);
+        if (r >= 0 && plan->definition->console == CONSOLE_INTERACTIVE)
+                r = inherit_socket(in, g, "console.sock", start->uid, &ret->console, err);
+        if (r >= 0)
+                r = open_log(g, "console.log", &log, err);
+        if (r >= 0)
+                ret->console_log = inherit(in, log);
+        return r;
+}
+
+static int start_process(struct driver_guest *g, const struct driver_start *start, struct cvm_error *err) {
+        CVM_CLEANUP(inheritance_done) struct inheritance in = { 0 };
+        CVM_CLEANUP(cvm_texts_freep) char **argv = NULL;
+        CVM_CLEANUP(cvm_closep) int stderr_fd = -EBADF;
+        int files[FILES_MAX], taps[DEFINITION_NICS_MAX] = { 0 };
+        struct qemu_fds fds = { .taps = taps };
+        int r = inherit_all(&in, g, start, &fds, files, err);
+
+        if (r >= 0)
+                r = open_log(g, "stderr.log", &stderr_fd, err);
+        if (r >= 0)
+                r = qemu_argv(start->plan, &fds, start->use_kvm, &argv, err);
+        if (r < 0)
+                return r;
+        const struct spawn spawn = { .argv = argv,
+                                     .fds = in.fds,
+                                     .n_fds = in.n,
+                                     .out_fd = stderr_fd,
+                                     .err_fd = stderr_fd,
+                                     .uid = start->uid };
+        r = spawn_begin(&spawn, &g->pid, &g->go, err);
+        if (r < 0)
+                return r;
+        g->ours = true;
+        g->pidfd = pidfd_of(g->pid);
+        return 0;
+}
+
+static int qemu_spawn(const struct driver_start *start, struct driver_guest **ret,
+                      struct driver_trace *ret_trace, struct cvm_error *err) {
+        CVM_CLEANUP(qemu_releasep) struct driver_guest *g = guest_new(start);
+        struct driver_trace trace = { 0 };
+        int r;
+
+        if (!g)
+                return cvm_fail(err, &CVM_CODE_NO_MEMORY, ENOMEM, "starting QEMU");
+        for (size_t i = 0; i < start->plan->definition->n_nics; i++)
+                if (start->plan->definition->nics[i].type > NIC_USER)
+                        return cvm_fail(err, &CVM_CODE_NETWORK, EOPNOTSUPP,
+                                        "taps and bridges are not offered by this version of cvmd");
+        r = start_process(g, start, err);
+        if (r < 0)
+                return r;
+        trace.pid = g->pid;
+        if (g->pidfd < 0 || process_start_time(g->pid, &trace.start_time) < 0)
+                return cvm_fail(err, &CVM_CODE_INTERNAL, ESRCH, "QEMU's process was lost at its start");
+        r = watch(g, err);
+        if (r < 0)
+                return r;
+        *ret_trace = trace;
+        *ret = TAKE_PTR(g);
+        return 0;
+}
+
+static int qemu_go(struct driver_guest *g, struct cvm_error *err) {
+        spawn_go(TAKE_FD(g->go));
+        /* The socket has listened since before the fork: connecting does not wait for QEMU. */
+        return connect_monitor(g, err);
+}
+
+static int qemu_adopt(const struct driver_start *start, const struct driver_trace *trace,
+                      struct driver_guest **ret, struct cvm_error *err) {
+        CVM_CLEANUP(qemu_releasep) struct driver_guest *g = guest_new(start);
+        uint64_t start_time;
+        int r;
+
+        if (!g)
+                return cvm_fail(err, &CVM_CODE_NO_MEMORY, ENOMEM, "finding QEMU");
+        /* The descriptor first: from then on the pid cannot come to name another process unseen. */
+        g->pidfd = pidfd_of(trace->pid);
+        if (g->pidfd < 0 || process_start_time(trace->pid, &start_time) < 0 ||
+            start_time != trace->start_time || !pidfd_is_alive(g->pidfd))
+                return 0;
+        g->pid = trace->pid;
+        r = watch(g, err);
+        if (r >= 0 && connect_monitor(g, NULL) < 0) {
+                /* It lives but cannot be spoken to: it may not run on unwatched. */
+                cvm_fail(&g->why, &CVM_CODE_QMP, ENOTCONN, "QEMU's monitor could not be reached again");
+                pidfd_kill(g->pidfd, SIGKILL);
+        }
+        if (r < 0)
+                return r;
+        *ret = TAKE_PTR(g);
+        return 1;
+}
+
+static void on_answer(void *ctx, json_object *result, struct cvm_error *err) {
+        struct pending *pending = ctx;
+        driver_done_fn done = pending->done;
+
+        pending->done = NULL;
+        done(pending->ctx, err);
+}
+
+static int qemu_command(struct driver_guest *g, enum driver_command command, driver_done_fn done, void *ctx,
+                        struct cvm_error *err) {
+        static const char *const names[] = {
+                [DRIVER_CONT] = "cont",
+                [DRIVER_PAUSE] = "stop",
+                [DRIVER_POWERDOWN] = "system_powerdown",
+                [DRIVER_RESET_GUEST] = "system_reset",
+                [DRIVER_QUIT] = "quit",
+        };
+        struct pending *pending = &g->pending[command];
+        int r;
+
+        if (!g->qmp || !g->up)
+                return cvm_fail(err, &CVM_CODE_QMP, ENOTCONN, "QEMU's monitor is not there");
+        if (pending->done)
+                return cvm_fail(err, &CVM_CODE_QMP, EALREADY, "QEMU has not answered the last '%s' yet",
+                                names[command]);
+        *pending = (struct pending){ done, ctx };
+        g->expected |= command == DRIVER_QUIT;
+        r = qmp_client_call(g->qmp, names[command], NULL, -EBADF, COMMAND_USEC, on_answer, pending, NULL,
+                            err);
+        if (r < 0)
+                pending->done = NULL;
+        return r;
+}
+
+static int qemu_console(struct driver_guest *g, int *ret_fd, struct cvm_error *err) {
+        char path[PATH_MAX];
+        int fd;
+
+        path_in(g, "console.sock", path);
+        fd = unix_connect(path);
+        if (fd < 0)
+                return cvm_fail(err, &CVM_CODE_CONSOLE, fd, "the VM has no interactive console");
+        *ret_fd = fd;
+        return 0;
+}
+
+const struct driver driver_qemu = {
+        .name = "qemu",
+        .spawn = qemu_spawn,
+        .go = qemu_go,
+        .adopt = qemu_adopt,
+        .command = qemu_command,
+        .kill = qemu_kill,
+        .console = qemu_console,
+        .release = qemu_release,
+};

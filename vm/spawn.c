@@ -1,0 +1,107 @@
+#include "vm/spawn.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <grp.h>
+#include <linux/close_range.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/fd.h"
+
+#define FIRST_FD 3
+
+static void reset_signals(void) {
+        sigset_t none;
+
+        for (int s = 1; s < NSIG; s++)
+                signal(s, SIG_DFL);
+        sigemptyset(&none);
+        sigprocmask(SIG_SETMASK, &none, NULL);
+}
+
+/* Move the descriptors to 3, 4, ... and close all others. First out of each other's way, then to their
+ * places. */
+static int place_fds(const struct spawn *s, int *go) {
+        int high = FIRST_FD + (int)s->n_fds + 1, moved[FIRST_FD + 128];
+        int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+
+        if (null < 0 || s->n_fds > 128)
+                return -1;
+        *go = fcntl(*go, F_DUPFD_CLOEXEC, high);
+        for (size_t i = 0; i < s->n_fds; i++)
+                moved[i] = fcntl(s->fds[i], F_DUPFD_CLOEXEC, high);
+        if (dup2(null, 0) < 0 || dup2(s->out_fd >= 0 ? s->out_fd : null, 1) < 0 ||
+            dup2(s->err_fd >= 0 ? s->err_fd : null, 2) < 0 || *go < 0)
+                return -1;
+        for (size_t i = 0; i < s->n_fds; i++)
+                if (moved[i] < 0 || dup2(moved[i], FIRST_FD + (int)i) < 0)
+                        return -1;
+        /* The gap before `go` and all behind it belong to the daemon, not to the program. */
+        if (dup2(*go, high - 1) < 0)
+                return -1;
+        *go = high - 1;
+        fcntl(*go, F_SETFD, FD_CLOEXEC);
+        return close_range((unsigned)high, ~0u, 0);
+}
+
+static int drop_privileges(uid_t uid) {
+        const struct rlimit no_core = { 0, 0 };
+
+        if (setrlimit(RLIMIT_CORE, &no_core) < 0 || prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
+                return -1;
+        if (uid == 0)
+                return 0;
+        return setgroups(0, NULL) < 0 || setresgid(uid, uid, uid) < 0 || setresuid(uid, uid, uid) < 0 ? -1
+                                                                                                      : 0;
+}
+
+/* In the child; never returns. The daemon has one thread, so nothing of it is locked here. */
+static void become(const struct spawn *s, int go) {
+        char byte;
+
+        reset_signals();
+        setsid();
+        umask(0077);
+        if (place_fds(s, &go) < 0 || drop_privileges(s->uid) < 0)
+                _exit(126);
+        if (read(go, &byte, 1) != 1)
+                _exit(0);
+        execvp(s->argv[0], s->argv);
+        dprintf(2, "%s cannot be executed: %s\n", s->argv[0], strerror(errno));
+        _exit(127);
+}
+
+int spawn_begin(const struct spawn *s, pid_t *ret_pid, int *ret_go, struct cvm_error *err) {
+        CVM_CLEANUP(cvm_closep) int wait_end = -EBADF;
+        CVM_CLEANUP(cvm_closep) int go_end = -EBADF;
+        int ends[2];
+        pid_t pid;
+
+        if (pipe2(ends, O_CLOEXEC) < 0)
+                return cvm_fail(err, &CVM_CODE_INTERNAL, errno, "starting '%s': %s", s->argv[0],
+                                strerror(errno));
+        wait_end = ends[0];
+        go_end = ends[1];
+        pid = fork();
+        if (pid < 0)
+                return cvm_fail(err, &CVM_CODE_INTERNAL, errno, "starting '%s': %s", s->argv[0],
+                                strerror(errno));
+        if (pid == 0) {
+                close(go_end); /* else our own copy would keep the pipe open when the daemon dies */
+                become(s, wait_end);
+        }
+        *ret_pid = pid;
+        *ret_go = TAKE_FD(go_end);
+        return 0;
+}
+
+void spawn_go(int go) {
+        (void)cvm_write_all(go, "g", 1);
+        cvm_close(go);
+}

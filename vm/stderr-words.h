@@ -1,0 +1,12 @@
+/* What QEMU wrote on its standard error before it ended, as one sentence with a code. */
+#pragma once
+
+#include "base/error.h"
+
+/* Fill err from the tail of that file: a known cause with its own code, else QEMU's last line under
+ * CVM_CODE_QEMU. */
+void stderr_words(const char *path, struct cvm_error *err);
+
+/* At most max_bytes from the end of a file, control characters cleaned, owned text; NULL where there is
+ * none. */
+char *file_tail(const char *path, size_t max_bytes);

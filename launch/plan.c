@@ -119,7 +119,7 @@ static int begin(const struct definition *definition, const struct platform *pla
 int plan_make(const struct definition *definition, const struct host_facts *facts, struct plan **ret,
               struct cvm_error *err) {
         CVM_CLEANUP(plan_freep) struct plan *plan = NULL;
-        const struct platform *platform;
+        const struct platform *platform = NULL;
         int r = choose_platform(definition, facts, &platform, err);
 
         if (r >= 0)

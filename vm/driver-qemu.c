@@ -219,7 +219,7 @@ static int on_log(sd_event_source *source, const struct inotify_event *event, vo
 
         path_in(g, "console.log", path);
         if (lstat(path, &st) == 0 && S_ISREG(st.st_mode) && st.st_size > CONSOLE_LOG_MAX)
-                (void)truncate(path, 0);
+                return truncate(path, 0); /* where it cannot be cut it is not watched any more */
         return 0;
 }
 

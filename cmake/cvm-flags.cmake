@@ -15,6 +15,9 @@ target_compile_options(cvm-flags INTERFACE
   -Wpointer-arith -Wwrite-strings -Wno-unused-parameter -Wno-missing-field-initializers -Wno-format-truncation
   -fno-common -fstack-protector-strong)
 
+if(CVM_FAULT_POINTS)
+  target_compile_definitions(cvm-flags INTERFACE CVM_FAULT_POINTS)
+endif()
 if(CVM_SANITIZE)
   target_compile_options(cvm-flags INTERFACE -Werror -fsanitize=address,undefined -fno-sanitize-recover=all
     -fno-omit-frame-pointer)

@@ -1,0 +1,237 @@
+/* The store: what is committed comes back, what is not does not, and a full disk keeps nothing of a
+ * transaction. */
+#include "vm/store.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "base/db.h"
+
+struct fixture {
+        char dir[64], path[128];
+        struct store *store;
+};
+
+static void reopen(struct fixture *f) {
+        struct cvm_error err = { 0 };
+
+        f->store = store_free(f->store);
+        if (store_open(f->path, &f->store, &err) < 0)
+                fail_msg("%s", err.text);
+}
+
+static void begin(struct fixture *f) {
+        *f = (struct fixture){ .dir = "/tmp/cvmd-store-XXXXXX" };
+        assert_non_null(mkdtemp(f->dir));
+        snprintf(f->path, sizeof f->path, "%s/cvmd.db", f->dir);
+        reopen(f);
+}
+
+static void end(struct fixture *f) {
+        char command[128];
+
+        store_free(f->store);
+        (void)!umount2(f->dir, MNT_DETACH);
+        snprintf(command, sizeof command, "rm -rf %s", f->dir);
+        assert_int_equal(system(command), 0);
+}
+
+#define T(literal) ((char *)literal) /* rows own their texts; this one is never freed */
+
+static struct vm_row sample(void) {
+        struct vm_row row = { .id = T("11111111-2222-3333-4444-555555555555"),
+                              .name = T("web1"),
+                              .definition = T("{}"),
+                              .platform = T("sev-snp"),
+                              .state = T("running"),
+                              .state_reason = T("why"),
+                              .trust = T("verified"),
+                              .boot_id = T("b"),
+                              .generation = 1ull << 40,
+                              .pid = 77,
+                              .start_time = 1234567,
+                              .measurement_size = 48,
+                              .policy = 0x30000,
+                              .pinned = { false, true, true },
+                              .created_msec = 5 };
+
+        memset(row.measurement, 7, 48);
+        memset(row.pins[1], 9, 32);
+        row.keyset[0] = 3;
+        return row;
+}
+
+static int compare(void *ctx, struct vm_row *row) {
+        struct vm_row want = sample();
+        unsigned *n = ctx;
+
+        ++*n;
+        assert_string_equal(row->id, want.id);
+        assert_string_equal(row->name, want.name);
+        assert_string_equal(row->state, want.state);
+        assert_string_equal(row->state_reason, want.state_reason);
+        assert_null(row->binding);
+        assert_null(row->trust_by);
+        assert_int_equal(row->generation, want.generation);
+        assert_int_equal(row->pid, 77);
+        assert_memory_equal(row->keyset, want.keyset, sizeof row->keyset);
+        assert_int_equal(row->measurement_size, 48);
+        assert_memory_equal(row->measurement, want.measurement, 48);
+        assert_false(row->pinned[0]);
+        assert_true(row->pinned[1]);
+        assert_memory_equal(row->pins[1], want.pins[1], 32);
+        return 0;
+}
+
+static void test_a_vm_comes_back(void **state) {
+        CVM_CLEANUP(end) struct fixture f;
+        struct vm_row row = sample();
+        struct cvm_error err = { 0 };
+        unsigned n = 0;
+
+        begin(&f);
+        assert_int_equal(store_save_vm(f.store, &row, &err), 0);
+        assert_int_equal(store_save_vm(f.store, &row, &err), 0);
+        assert_int_equal(store_commit(f.store, &err), 0);
+        reopen(&f);
+        assert_int_equal(store_each_vm(f.store, compare, &n, &err), 0);
+        assert_int_equal(n, 1);
+        assert_int_equal(store_remove_vm(f.store, row.id, &err), 0);
+        assert_int_equal(store_commit(f.store, &err), 0);
+        assert_int_equal(store_each_vm(f.store, compare, &n, &err), 0);
+        assert_int_equal(n, 1);
+}
+
+static void test_what_is_not_committed_is_gone(void **state) {
+        CVM_CLEANUP(end) struct fixture f;
+        struct vm_row row = sample();
+        struct cvm_error err = { 0 };
+        unsigned n = 0;
+
+        begin(&f);
+        assert_int_equal(store_save_vm(f.store, &row, &err), 0);
+        reopen(&f);
+        assert_int_equal(store_each_vm(f.store, compare, &n, &err), 0);
+        assert_int_equal(n, 0);
+}
+
+static void count_text(void *ctx, uint64_t seq, const char *text) {
+        uint64_t *last = ctx;
+
+        assert_true(seq > *last);
+        *last = seq;
+}
+
+static void test_events_and_audit_are_in_order(void **state) {
+        CVM_CLEANUP(end) struct fixture f;
+        const uint8_t hash[CVM_SHA256_SIZE] = { 1, 2, 3 };
+        uint8_t last_hash[CVM_SHA256_SIZE];
+        struct cvm_error err = { 0 };
+        uint64_t last = 0;
+
+        begin(&f);
+        assert_int_equal(store_last_event(f.store, &last, &err), 0);
+        assert_int_equal(last, 0);
+        for (uint64_t seq = 1; seq <= 20; seq++) {
+                assert_int_equal(store_add_event(f.store, seq, "{}", &err), 0);
+                assert_int_equal(store_add_audit(f.store, seq, "row", hash, &err), 0);
+        }
+        assert_int_equal(store_commit(f.store, &err), 0);
+        assert_int_equal(store_each_event(f.store, 5, 10, count_text, &last, &err), 0);
+        assert_int_equal(last, 15);
+        assert_int_equal(store_last_audit(f.store, &last, last_hash, &err), 0);
+        assert_int_equal(last, 20);
+        assert_memory_equal(hash, last_hash, sizeof hash);
+        last = 0;
+        assert_int_equal(store_each_audit(f.store, 0, 100, count_text, &last, &err), 0);
+        assert_int_equal(last, 20);
+}
+
+static void test_requests_and_records(void **state) {
+        CVM_CLEANUP(end) struct fixture f;
+        const uint8_t digest[CVM_SHA256_SIZE] = { 4 };
+        uint8_t found[CVM_SHA256_SIZE];
+        CVM_CLEANUP(cvm_freep) char *id = NULL, *envelope = NULL, *none = NULL;
+        struct cvm_error err = { 0 };
+
+        begin(&f);
+        assert_int_equal(store_find_request(f.store, 7, "r", found, &none, &err), 0);
+        assert_int_equal(store_add_request(f.store, 7, "r", digest, "id", &err), 0);
+        assert_int_equal(store_find_request(f.store, 8, "r", found, &none, &err), 0);
+        assert_int_equal(store_find_request(f.store, 7, "r", found, &id, &err), 1);
+        assert_string_equal(id, "id");
+        assert_memory_equal(digest, found, sizeof found);
+        assert_int_equal(store_add_record(f.store, "u1", "web", "old", &err), 0);
+        assert_int_equal(store_add_record(f.store, "u2", "web", "new", &err), 0);
+        assert_int_equal(store_find_record(f.store, "web", &envelope, &err), 1);
+        assert_string_equal(envelope, "new");
+        assert_int_equal(store_find_record(f.store, "db", &none, &err), 0);
+        assert_int_equal(store_add_release(f.store, "u2", "digest", "verdict", NULL, &err), 0);
+        assert_int_equal(store_commit(f.store, &err), 0);
+}
+
+static void test_a_newer_store_is_refused_in_words(void **state) {
+        CVM_CLEANUP(end) struct fixture f;
+        CVM_CLEANUP(cvm_sqlite_closep) sqlite3 *db = NULL;
+        struct store *store = NULL;
+        struct cvm_error err = { 0 };
+
+        begin(&f);
+        f.store = store_free(f.store);
+        assert_int_equal(sqlite3_open(f.path, &db), SQLITE_OK);
+        assert_int_equal(sqlite3_exec(db, "PRAGMA user_version = 99", NULL, NULL, NULL), SQLITE_OK);
+        assert_true(store_open(f.path, &store, &err) < 0);
+        assert_ptr_equal(err.code, &CVM_CODE_STORE_NEWER);
+        assert_non_null(strstr(err.text, "written by a newer version"));
+}
+
+static void test_a_full_disk_refuses_whole_transactions(void **state) {
+        CVM_CLEANUP(end) struct fixture f = { .dir = "/tmp/cvmd-store-XXXXXX" };
+        struct cvm_error err = { 0 };
+        char text[4097] = { 0 };
+        uint64_t seq = 0, kept, last = 0;
+        int r = 0;
+
+        assert_non_null(mkdtemp(f.dir));
+        snprintf(f.path, sizeof f.path, "%s/cvmd.db", f.dir);
+        if (mount("none", f.dir, "tmpfs", 0, "size=512k") < 0) {
+                print_message("SKIP: no right to mount a small file system\n");
+                skip();
+        }
+        reopen(&f);
+        memset(text, 'x', sizeof text - 1);
+        while (r >= 0) {
+                kept = seq;
+                r = store_add_event(f.store, ++seq, text, &err);
+                if (r >= 0)
+                        r = store_add_event(f.store, ++seq, text, &err);
+                if (r >= 0)
+                        r = store_commit(f.store, &err);
+                assert_true(seq < 1000);
+        }
+        assert_ptr_equal(err.code, &CVM_CODE_STORE_FULL);
+        store_rollback(f.store);
+        assert_int_equal(store_last_event(f.store, &last, &err), 0);
+        assert_int_equal(last, kept);
+}
+
+int main(void) {
+        const struct CMUnitTest tests[] = {
+                cmocka_unit_test(test_a_vm_comes_back),
+                cmocka_unit_test(test_what_is_not_committed_is_gone),
+                cmocka_unit_test(test_events_and_audit_are_in_order),
+                cmocka_unit_test(test_requests_and_records),
+                cmocka_unit_test(test_a_newer_store_is_refused_in_words),
+                cmocka_unit_test(test_a_full_disk_refuses_whole_transactions),
+        };
+
+        return cmocka_run_group_tests(tests, NULL, NULL);
+}

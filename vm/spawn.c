@@ -36,7 +36,7 @@ static int place_fds(const struct spawn *s, int *go) {
         *go = fcntl(*go, F_DUPFD_CLOEXEC, high);
         for (size_t i = 0; i < s->n_fds; i++)
                 moved[i] = fcntl(s->fds[i], F_DUPFD_CLOEXEC, high);
-        if (dup2(null, 0) < 0 || dup2(s->out_fd >= 0 ? s->out_fd : null, 1) < 0 ||
+        if (dup2(s->in_fd > 0 ? s->in_fd : null, 0) < 0 || dup2(s->out_fd >= 0 ? s->out_fd : null, 1) < 0 ||
             dup2(s->err_fd >= 0 ? s->err_fd : null, 2) < 0 || *go < 0)
                 return -1;
         for (size_t i = 0; i < s->n_fds; i++)

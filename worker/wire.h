@@ -3,7 +3,7 @@
  * request is one JSON object on standard input, the answer one on standard output, exit status 0; a failure
  * is
  * {"error":{"code":"CVM-...","text":"..."}} with that code's exit status. Descriptors that a verb works on
- * are inherited from 3 on and named in the request by number.
+ * are inherited from WORKER_FD_FIRST on and named in the request by number.
  */
 #pragma once
 
@@ -13,16 +13,12 @@
 #define WORKER_FDS_MAX 64
 
 /*
- * measure: {"definition":{...},"fds":{"firmware":N,"kernel":N,"initrd":N}} -> the measurement's JSON, with
- *          "files":{"kernel":{"sha256":"...","size":N},...}
+ * measure: {"definition":"<JSON text>","firmware":N,"kernel":N,"initrd":N} (descriptors, each optional)
+ *          -> {"measurement":{...},"policy":N,"debug":B}
  * pin:     {"source":N,"destination":N} copies and digests -> {"sha256":"...","size":N}
- * disk:    {"fd":N,"format":"raw|qcow2"} -> {"virtual_size":N}; refuses backing files, external data files,
- *          unknown incompatible bits, encryption by QEMU
- * check:   {"bundle":{...},"policy":{...},"nonce":"hex","now_msec":N} -> the verdict's payload
- * sim-root: {} -> {"pem":"..."}
+ * disk:    {"disk":N,"format":"raw|qcow2"} -> {"virtual_size":N}; refuses backing files, external data
+ * files, unknown incompatible bits, encryption by QEMU
  */
 #define WORKER_VERB_MEASURE "measure"
 #define WORKER_VERB_PIN "pin"
 #define WORKER_VERB_DISK "disk"
-#define WORKER_VERB_CHECK "check"
-#define WORKER_VERB_SIM_ROOT "sim-root"

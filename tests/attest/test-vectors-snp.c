@@ -301,8 +301,7 @@ static void test_reports_inside_json(void **state) {
         for (size_t i = 0; i < ARRAY_SIZE(files); i++) {
                 CVM_CLEANUP(bundle_done) struct bundle bundle = { .platform = CVM_PLATFORM_SEV_SNP };
                 CVM_CLEANUP(cvm_bytes_done)
-                struct cvm_bytes text = load(files[i]),
-                                 blob = { 0 }, key = { 0 };
+                struct cvm_bytes text = load(files[i]), blob = { 0 }, key = { 0 };
                 CVM_CLEANUP(cvm_json_putp) json_object *node = NULL;
                 struct cvm_error err = { 0 };
                 struct cvm_json root;

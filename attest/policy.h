@@ -19,11 +19,13 @@ int policy_read(const void *payload, size_t size, const char *document, struct p
 /* What `policy make` starts from: a prediction and what the owner knows. All borrowed. */
 struct policy_inputs {
         int platform, class_;
-        const uint8_t *measurement;     /* 48 bytes */
-        struct verdict_covers covers;   /* of that prediction */
-        const uint8_t *binding;         /* digest of the payload, 48 bytes */
-        const char *const *hosts;       /* chip ids in hex, or one "any"; NULL: field is left out and must be
-                                           edited */
+        const uint8_t *measurement;   /* 48 bytes */
+        struct verdict_covers covers; /* of that prediction */
+        const uint8_t *binding;       /* digest of the payload, 48 bytes; NULL: a guest without owner */
+        const char *const *hosts;     /* chip ids in hex, or one "any"; NULL: field is left out and must be
+                                         edited */
+        const char *min_tcb; /* JSON as in the policy: {"Milan":{"snp":24}} or "any" with its quotes;
+                                NULL: "any" when simulated, else left out and must be edited */
         const uint8_t *simulation_root; /* SHA-256 of the root's SPKI, 32 bytes; class simulated only */
         bool debug;
         uint64_t serial;

@@ -23,6 +23,12 @@ enum cvm_covered_root { CVM_COVERED_NONE, CVM_COVERED_VERITY, CVM_COVERED_OWNER_
 extern const char *const
                 cvm_covered_root_texts[]; /* "none", "verity", "owner-keyed, replay not detected", NULL */
 
+/* For fields of type CUSTOM whose member is a struct verdict_covers: all of them, as true or false, and
+ * root.
+ */
+int verdict_covers_read(const struct cvm_json *place, void *member, struct cvm_error *err);
+json_object *verdict_covers_write(const void *member);
+
 #define VERDICT_REASONS_MAX 32
 
 struct verdict {

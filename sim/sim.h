@@ -5,14 +5,11 @@
  */
 #pragma once
 
+#include "attest/simulation.h"
 #include "base/bytes.h"
 #include "base/error.h"
 #include "base/json.h"
 #include "base/platform-id.h"
-
-/* Critical, in every certificate of the simulation root: an OID of the 2.25 (UUID) arc, value: UTF8String
- * "cvmd simulation: no hardware protects this guest". */
-#define CVM_SIMULATION_OID "2.25.281217351137158043614461923716520393553"
 
 struct sim_root;
 

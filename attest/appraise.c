@@ -1,0 +1,397 @@
+/*
+ * The appraisal: what authenticated evidence says against what the owner wrote. Nothing the report says is
+ * looked at before its chain and signature hold; after that every check runs, so that one verdict names all
+ * reasons. A check adds a reason with its own code and never takes one back; whether a code refuses or only
+ * could not check is fixed by its row in codes.def.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "attest/evidence.h"
+#include "attest/policy-fields.h"
+
+struct appraising {
+        const struct policy *policy;
+        const struct bundle *bundle;
+        const struct appraisal *input;
+        const struct evidence_ops *ops;
+        struct evidence_origin origin;
+        struct evidence_claims claims;
+        struct binding binding; /* only if `owned`: the owner signed it */
+        bool owned;
+        struct cvm_bytes payload; /* of the binding; empty: there is none */
+        struct verdict *verdict;
+};
+
+#define ADD(a, NAME, ...) verdict_add((a)->verdict, &CVM_CODE_##NAME, __VA_ARGS__)
+
+static void check_origin(struct appraising *a) {
+        bool simulated = a->origin.class_ == CVM_CLASS_SIMULATED;
+
+        a->verdict->class_ = a->origin.class_;
+        if (simulated && a->policy->class_ == CVM_CLASS_HARDWARE)
+                ADD(a, CLASS_SIMULATED, "the evidence is simulated, the policy demands hardware");
+        else if (!simulated && a->policy->class_ == CVM_CLASS_SIMULATED)
+                ADD(a, CLASS_HARDWARE, "the evidence is of hardware, the policy is for simulated guests");
+        else if (simulated ? memcmp(a->origin.root, a->policy->simulation_root, sizeof a->origin.root) != 0
+                           : !a->origin.root_is_built_in)
+                ADD(a, REPORT_ROOT, "the certificates end in a root that is not %s",
+                    simulated ? "the policy's simulation_root" : "one of the maker's");
+}
+
+static void check_nonce(struct appraising *a) {
+        if (!cvm_equal(a->bundle->nonce, CVM_NONCE_SIZE, a->input->nonce, CVM_NONCE_SIZE))
+                ADD(a, NONCE, "the evidence answers another nonce than the one that was sent");
+}
+
+/* Recomputed from the nonce that was *sent* and the class that the chain proves, never from what the bundle
+ * claims of either. */
+static void check_report_data(struct appraising *a) {
+        struct cvm_evidence_inputs in = {
+                .platform = cvm_platform_byte(a->bundle->platform, a->origin.class_ == CVM_CLASS_SIMULATED),
+                .suite = CVM_SUITE,
+                .generation = a->bundle->generation,
+        };
+        uint8_t expected[CVM_REPORT_DATA_SIZE], migration[CVM_REPORT_DATA_SIZE];
+
+        memcpy(in.nonce, a->input->nonce, sizeof in.nonce);
+        memcpy(in.keyset, a->verdict->keyset, sizeof in.keyset);
+        memcpy(in.binding, a->verdict->binding, sizeof in.binding);
+        cvm_report_data(&in, expected);
+        cvm_report_data_migration(&in, migration);
+        if (cvm_equal(migration, sizeof migration, a->claims.report_data, sizeof a->claims.report_data))
+                ADD(a, REPORT_DOMAIN, "the report was made for a migration, not as a guest's evidence");
+        else if (a->bundle->suite != CVM_SUITE ||
+                 !cvm_equal(expected, sizeof expected, a->claims.report_data, sizeof a->claims.report_data))
+                ADD(a, REPORT_DATA,
+                    "the report does not vouch for this nonce, keyset, binding and generation");
+}
+
+/* The host gave it at launch, once; with an owner it must be the digest of the very binding in the bundle.
+ */
+static void check_host_data(struct appraising *a) {
+        const struct evidence_claims *c = &a->claims;
+        uint8_t expected[CVM_SHA384_SIZE] = { 0 };
+
+        if (a->payload.data && c->host_data_size == CVM_SHA256_SIZE)
+                cvm_sha256(a->payload.data, a->payload.size, expected);
+        else if (a->payload.data)
+                cvm_sha384(a->payload.data, a->payload.size, expected);
+        if (!cvm_equal(expected, c->host_data_size, c->host_data, c->host_data_size))
+                ADD(a, HOST_DATA,
+                    a->payload.data ? "the guest was started with another binding"
+                                    : "the guest was started with a binding that is not in the "
+                                      "bundle");
+}
+
+static void check_measurement(struct appraising *a) {
+        char text[2 * CVM_SHA384_SIZE + 1];
+
+        for (size_t i = 0; i < a->policy->n_measurements; i++)
+                if (cvm_equal(a->policy->measurements[i], CVM_SHA384_SIZE, a->claims.measurement,
+                              CVM_SHA384_SIZE))
+                        return;
+        cvm_hex(a->claims.measurement, CVM_SHA384_SIZE, text);
+        ADD(a, MEASUREMENT, "the measurement is %s, which the policy does not list", text);
+}
+
+static void check_modes(struct appraising *a) {
+        if (a->claims.by_host)
+                ADD(a, REPORT_BY_HOST, "the host asked for this report, not the guest");
+        else if (a->claims.level != 0)
+                ADD(a, VMPL, "the report comes from privilege level %u, not 0", a->claims.level);
+        if (a->claims.debug && !a->policy->debug)
+                ADD(a, DEBUG, "the guest is in debug mode");
+        if (a->claims.migratable)
+                ADD(a, MIGRATABLE, "a migration agent is or may be associated with the guest");
+        if (a->claims.guest_svn < a->policy->min_guest_svn)
+                ADD(a, GUEST_SVN, "the guest's SVN is %u, the policy demands %u", a->claims.guest_svn,
+                    a->policy->min_guest_svn);
+}
+
+static bool flag_is_set(const struct evidence_claims *claims, const char *name) {
+        for (size_t i = 0; i < claims->n_set; i++)
+                if (strcmp(claims->set[i], name) == 0)
+                        return true;
+        return false;
+}
+
+/* A name that the platform does not have is refused, or a slip in writing would open what it meant to close.
+ */
+static void check_flags(struct appraising *a, char *const *names, bool wanted) {
+        for (size_t i = 0; names && names[i]; i++)
+                if (!a->ops->flag_is_known(names[i]))
+                        ADD(a, POLICY_BITS, "the platform has no bit '%.60s'", names[i]);
+                else if (flag_is_set(&a->claims, names[i]) != wanted)
+                        ADD(a, POLICY_BITS, "'%.60s' is %s", names[i], wanted ? "off" : "on");
+}
+
+static void check_bits(struct appraising *a) {
+        check_flags(a, a->policy->bits.set, true);
+        check_flags(a, a->policy->bits.clear, false);
+}
+
+static void check_component(struct appraising *a, const struct policy_minimum *m) {
+        size_t i = 0;
+
+        while (i < EVIDENCE_COMPONENTS_MAX &&
+               (!a->claims.components[i] || strcmp(a->claims.components[i], m->component) != 0))
+                i++;
+        if (i == EVIDENCE_COMPONENTS_MAX) {
+                ADD(a, TCB, "%.40s has no component '%.60s'", m->product, m->component);
+                return;
+        }
+        for (size_t k = 0; k < a->claims.n_tcbs; k++)
+                if (a->claims.tcbs[k].values[i] < m->value)
+                        ADD(a, TCB, "the %s TCB has %s %u, the policy demands %u", a->claims.tcbs[k].name,
+                            m->component, a->claims.tcbs[k].values[i], m->value);
+}
+
+static void check_tcb(struct appraising *a) {
+        const struct policy_tcb *tcb = &a->policy->min_tcb;
+        bool found = tcb->any;
+
+        for (size_t i = 0; i < tcb->n_minimums; i++)
+                if (strcmp(tcb->minimums[i].product, a->claims.product) == 0) {
+                        found = true;
+                        check_component(a, &tcb->minimums[i]);
+                }
+        if (!found)
+                ADD(a, TCB, "the policy has no minimum for %s", a->claims.product);
+}
+
+/* An id may be written with or without the zeros that fill its field. */
+static bool same_host(const char *wanted, const char *id) {
+        size_t n = strlen(wanted), m = strlen(id), common = n < m ? n : m;
+
+        return strncmp(wanted, id, common) == 0 &&
+               strspn((n < m ? id : wanted) + common, "0") == (n < m ? m : n) - common;
+}
+
+static void check_host(struct appraising *a) {
+        if (a->policy->hosts.any)
+                return;
+        if (a->claims.host_masked) {
+                ADD(a, HOST_MASKED,
+                    "the host hides its id, so it cannot be compared with the policy's hosts");
+                return;
+        }
+        for (size_t i = 0; a->policy->hosts.ids && a->policy->hosts.ids[i]; i++)
+                if (same_host(a->policy->hosts.ids[i], a->claims.host_id))
+                        return;
+        ADD(a, HOST_ID, "the host %s is none of the policy's", a->claims.host_id);
+}
+
+static bool gap_is_named(const struct policy *policy, const char *part) {
+        for (size_t i = 0; policy->gaps && policy->gaps[i]; i++)
+                if (strcmp(policy->gaps[i], part) == 0)
+                        return true;
+        return false;
+}
+
+/*
+ * The policy says what its measurements cover; the binding says how the root is protected. The agent that
+ * enforces the binding lies in the initrd: where it is not measured, the binding's word on the root is
+ * nobody's.
+ */
+static void check_coverage(struct appraising *a) {
+        static const int by_root[] = {
+                [CVM_ROOT_NONE] = CVM_COVERED_NONE,
+                [CVM_ROOT_LUKS] = CVM_COVERED_OWNER_KEYED,
+                [CVM_ROOT_VERITY] = CVM_COVERED_VERITY,
+        };
+        struct verdict_covers covers = a->policy->covers;
+        const struct {
+                const char *name;
+                bool covered;
+        } parts[] = { { "firmware", covers.firmware },
+                      { "kernel", covers.kernel },
+                      { "initrd", covers.initrd },
+                      { "cmdline", covers.cmdline } };
+        bool agent = covers.firmware && covers.kernel && covers.initrd && covers.cmdline;
+
+        covers.root = agent && a->owned ? by_root[a->binding.root] : CVM_COVERED_NONE;
+        a->verdict->covers = covers;
+        for (size_t i = 0; i < ARRAY_SIZE(parts); i++)
+                if (!parts[i].covered && !gap_is_named(a->policy, parts[i].name))
+                        ADD(a, COVERAGE, "%s is not measured, and the policy does not name that gap",
+                            parts[i].name);
+        if (covers.root != a->policy->covers.root && (a->owned || !a->bundle->binding))
+                ADD(a, COVERAGE, "the root is covered as '%s', the policy demands '%s'",
+                    cvm_covered_root_texts[covers.root], cvm_covered_root_texts[a->policy->covers.root]);
+}
+
+static void check_collateral(struct appraising *a) {
+        if (a->policy->has_collateral_max_age)
+                ADD(a, COLLATERAL_MISSING,
+                    "the policy demands revocation lists of at most %u s, and there are none",
+                    a->policy->collateral_max_age);
+}
+
+static void (*const checks[])(struct appraising *) = {
+        check_origin, check_nonce, check_report_data, check_host_data, check_measurement, check_modes,
+        check_bits,   check_tcb,   check_host,        check_coverage,  check_collateral,
+};
+
+/* binding: whose it is, and whether the policy accepts it */
+
+static void compare_field(struct appraising *a, const char *field, bool any, bool same) {
+        if (any)
+                ADD(a, POLICY_OPEN, "the policy accepts any %s in the binding", field);
+        else if (!same)
+                ADD(a, BINDING, "the binding has another %s than the policy accepts", field);
+}
+
+static void check_constraints(struct appraising *a) {
+        const struct policy_binding *p = &a->policy->binding;
+        const struct binding *b = &a->binding;
+
+        compare_field(a, "uuid", p->any_uuid, p->uuid && strcmp(p->uuid, b->uuid) == 0);
+        compare_field(a, "root", p->any_root,
+                      p->root == b->root && p->has_root_digest == b->has_root_digest &&
+                                      memcmp(p->root_digest, b->root_digest, sizeof b->root_digest) == 0);
+        compare_field(a, "service_id", p->any_service,
+                      p->has_service == b->has_service &&
+                                      memcmp(p->service_id, b->service_id, sizeof b->service_id) == 0);
+        compare_field(a, "approval", p->any_approval, p->approval == b->approval);
+        if (p->any_serial)
+                ADD(a, POLICY_OPEN, "the policy accepts any serial of the binding, old ones too");
+        else if (b->serial < p->min_serial)
+                ADD(a, BINDING, "the binding has serial %llu, the policy demands %llu",
+                    (unsigned long long)b->serial, (unsigned long long)p->min_serial);
+}
+
+static void check_binding(struct appraising *a) {
+        const struct policy_binding *p = &a->policy->binding;
+
+        if (p->pinned && !cvm_equal(p->digest, sizeof p->digest, a->verdict->binding, sizeof p->digest))
+                ADD(a, BINDING, "the binding is not the one that the policy pins");
+        if (!p->pinned)
+                check_constraints(a);
+        if (a->binding.platform != a->bundle->platform || a->binding.class_ != a->policy->class_)
+                ADD(a, BINDING, "the binding is for platform %s and class %s",
+                    cvm_platform_texts[a->binding.platform], cvm_class_texts[a->binding.class_]);
+        if (strcmp(a->binding.uuid, a->bundle->uuid) != 0)
+                ADD(a, BINDING, "the binding is for %s, the bundle for %s", a->binding.uuid,
+                    a->bundle->uuid);
+}
+
+/* Words of a callee become a reason, unless the machine failed: then there is no verdict at all. */
+static int reason_of(struct appraising *a, int r, const struct cvm_code *instead, struct cvm_error *err,
+                     const struct cvm_error *found) {
+        enum cvm_fault fault = cvm_error_code(found)->fault;
+
+        if (r == -ENOMEM ||
+            (fault != CVM_FAULT_EVIDENCE_NO && fault != CVM_FAULT_EVIDENCE_UNKNOWN && !instead)) {
+                if (found->code && err)
+                        *err = *found;
+                return r;
+        }
+        verdict_add(a->verdict,
+                    fault == CVM_FAULT_EVIDENCE_NO || fault == CVM_FAULT_EVIDENCE_UNKNOWN ? found->code
+                                                                                          : instead,
+                    "%.250s", found->text);
+        return 0;
+}
+
+/*
+ * The payload enters the formulas whoever signed it; the fields count only when the owner did. So evidence
+ * without an owner key at hand is "could not check", and a foreign binding is refused for that alone.
+ */
+static int open_binding(struct appraising *a, struct cvm_error *err) {
+        CVM_CLEANUP(cvm_bytes_done) struct cvm_bytes opened = { 0 };
+        const char *envelope = a->bundle->binding;
+        struct cvm_error found = { 0 };
+        int r = cvm_envelope_peek(envelope, strlen(envelope), CVM_ENVELOPE_BINDING, &a->payload, &found);
+
+        if (r >= 0)
+                cvm_sha384(a->payload.data, a->payload.size, a->verdict->binding);
+        if (r >= 0 && !a->input->owner_spki) {
+                ADD(a, OWNER_UNKNOWN, "no owner key was given, so nobody checked who signed the binding");
+                return 0;
+        }
+        if (r >= 0)
+                r = binding_open(envelope, strlen(envelope), a->input->owner_spki, &a->binding, &opened,
+                                 &found);
+        if (r < 0)
+                return reason_of(a, r, &CVM_CODE_BINDING, err, &found);
+        a->owned = true;
+        check_binding(a);
+        return 0;
+}
+
+static int take_binding(struct appraising *a, struct cvm_error *err) {
+        cvm_sha384("", 0, a->verdict->binding);
+        if (a->bundle->binding && a->policy->unowned)
+                ADD(a, BINDING, "the guest has an owner, the policy is for one without");
+        if (!a->bundle->binding && !a->policy->unowned)
+                ADD(a, UNOWNED_EVIDENCE, "the guest has no binding, the policy demands one");
+        if (!a->bundle->binding && a->policy->unowned)
+                ADD(a, POLICY_OPEN, "the guest has no owner: it takes no secrets");
+        return a->bundle->binding && !a->policy->unowned ? open_binding(a, err) : 0;
+}
+
+static int take_evidence(struct appraising *a, struct cvm_error *err) {
+        struct cvm_error found = { 0 };
+        struct evidence *evidence = NULL;
+        int r = a->ops->parse(a->bundle, &evidence, &found);
+
+        if (r >= 0)
+                r = a->ops->authenticate(evidence, a->input->now_msec, &a->origin, &found);
+        if (r >= 0)
+                a->ops->claims(evidence, &a->claims);
+        if (evidence)
+                a->ops->free(evidence);
+        if (r >= 0)
+                return 1;
+        return reason_of(a, r, NULL, err, &found);
+}
+
+static int appraise(struct appraising *a, struct cvm_error *err) {
+        int r;
+
+        a->ops = evidence_ops_find(a->bundle->platform);
+        if (a->bundle->platform >= CVM_PLATFORM_MAX_ || !a->policy->platforms[a->bundle->platform])
+                ADD(a, POLICY_PLATFORM, "the policy does not accept platform '%s'",
+                    cvm_platform_texts[a->bundle->platform]);
+        if (!a->ops) {
+                ADD(a, EVIDENCE_PLATFORM, "evidence of platform '%s' cannot be checked here",
+                    cvm_platform_texts[a->bundle->platform]);
+                return 0;
+        }
+        r = take_binding(a, err);
+        if (r >= 0)
+                r = take_evidence(a, err);
+        for (size_t i = 0; r > 0 && i < ARRAY_SIZE(checks); i++)
+                checks[i](a);
+        return r;
+}
+
+int policy_appraise(const struct policy *policy, const struct bundle *bundle,
+                    const struct appraisal *appraisal, struct verdict *ret, struct cvm_error *err) {
+        CVM_CLEANUP(verdict_done)
+        struct verdict verdict = {
+                .class_ = policy->class_,
+                .generation = bundle->generation,
+                .time = appraisal->now_msec,
+        };
+        struct appraising a = {
+                .policy = policy, .bundle = bundle, .input = appraisal, .verdict = &verdict
+        };
+        int r;
+
+        memcpy(verdict.nonce, appraisal->nonce, sizeof verdict.nonce);
+        memcpy(verdict.policy, policy->digest, sizeof verdict.policy);
+        cvm_keyset_digest(&bundle->keyset, verdict.keyset);
+        bundle_evidence_digest(bundle, verdict.evidence);
+        verdict.uuid = strdup(bundle->uuid);
+        r = verdict.uuid ? appraise(&a, err) : -ENOMEM;
+        binding_done(&a.binding);
+        cvm_bytes_done(&a.payload);
+        if (r < 0)
+                return cvm_while(err, r, "appraising evidence");
+        *ret = verdict;
+        verdict = (struct verdict){ 0 };
+        return 0;
+}

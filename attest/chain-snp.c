@@ -1,0 +1,118 @@
+#include "attest/chain-snp.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include <openssl/x509_vfy.h>
+
+#include "base/digest.h"
+
+static int refuse(struct cvm_error *err, const char *what) {
+        return cvm_fail(err, &CVM_CODE_REPORT_CHAIN, EBADMSG, "%s", what);
+}
+
+void snp_chain_done(struct snp_chain *chain) {
+        for (size_t i = 0; i < SNP_ROLE_MAX_; i++)
+                snp_certificate_done(&chain->all[i]);
+        *chain = (struct snp_chain){ 0 };
+}
+
+/* The same certificate twice is no contradiction: a host's table and a cache may both bring it. */
+static int add(struct snp_chain *chain, const struct cvm_bytes *der, struct cvm_error *err) {
+        CVM_CLEANUP(snp_certificate_done) struct snp_certificate c = { 0 };
+        struct snp_certificate *slot;
+        int r = snp_certificate_read(der->data, der->size, &c, err);
+
+        if (r < 0)
+                return r;
+        slot = &chain->all[c.role];
+        if (slot->x509)
+                return X509_cmp(slot->x509, c.x509) == 0
+                                       ? 0
+                                       : cvm_fail(err, &CVM_CODE_REPORT_CHAIN, EBADMSG,
+                                                  "there are two different %s certificates",
+                                                  snp_role_texts[c.role]);
+        *slot = c;
+        c = (struct snp_certificate){ 0 };
+        return 0;
+}
+
+static int pick(struct snp_chain *chain, enum snp_role role, const struct snp_certificate **ret,
+                struct cvm_error *err) {
+        if (!chain->all[role].x509)
+                return cvm_fail(err, &CVM_CODE_CHAIN_MISSING, ENODATA, "the %s certificate is not there",
+                                snp_role_texts[role]);
+        *ret = &chain->all[role];
+        return 0;
+}
+
+int snp_chain_read(const struct cvm_bytes *certificates, size_t n, bool vlek, struct snp_chain *ret,
+                   struct cvm_error *err) {
+        enum snp_role key = vlek ? SNP_ROLE_VLEK : SNP_ROLE_VCEK,
+                      other = vlek ? SNP_ROLE_VCEK : SNP_ROLE_VLEK;
+        int r = 0;
+
+        *ret = (struct snp_chain){ 0 };
+        for (size_t i = 0; r >= 0 && i < n; i++)
+                r = add(ret, &certificates[i], err);
+        if (r >= 0 && !ret->all[key].x509 && ret->all[other].x509)
+                r = cvm_fail(err, &CVM_CODE_REPORT_CHAIN, EBADMSG,
+                             "the report says that a %s signed it, and there is only a %s",
+                             snp_role_texts[key], snp_role_texts[other]);
+        if (r >= 0)
+                r = pick(ret, key, &ret->key, err);
+        if (r >= 0)
+                r = pick(ret, vlek ? SNP_ROLE_ASVK : SNP_ROLE_ASK, &ret->ca, err);
+        if (r >= 0)
+                r = pick(ret, SNP_ROLE_ARK, &ret->root, err);
+        if (r < 0)
+                snp_chain_done(ret);
+        return r;
+}
+
+/* The root goes in as trusted so that OpenSSL has an anchor; critical extensions were judged by
+ * snp_certificate_read, which knows the one that OpenSSL does not. */
+static int verify_signatures(const struct snp_chain *chain, uint64_t now_msec, struct cvm_error *err) {
+        CVM_CLEANUP(X509_STORE_freep) X509_STORE *store = X509_STORE_new();
+        CVM_CLEANUP(X509_STORE_CTX_freep) X509_STORE_CTX *ctx = X509_STORE_CTX_new();
+        STACK_OF(X509) *between = sk_X509_new_null();
+        int r = 0;
+
+        if (!store || !ctx || !between || !sk_X509_push(between, chain->ca->x509) ||
+            !X509_STORE_add_cert(store, chain->root->x509) ||
+            !X509_STORE_CTX_init(ctx, store, chain->key->x509, between)) {
+                sk_X509_free(between);
+                return cvm_fail(err, &CVM_CODE_NO_MEMORY, ENOMEM, "verifying a certificate chain");
+        }
+        X509_STORE_CTX_set_flags(ctx, X509_V_FLAG_IGNORE_CRITICAL | X509_V_FLAG_CHECK_SS_SIGNATURE);
+        X509_STORE_CTX_set_time(ctx, 0, (time_t)(now_msec / 1000));
+        if (X509_verify_cert(ctx) != 1)
+                r = cvm_fail(err, &CVM_CODE_REPORT_CHAIN, EBADMSG,
+                             "the certificate chain does not verify: %s",
+                             X509_verify_cert_error_string(X509_STORE_CTX_get_error(ctx)));
+        else if (sk_X509_num(X509_STORE_CTX_get0_chain(ctx)) != 3)
+                r = refuse(err, "the certificate of the signing key was not issued by the ASK or ASVK");
+        sk_X509_free(between);
+        return r;
+}
+
+int snp_chain_verify(const struct snp_chain *chain, uint64_t now_msec, struct snp_chain_facts *ret,
+                     struct cvm_error *err) {
+        uint8_t spki[1024], *end = spki; /* 550 bytes for RSA 4096 */
+        int n_simulated = chain->key->simulated + chain->ca->simulated + chain->root->simulated, size;
+        int r = verify_signatures(chain, now_msec, err);
+
+        if (r < 0)
+                return r;
+        if (chain->key->product != chain->ca->product || chain->ca->product != chain->root->product)
+                return refuse(err, "the certificates are of different products");
+        if (n_simulated != 0 && n_simulated != 3)
+                return refuse(err, "some certificates are of a simulation and some are not");
+        size = i2d_X509_PUBKEY(X509_get_X509_PUBKEY(chain->root->x509), NULL);
+        if (size <= 0 || (size_t)size > sizeof spki)
+                return refuse(err, "the root's public key has no usual form");
+        i2d_X509_PUBKEY(X509_get_X509_PUBKEY(chain->root->x509), &end);
+        cvm_sha256(spki, (size_t)size, ret->root);
+        ret->simulated = n_simulated == 3;
+        return 0;
+}

@@ -10,22 +10,22 @@ const char *const cvm_class_texts[] = { "hardware", "simulated", NULL };
 /* {"type":"none"} | {"type":"luks","header_digest":hex} | {"type":"verity","root_hash":hex} */
 struct root {
         int type;
-        uint8_t header_digest[32], root_hash[32];
+        uint8_t header_digest[CVM_SHA384_SIZE], root_hash[CVM_SHA256_SIZE];
         bool padding, has_header_digest, has_root_hash;
 };
 
 static const struct cvm_json_field root_fields[] = {
         { "type", CVM_JSON_CHOICE, .required = true, .offset = offsetof(struct root, type),
           .choices = cvm_root_texts },
-        { "header_digest", CVM_JSON_HEX, .offset = offsetof(struct root, header_digest), .size = 32,
-          .has_offset = offsetof(struct root, has_header_digest) },
-        { "root_hash", CVM_JSON_HEX, .offset = offsetof(struct root, root_hash), .size = 32,
+        { "header_digest", CVM_JSON_HEX, .offset = offsetof(struct root, header_digest),
+          .size = CVM_SHA384_SIZE, .has_offset = offsetof(struct root, has_header_digest) },
+        { "root_hash", CVM_JSON_HEX, .offset = offsetof(struct root, root_hash), .size = CVM_SHA256_SIZE,
           .has_offset = offsetof(struct root, has_root_hash) },
         { 0 },
 };
 
-int cvm_root_read(const struct cvm_json *place, int *ret_type, uint8_t ret_digest[32], bool *ret_has,
-                  struct cvm_error *err) {
+int cvm_root_read(const struct cvm_json *place, int *ret_type, uint8_t ret_digest[CVM_SHA384_SIZE],
+                  bool *ret_has, struct cvm_error *err) {
         struct root root = { 0 };
         int r = cvm_json_read(place, root_fields, &root, err);
 
@@ -37,20 +37,23 @@ int cvm_root_read(const struct cvm_json *place, int *ret_type, uint8_t ret_diges
                 return cvm_json_refuse(place, err, "needs 'root_hash' for type verity, and only for that");
         *ret_type = root.type;
         *ret_has = root.type != CVM_ROOT_NONE;
-        if (*ret_has)
-                memcpy(ret_digest, root.type == CVM_ROOT_LUKS ? root.header_digest : root.root_hash, 32);
+        memset(ret_digest, 0, CVM_SHA384_SIZE);
+        if (root.type == CVM_ROOT_LUKS)
+                memcpy(ret_digest, root.header_digest, sizeof root.header_digest);
+        if (root.type == CVM_ROOT_VERITY)
+                memcpy(ret_digest, root.root_hash, sizeof root.root_hash);
         return 0;
 }
 
-json_object *cvm_root_write(int type, const uint8_t digest[32]) {
+json_object *cvm_root_write(int type, const uint8_t digest[CVM_SHA384_SIZE]) {
         struct root root = {
                 .type = type,
                 .has_header_digest = type == CVM_ROOT_LUKS,
                 .has_root_hash = type == CVM_ROOT_VERITY,
         };
 
-        if (type != CVM_ROOT_NONE)
-                memcpy(type == CVM_ROOT_LUKS ? root.header_digest : root.root_hash, digest, 32);
+        memcpy(root.header_digest, digest, sizeof root.header_digest);
+        memcpy(root.root_hash, digest, sizeof root.root_hash);
         return cvm_json_write(root_fields, &root);
 }
 

@@ -20,8 +20,9 @@ struct binding {
         int platform; /* enum cvm_platform_id */
         int class_;   /* enum cvm_class; "class" in JSON */
         uint8_t owner_id[CVM_SHA384_SIZE];
-        int root;                /* enum cvm_root */
-        uint8_t root_digest[32]; /* luks: SHA-256 of the header; verity: root hash */
+        int root;                             /* enum cvm_root */
+        uint8_t root_digest[CVM_SHA384_SIZE]; /* luks: SHA-384 of the header; verity: root hash, 32 bytes,
+                                                 then zeros */
         bool has_root_digest;
         char **required_secrets; /* owned list, may be empty */
         uint8_t service_id[CVM_SHA384_SIZE];
@@ -48,6 +49,6 @@ int binding_open(const char *envelope, size_t size, const uint8_t owner_spki[CVM
  * The root of a binding or definition: {"type":"none"}, {"type":"luks","header_digest":hex} or
  * {"type":"verity","root_hash":hex}. ret_has: there is a digest. Writing yields an owned node.
  */
-int cvm_root_read(const struct cvm_json *place, int *ret_type, uint8_t ret_digest[32], bool *ret_has,
-                  struct cvm_error *err);
-json_object *cvm_root_write(int type, const uint8_t digest[32]);
+int cvm_root_read(const struct cvm_json *place, int *ret_type, uint8_t ret_digest[CVM_SHA384_SIZE],
+                  bool *ret_has, struct cvm_error *err);
+json_object *cvm_root_write(int type, const uint8_t digest[CVM_SHA384_SIZE]);

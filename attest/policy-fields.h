@@ -14,7 +14,7 @@ struct policy_binding {
         bool any_uuid, any_root, any_service, any_approval, any_serial;
         char *uuid;
         int root;
-        uint8_t root_digest[32];
+        uint8_t root_digest[CVM_SHA384_SIZE];
         uint8_t service_id[CVM_SHA384_SIZE];
         bool has_root_digest, has_service, approval;
         uint64_t min_serial;

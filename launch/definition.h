@@ -76,7 +76,7 @@ struct definition {
         char *image;
         struct cvm_bytes owner; /* SPKI of the owner's key, 44 bytes; size 0: unowned */
         int root;               /* enum cvm_root */
-        uint8_t root_digest[32];
+        uint8_t root_digest[CVM_SHA384_SIZE];
         bool has_root_digest;
         struct cvm_bytes service; /* SPKI of the owner's service; size 0: none */
         bool approval;

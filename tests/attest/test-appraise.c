@@ -273,7 +273,7 @@ static void test_binding_for_something_else(void **state) {
         ",\"min_serial\":" serial "}"
 #define ANY "\"any\""
 #define ROOT \
-        "{\"type\":\"luks\",\"header_digest\":\"0000000000000000000000000000000000000000000000000000000000000000\"}"
+        "{\"type\":\"luks\",\"header_digest\":\"000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000\"}"
 
 static void test_constrained_binding(void **state) {
         static const struct {

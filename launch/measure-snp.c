@@ -126,7 +126,7 @@ static int check_hashes(const struct measure_inputs *in, const struct ovmf *ovmf
 
         if (!in->has_kernel)
                 return 0;
-        for (size_t i = 0; i < ovmf->n_sections; i++) {
+        for (size_t i = 0; ovmf->has_hashes && i < ovmf->n_sections; i++) {
                 const struct ovmf_section *s = &ovmf->sections[i];
 
                 if (s->type != OVMF_SECTION_KERNEL_HASHES)
@@ -135,8 +135,11 @@ static int check_hashes(const struct measure_inputs *in, const struct ovmf *ovmf
                 if (s->size != PAGE)
                         return cvm_fail(err, &CVM_CODE_FIRMWARE, EINVAL,
                                         "the firmware's section for kernel hashes is not one page");
+                if (s->gpa != ovmf->hashes_gpa - ovmf->hashes_gpa % PAGE) /* it would look elsewhere */
+                        return cvm_fail(err, &CVM_CODE_FIRMWARE, EINVAL,
+                                        "the firmware looks for kernel hashes outside the section for them");
         }
-        if (found != 1 || !ovmf->has_hashes || ovmf->hashes_size < HASHES_TABLE_SIZE ||
+        if (found != 1 || ovmf->hashes_size < HASHES_TABLE_SIZE ||
             ovmf->hashes_gpa % PAGE > PAGE - HASHES_TABLE_SIZE)
                 return cvm_fail(err, &CVM_CODE_FIRMWARE, EINVAL,
                                 "the firmware has no room for kernel hashes: a kernel given to it would not be measured");

@@ -16,15 +16,16 @@ struct host_facts {
 
 struct platform {
         enum cvm_platform_id id;
-        const char *name;           /* "sev-snp" */
-        const char *title;          /* "AMD SEV-SNP" */
-        const char *binary;         /* "qemu-system-x86_64" */
-        const char *machine;        /* "q35" */
-        const char *bus;            /* suffix of virtio devices: "pci", "ccw" */
-        const char *console;        /* "isa-serial", "sclpconsole" */
-        const char *kernel_console; /* "ttyS0" */
-        const char *default_cpu;    /* "EPYC-v4" */
-        /* the platform's own section of the definition: NULL is fine; refuses what it does not know */
+        const char *name;                            /* "sev-snp" */
+        const char *title;                           /* "AMD SEV-SNP" */
+        const char *binary;                          /* "qemu-system-x86_64" */
+        const char *machine;                         /* "q35" */
+        const char *bus;                             /* suffix of virtio devices: "pci", "ccw" */
+        const char *console;                         /* "isa-serial", "sclpconsole" */
+        const char *kernel_console;                  /* "ttyS0" */
+        const char *default_cpu;                     /* "EPYC-v4" */
+        const struct cvm_json_field *options_fields; /* of the platform's own section of the definition */
+        /* that section: NULL is fine; refuses what it does not know */
         int (*check_options)(json_object *options, const char *document, struct cvm_error *err);
         /* what that section adds to the measured inputs, and the guest policy that evidence will show */
         int (*add_options)(json_object *options, struct measure_inputs *inputs, uint64_t *ret_policy,

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <stdio.h>
 
+#include "launch/host-snp.h"
 #include "launch/measure-snp.h"
 #include "launch/platform.h"
 #include "launch/synthetic-snp.h"
@@ -106,6 +107,7 @@ const struct platform platform_snp = {
         .is_debug = is_debug,
         .measure = snp_measure,
         .synthetic_firmware = snp_synthetic_firmware,
+        .is_offered = snp_is_offered,
         .host_data_size = CVM_SHA256_SIZE,
         .host_data = cvm_sha256,
 };

@@ -5,14 +5,10 @@
 #pragma once
 
 #include "launch/definition.h"
+#include "launch/host.h"
 #include "launch/measure.h"
 
 struct plan;
-
-/* What a host offers; read in one place, so that recorded hosts serve as tests. */
-struct host_facts {
-        bool offers[CVM_PLATFORM_MAX_]; /* it can run that platform's guests on hardware */
-};
 
 struct platform {
         enum cvm_platform_id id;
@@ -35,8 +31,9 @@ struct platform {
         int (*measure)(const struct measure_inputs *inputs, struct measurement *ret, struct cvm_error *err);
         /* the firmware that is measured for a simulated guest which names none; owned bytes */
         int (*synthetic_firmware)(struct cvm_bytes *ret);
-        /* adds what makes the guest confidential to a plan for real hardware (issue 2; NULL: not offered
-         * yet) */
+        /* can the host with these facts (all but `offers`) and files run its guests on hardware? */
+        bool (*is_offered)(int root_fd, const struct host_facts *facts);
+        /* adds what makes the guest confidential to a plan for real hardware; NULL: not offered yet */
         int (*confide)(struct plan *plan, const struct definition *definition,
                        const struct host_facts *facts, struct cvm_error *err);
         /* digest of a binding as the platform's host data: SNP SHA-256, 32 bytes; TDX SHA-384, 48 */

@@ -12,8 +12,6 @@
 
 static const struct option_row options[] = {
         DEFINITION_OPTIONS,
-        { "vcpu-sig", OPTION_TEXT, "HEX", "CPUID signature instead of a model" },
-        { "guest-features", OPTION_TEXT, "HEX", "features of the guest that are measured" },
         { 0 },
 };
 
@@ -50,26 +48,6 @@ int predict(struct plan *plan, struct cvm_error *err) {
         return r < 0 ? r : plan_measure(plan, &contents, err);
 }
 
-/* --vcpu-sig and --guest-features stand in the platform's own section of a definition. */
-static int apply_measured_options(struct definition *d, const struct platform *platform,
-                                  const struct arguments *arguments, struct cvm_error *err) {
-        uint64_t signature = 0, features = 0;
-        json_object **section = &d->platform_options[platform->id];
-        int r = argument_u64(arguments, "vcpu-sig", UINT32_MAX, &signature, err);
-
-        if (r >= 0)
-                r = argument_u64(arguments, "guest-features", INT64_MAX, &features, err);
-        if (r < 0 || (!signature && !features))
-                return r;
-        if (!*section)
-                *section = json_object_new_object();
-        if (signature)
-                json_object_object_add(*section, "vcpu_signature", json_object_new_uint64(signature));
-        if (features)
-                json_object_object_add(*section, "guest_features", json_object_new_uint64(features));
-        return 0;
-}
-
 static int run(const struct arguments *arguments, struct cvm_error *err) {
         CVM_CLEANUP(definition_freep) struct definition *definition = NULL;
         CVM_CLEANUP(plan_freep) struct plan *plan = NULL;
@@ -83,8 +61,6 @@ static int run(const struct arguments *arguments, struct cvm_error *err) {
                 return cvm_fail(err, &CVM_CODE_USAGE, EINVAL,
                                 "--cpu-model and --vcpu-sig exclude each other");
         r = plan_predict(definition, &plan, err);
-        if (r >= 0)
-                r = apply_measured_options(definition, plan->platform, arguments, err);
         if (r >= 0)
                 r = predict(plan, err);
         if (r < 0)

@@ -28,8 +28,14 @@ bool definition_serial_is_valid(const char *text) {
 }
 
 bool definition_path_is_valid(const char *text) {
-        return *text && strlen(text) < 4096 && strcmp(text, "..") != 0 && strncmp(text, "../", 3) != 0 &&
-               !strstr(text, "/../") && !(strlen(text) >= 3 && strcmp(text + strlen(text) - 3, "/..") == 0);
+        const char *slash = strchr(text, '/');
+        size_t length = strlen(text);
+
+        if (!slash) /* a name that a descriptor is passed under */
+                return *text && strcmp(text, ".") != 0 && strcmp(text, "..") != 0;
+        return slash == text && length < 4096 && !strstr(text, "/../") &&
+               strcmp(text + length - 1, "/") != 0 &&
+               !(length >= 3 && strcmp(text + length - 3, "/..") == 0);
 }
 
 /* An interface's name as the kernel takes it, from an alphabet that QEMU's options cannot misread. */
@@ -120,9 +126,10 @@ int definition_read_key(const struct cvm_json *place, void *member, struct cvm_e
 
 static const char *const formats[] = { "raw", "qcow2", NULL };
 
-static const struct cvm_json_field disk_fields[] = {
+const struct cvm_json_field definition_disk_fields[] = {
         { "path", CVM_JSON_TEXT, .required = true, .offset = offsetof(struct definition_disk, path),
-          .min = 1, .check = definition_path_is_valid, .expected = "a path without '..'" },
+          .min = 1, .check = definition_path_is_valid,
+          .expected = "an absolute path without '..', or a bare name" },
         { "format", CVM_JSON_CHOICE, .required = true, .offset = offsetof(struct definition_disk, format),
           .choices = formats },
         { "readonly", CVM_JSON_BOOL, .offset = offsetof(struct definition_disk, readonly) },
@@ -170,7 +177,7 @@ int definition_read_disks(const struct cvm_json *place, void *member, struct cvm
                 struct cvm_json at = cvm_json_element(place, i);
 
                 d->n_disks = i + 1;
-                r = cvm_json_read(&at, disk_fields, &d->disks[i], err);
+                r = cvm_json_read(&at, definition_disk_fields, &d->disks[i], err);
                 if (r >= 0)
                         r = check_disk(&at, d, i, err);
         }
@@ -179,7 +186,7 @@ int definition_read_disks(const struct cvm_json *place, void *member, struct cvm
 
 static const char *const protocols[] = { "tcp", "udp", NULL };
 
-static const struct cvm_json_field forward_fields[] = {
+const struct cvm_json_field definition_forward_fields[] = {
         { "protocol", CVM_JSON_CHOICE, .offset = offsetof(struct definition_forward, protocol),
           .choices = protocols },
         { "host_address", CVM_JSON_TEXT, .offset = offsetof(struct definition_forward, host_address),
@@ -205,14 +212,14 @@ static int read_forwards(const struct cvm_json *place, void *member, struct cvm_
                 struct cvm_json at = cvm_json_element(place, i);
 
                 nic->n_forwards = i + 1;
-                r = cvm_json_read(&at, forward_fields, &nic->forwards[i], err);
+                r = cvm_json_read(&at, definition_forward_fields, &nic->forwards[i], err);
         }
         return r;
 }
 
 static const char *const nic_types[] = { "none", "user", "tap", "bridge", NULL };
 
-static const struct cvm_json_field nic_fields[] = {
+const struct cvm_json_field definition_nic_fields[] = {
         { "type", CVM_JSON_CHOICE, .required = true, .offset = offsetof(struct definition_nic, type),
           .choices = nic_types },
         { "name", CVM_JSON_TEXT, .offset = offsetof(struct definition_nic, name), .check = link_is_valid,
@@ -229,6 +236,26 @@ void definition_nic_done(struct definition_nic *nic) {
         free(nic->forwards);
         free(nic->name);
         free(nic->mac);
+}
+
+static bool equal(const char *a, const char *b) {
+        return a && b && strcmp(a, b) == 0;
+}
+
+/* Several NICs may hang on one bridge; an address, a tap device and a port of the host serve one. */
+static int check_nic_alone(const struct cvm_json *place, const struct definition *d, size_t i,
+                           struct cvm_error *err) {
+        const struct definition_nic *nic = &d->nics[i];
+
+        for (size_t k = 0; k < i; k++) {
+                const struct definition_nic *other = &d->nics[k];
+
+                if (equal(nic->mac, other->mac))
+                        return cvm_json_refuse(place, err, "has the mac '%s' of another", nic->mac);
+                if (nic->type == NIC_TAP && other->type == NIC_TAP && equal(nic->name, other->name))
+                        return cvm_json_refuse(place, err, "has the tap device '%s' of another", nic->name);
+        }
+        return 0;
 }
 
 static int check_nic(const struct cvm_json *place, const struct definition_nic *nic, struct cvm_error *err) {
@@ -258,9 +285,11 @@ int definition_read_nics(const struct cvm_json *place, void *member, struct cvm_
                 struct cvm_json at = cvm_json_element(place, i);
 
                 d->n_nics = i + 1;
-                r = cvm_json_read(&at, nic_fields, &d->nics[i], err);
+                r = cvm_json_read(&at, definition_nic_fields, &d->nics[i], err);
                 if (r >= 0)
                         r = check_nic(&at, &d->nics[i], err);
+                if (r >= 0)
+                        r = check_nic_alone(&at, d, i, err);
         }
         return r;
 }
@@ -319,6 +348,8 @@ int definition_read_platforms(const struct cvm_json *place, void *member, struct
         if (json_object_is_type(place->node, json_type_string))
                 return read_platform(place, &d->platforms[0], err);
         r = cvm_json_array(place, CVM_PLATFORM_MAX_ - 1, &length, err);
+        if (r >= 0 && length == 0)
+                return cvm_json_refuse(place, err, "must not be empty");
         for (size_t i = 0; r >= 0 && i < length; i++) {
                 struct cvm_json at = cvm_json_element(place, i);
 

@@ -18,16 +18,25 @@ static bool cpu_model_is_valid(const char *text) {
         return *text && strlen(text) < 64;
 }
 
+/* The kernel splits words also at bytes beyond ASCII (0xa0): what people see is what it shall see. */
+static bool cmdline_is_valid(const char *text) {
+        for (const char *p = text; *p; p++)
+                if (*p < 0x20 || *p > 0x7e)
+                        return false;
+        return true;
+}
+
 static const char *const consoles[] = { "log", "interactive", "none", NULL };
 static const char *const refusals[] = { "keep", "kill", NULL };
 static const char *const restarts[] = { "never", "on-failure", "always", NULL };
 static const char *const accels[] = { "auto", "kvm", "tcg", NULL };
 
 #define AT(member) .offset = offsetof(struct definition, member)
-#define PATH(key_, member)                                                                    \
-        {                                                                                     \
-                key_, CVM_JSON_TEXT, AT(member), .min = 1, .check = definition_path_is_valid, \
-                                                 .expected = "a path without '..'"            \
+#define PATH(key_, member)                                                                  \
+        {                                                                                   \
+                key_, CVM_JSON_TEXT, AT(member),                                            \
+                                .min = 1, .check = definition_path_is_valid,                \
+                                .expected = "an absolute path without '..', or a bare name" \
         }
 #define NAME(key_, member)                                                                                                   \
         {                                                                                                                    \
@@ -36,16 +45,17 @@ static const char *const accels[] = { "auto", "kvm", "tcg", NULL };
                                 .expected = "lower-case letters, digits, '.', '_' and '-', beginning with a letter or digit" \
         }
 
-static const struct cvm_json_field boot_fields[] = {
+const struct cvm_json_field definition_boot_fields[] = {
         PATH("kernel", kernel),
         PATH("initrd", initrd),
-        { "cmdline", CVM_JSON_TEXT, AT(cmdline), .max = DEFINITION_CMDLINE_MAX },
+        { "cmdline", CVM_JSON_TEXT, AT(cmdline), .max = DEFINITION_CMDLINE_MAX, .check = cmdline_is_valid,
+          .expected = "printable ASCII" },
         { "disk", CVM_JSON_TEXT, AT(boot_disk), .check = definition_serial_is_valid,
           .expected = "the serial of a disk" },
         { 0 },
 };
 
-static const struct cvm_json_field tuning_fields[] = {
+const struct cvm_json_field definition_tuning_fields[] = {
         { "hugepages", CVM_JSON_BOOL, AT(hugepages) },
         { "numa_node", CVM_JSON_U32, AT(numa_node), .max = 1023,
           .has_offset = offsetof(struct definition, has_numa_node) },
@@ -53,11 +63,11 @@ static const struct cvm_json_field tuning_fields[] = {
 };
 
 static int read_boot(const struct cvm_json *place, void *member, struct cvm_error *err) {
-        return cvm_json_read(place, boot_fields, member, err);
+        return cvm_json_read(place, definition_boot_fields, member, err);
 }
 
 static int read_tuning(const struct cvm_json *place, void *member, struct cvm_error *err) {
-        return cvm_json_read(place, tuning_fields, member, err);
+        return cvm_json_read(place, definition_tuning_fields, member, err);
 }
 
 static int read_root(const struct cvm_json *place, void *member, struct cvm_error *err) {
@@ -68,7 +78,7 @@ static int read_root(const struct cvm_json *place, void *member, struct cvm_erro
 
 /* Everything a definition may have; the platforms' own sections are taken out before this table is applied.
  */
-static const struct cvm_json_field definition_fields[] = {
+const struct cvm_json_field definition_fields[] = {
         { "version", CVM_JSON_U32, .required = true, AT(version), .min = 1, .max = 1 },
         NAME("name", name),
         { "uuid", CVM_JSON_TEXT, AT(uuid), .max = CVM_UUID_TEXT - 1, .check = cvm_uuid_is_valid,
@@ -145,13 +155,6 @@ static int take_platform_options(struct definition *d, json_object *node, const 
         return 0;
 }
 
-static bool has_word(const char *text, const char *word) {
-        for (const char *p = strstr(text, word); p; p = strstr(p + 1, word))
-                if (p == text || p[-1] == ' ' || p[-1] == '"')
-                        return true;
-        return false;
-}
-
 static int refuse(const char *document, struct cvm_error *err, const char *field, const char *words) {
         return cvm_fail(err, &CVM_CODE_FIELD, EINVAL, "'%s' in '%s' %s", field, document, words);
 }
@@ -161,7 +164,7 @@ static int check_boot(const struct definition *d, const char *document, struct c
                 return refuse(document, err, "boot.disk", "excludes 'boot.kernel'");
         if (!d->kernel && (d->initrd || d->cmdline))
                 return refuse(document, err, "boot", "has an initrd or a command line but no kernel");
-        if (d->cmdline && has_word(d->cmdline, OWNER_OPTION))
+        if (d->cmdline && strstr(d->cmdline, OWNER_OPTION))
                 return refuse(document, err, "boot.cmdline",
                               "must not have cvm.owner=: it follows from 'owner'");
         if (d->boot_disk) {

@@ -7,8 +7,10 @@
 #include "launch/measure-snp.h"
 
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 
+#include "base/clean-openssl.h"
 #include "launch/cpu-model-snp.h"
 #include "launch/firmware-ovmf.h"
 
@@ -30,35 +32,48 @@ enum page_type {
 
 static const uint8_t no_contents[DIGEST];
 
+/* The digest so far, and one context for all the hashing: looking SHA-384 up costs as much as hashing it. */
+struct chain {
+        EVP_MD_CTX *md;
+        uint8_t ld[DIGEST];
+};
+
+/* As in base/digest.c: these fail only for want of memory, with which nothing could go on. */
+static void digest(struct chain *c, const void *data, size_t size, uint8_t ret[DIGEST]) {
+        if (EVP_DigestInit_ex(c->md, NULL, NULL) != 1 || EVP_DigestUpdate(c->md, data, size) != 1 ||
+            EVP_DigestFinal_ex(c->md, ret, NULL) != 1)
+                abort();
+}
+
 static void put_le(uint8_t *at, uint64_t v, size_t size) {
         for (size_t i = 0; i < size; i++, v >>= 8)
                 at[i] = (uint8_t)v;
 }
 
 /* FWABI table PAGE_INFO; contents is the page's SHA-384 or zeros. */
-static void extend(uint8_t ld[DIGEST], const uint8_t contents[DIGEST], enum page_type type, uint64_t gpa) {
+static void extend(struct chain *c, const uint8_t contents[DIGEST], enum page_type type, uint64_t gpa) {
         uint8_t info[PAGE_INFO_SIZE] = { 0 };
 
-        memcpy(info, ld, DIGEST);
+        memcpy(info, c->ld, DIGEST);
         memcpy(info + 0x30, contents, DIGEST);
         put_le(info + 0x60, PAGE_INFO_SIZE, 2);
         info[0x62] = (uint8_t)type;
         put_le(info + 0x68, gpa, 8);
-        cvm_sha384(info, sizeof info, ld);
+        digest(c, info, sizeof info, c->ld);
 }
 
-static void extend_pages(uint8_t ld[DIGEST], enum page_type type, uint64_t gpa, size_t size) {
+static void extend_pages(struct chain *c, enum page_type type, uint64_t gpa, size_t size) {
         for (size_t at = 0; at < size; at += PAGE)
-                extend(ld, no_contents, type, gpa + at);
+                extend(c, no_contents, type, gpa + at);
 }
 
-static void extend_firmware(uint8_t ld[DIGEST], const uint8_t *image, size_t size) {
+static void extend_firmware(struct chain *c, const uint8_t *image, size_t size) {
         uint64_t gpa = (1ull << 32) - size;
         uint8_t contents[DIGEST];
 
         for (size_t at = 0; at < size; at += PAGE) {
-                cvm_sha384(image + at, PAGE, contents);
-                extend(ld, contents, PAGE_NORMAL, gpa + at);
+                digest(c, image + at, PAGE, contents);
+                extend(c, contents, PAGE_NORMAL, gpa + at);
         }
 }
 
@@ -94,13 +109,13 @@ static void make_hashes_table(const struct measure_inputs *in, uint8_t table[HAS
         put_hash(at, guid_kernel, in->kernel_sha256);
 }
 
-static void extend_hashes(uint8_t ld[DIGEST], const struct measure_inputs *in, const struct ovmf *ovmf,
+static void extend_hashes(struct chain *c, const struct measure_inputs *in, const struct ovmf *ovmf,
                           const struct ovmf_section *section) {
         uint8_t page[PAGE] = { 0 }, contents[DIGEST];
 
         make_hashes_table(in, page + ovmf->hashes_gpa % PAGE);
-        cvm_sha384(page, sizeof page, contents);
-        extend(ld, contents, PAGE_NORMAL, section->gpa);
+        digest(c, page, sizeof page, contents);
+        extend(c, contents, PAGE_NORMAL, section->gpa);
 }
 
 static enum page_type page_type_of(enum ovmf_section_type type) {
@@ -109,14 +124,14 @@ static enum page_type page_type_of(enum ovmf_section_type type) {
                                             : PAGE_ZERO;
 }
 
-static void extend_sections(uint8_t ld[DIGEST], const struct measure_inputs *in, const struct ovmf *ovmf) {
+static void extend_sections(struct chain *c, const struct measure_inputs *in, const struct ovmf *ovmf) {
         for (size_t i = 0; i < ovmf->n_sections; i++) {
                 const struct ovmf_section *s = &ovmf->sections[i];
 
                 if (s->type == OVMF_SECTION_KERNEL_HASHES && in->has_kernel)
-                        extend_hashes(ld, in, ovmf, s);
+                        extend_hashes(c, in, ovmf, s);
                 else
-                        extend_pages(ld, page_type_of(s->type), s->gpa, s->size);
+                        extend_pages(c, page_type_of(s->type), s->gpa, s->size);
         }
 }
 
@@ -126,7 +141,7 @@ static int check_hashes(const struct measure_inputs *in, const struct ovmf *ovmf
 
         if (!in->has_kernel)
                 return 0;
-        for (size_t i = 0; i < ovmf->n_sections; i++) {
+        for (size_t i = 0; ovmf->has_hashes && i < ovmf->n_sections; i++) {
                 const struct ovmf_section *s = &ovmf->sections[i];
 
                 if (s->type != OVMF_SECTION_KERNEL_HASHES)
@@ -135,8 +150,11 @@ static int check_hashes(const struct measure_inputs *in, const struct ovmf *ovmf
                 if (s->size != PAGE)
                         return cvm_fail(err, &CVM_CODE_FIRMWARE, EINVAL,
                                         "the firmware's section for kernel hashes is not one page");
+                if (s->gpa != ovmf->hashes_gpa - ovmf->hashes_gpa % PAGE) /* it would look elsewhere */
+                        return cvm_fail(err, &CVM_CODE_FIRMWARE, EINVAL,
+                                        "the firmware looks for kernel hashes outside the section for them");
         }
-        if (found != 1 || !ovmf->has_hashes || ovmf->hashes_size < HASHES_TABLE_SIZE ||
+        if (found != 1 || ovmf->hashes_size < HASHES_TABLE_SIZE ||
             ovmf->hashes_gpa % PAGE > PAGE - HASHES_TABLE_SIZE)
                 return cvm_fail(err, &CVM_CODE_FIRMWARE, EINVAL,
                                 "the firmware has no room for kernel hashes: a kernel given to it would not be measured");
@@ -197,16 +215,16 @@ static void make_vmsa(uint32_t reset, uint32_t signature, uint64_t features, uin
 }
 
 /* All application processors start alike: their page is hashed once. */
-static void extend_vcpus(uint8_t ld[DIGEST], const struct measurement *m, uint32_t ap_reset) {
+static void extend_vcpus(struct chain *c, const struct measurement *m, uint32_t ap_reset) {
         uint8_t page[PAGE], contents[DIGEST];
 
         make_vmsa(BSP_RESET, m->vcpu_signature, m->guest_features, page);
-        cvm_sha384(page, sizeof page, contents);
-        extend(ld, contents, PAGE_VMSA, VMSA_GPA);
+        digest(c, page, sizeof page, contents);
+        extend(c, contents, PAGE_VMSA, VMSA_GPA);
         make_vmsa(ap_reset, m->vcpu_signature, m->guest_features, page);
-        cvm_sha384(page, sizeof page, contents);
+        digest(c, page, sizeof page, contents);
         for (uint32_t i = 1; i < m->vcpus; i++)
-                extend(ld, contents, PAGE_VMSA, VMSA_GPA);
+                extend(c, contents, PAGE_VMSA, VMSA_GPA);
 }
 
 static int check_image(const struct measure_inputs *in, struct ovmf *ret, struct cvm_error *err) {
@@ -234,6 +252,8 @@ int snp_measure(const struct measure_inputs *in, struct measurement *ret, struct
                 .vcpu_signature = in->vcpu_signature,
                 .guest_features = in->guest_features ? in->guest_features : FEATURES_DEFAULT,
         };
+        CVM_CLEANUP(EVP_MD_CTX_freep) EVP_MD_CTX *md = EVP_MD_CTX_new();
+        struct chain chain = { .md = md };
         struct ovmf ovmf;
         int r;
 
@@ -248,9 +268,12 @@ int snp_measure(const struct measure_inputs *in, struct measurement *ret, struct
         r = check_image(in, &ovmf, err);
         if (r < 0)
                 return r;
-        extend_firmware(m.digest, in->firmware, in->firmware_size);
-        extend_sections(m.digest, in, &ovmf);
-        extend_vcpus(m.digest, &m, ovmf.reset_eip);
+        if (!md || EVP_DigestInit_ex(md, EVP_sha384(), NULL) != 1)
+                return cvm_fail(err, &CVM_CODE_NO_MEMORY, ENOMEM, "measuring");
+        extend_firmware(&chain, in->firmware, in->firmware_size);
+        extend_sections(&chain, in, &ovmf);
+        extend_vcpus(&chain, &m, ovmf.reset_eip);
+        memcpy(m.digest, chain.ld, DIGEST);
         cvm_sha256(in->firmware, in->firmware_size, m.firmware_sha256);
         *ret = m;
         return 0;

@@ -1,6 +1,8 @@
 #include "launch/plan.h"
 
 #include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -85,6 +87,25 @@ static int simulate(struct plan *plan) {
         return 0;
 }
 
+/* What people must know beside the measurement. */
+static int add_notes(struct plan *plan) {
+        const struct definition *d = plan->definition;
+        int r = 0;
+
+        if (plan->debug)
+                r = cvm_texts_add(&plan->notes, "DEBUG: the host can read the memory of this guest");
+        if (r >= 0 && !d->kernel)
+                r = cvm_texts_add(
+                                &plan->notes,
+                                "no kernel is named: the measurement covers the firmware, not what it boots");
+        if (r >= 0 && d->owner.size && !d->kernel)
+                r = cvm_texts_add(
+                                &plan->notes,
+                                "no kernel is named: the owner does not stand in a measured command line, so "
+                                "the guest's agent takes no secrets");
+        return r;
+}
+
 /* What hardware and simulation, launch and prediction have in common. */
 static int begin(const struct definition *definition, const struct platform *platform, struct plan **ret,
                  struct cvm_error *err) {
@@ -110,8 +131,10 @@ static int begin(const struct definition *definition, const struct platform *pla
                 return r;
         plan->debug = platform->is_debug(plan->policy);
         r = add_files(plan);
+        if (r >= 0)
+                r = add_notes(plan);
         if (r < 0)
-                return cvm_while(err, r, "making the plan");
+                return r;
         *ret = TAKE_PTR(plan);
         return 0;
 }
@@ -138,6 +161,18 @@ int plan_predict(const struct definition *definition, struct plan **ret, struct 
                      ret, err);
 }
 
+/* A file of the plan whose contents were forgotten would be measured as if it were not there. */
+static int check_contents(const struct plan *plan, const struct plan_contents *contents,
+                          struct cvm_error *err) {
+        const struct definition *d = plan->definition;
+
+        if (!d->firmware == !contents->firmware && !d->kernel == !contents->kernel_sha256 &&
+            !d->initrd == !contents->initrd_sha256)
+                return 0;
+        return cvm_fail(err, &CVM_CODE_INTERNAL, EINVAL,
+                        "the contents to be measured are not those of the plan's files");
+}
+
 int plan_measure(struct plan *plan, const struct plan_contents *contents, struct cvm_error *err) {
         CVM_CLEANUP(cvm_bytes_done) struct cvm_bytes synthetic = { 0 };
         const struct definition *d = plan->definition;
@@ -151,9 +186,11 @@ int plan_measure(struct plan *plan, const struct plan_contents *contents, struct
                 .cmdline = plan->cmdline,
                 .memory = d->memory,
         };
-        int r = plan->platform->add_options(d->platform_options[plan->platform->id], &in, &plan->policy,
-                                            err);
+        int r = check_contents(plan, contents, err);
 
+        if (r >= 0)
+                r = plan->platform->add_options(d->platform_options[plan->platform->id], &in, &plan->policy,
+                                                err);
         if (r < 0)
                 return r;
         if (in.has_kernel)
@@ -190,6 +227,7 @@ static json_object *files_json(const struct plan *plan) {
 json_object *plan_json(const struct plan *plan) {
         json_object *node = json_object_new_object();
         json_object *notes = cvm_json_write_texts(&plan->notes);
+        char policy[2 + 16 + 1];
 
         json_object_object_add(node, "platform", json_object_new_string(plan->platform->name));
         json_object_object_add(node, "simulated", json_object_new_boolean(plan->simulated));
@@ -198,6 +236,10 @@ json_object *plan_json(const struct plan *plan) {
         json_object_object_add(node, "machine", json_object_new_string(plan->platform->machine));
         if (plan->cpu)
                 json_object_object_add(node, "cpu", json_object_new_string(plan->cpu));
+        snprintf(policy, sizeof policy, "0x%" PRIx64, plan->policy);
+        json_object_object_add(node, "policy", json_object_new_string(policy));
+        json_object_object_add(node, "vcpus", json_object_new_uint64(plan->definition->vcpus));
+        json_object_object_add(node, "memory", json_object_new_uint64(plan->definition->memory));
         json_object_object_add(node, "cmdline", json_object_new_string(plan->cmdline));
         json_object_object_add(node, "files", files_json(plan));
         json_object_object_add(node, "notes", notes ? notes : json_object_new_array());

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <stdio.h>
 
+#include "launch/host-snp.h"
 #include "launch/measure-snp.h"
 #include "launch/platform.h"
 #include "launch/synthetic-snp.h"
@@ -34,9 +35,9 @@ static const struct cvm_json_field options_fields[] = {
         BIT(migrate_ma),
         { "abi_major", CVM_JSON_U32, .offset = offsetof(struct snp_options, abi_major), .max = 255 },
         { "abi_minor", CVM_JSON_U32, .offset = offsetof(struct snp_options, abi_minor), .max = 255 },
-        { "vcpu_signature", CVM_JSON_U64, .offset = offsetof(struct snp_options, vcpu_signature),
+        { "vcpu_signature", CVM_JSON_U64, .offset = offsetof(struct snp_options, vcpu_signature), .min = 1,
           .max = UINT32_MAX },
-        { "guest_features", CVM_JSON_U64, .offset = offsetof(struct snp_options, guest_features),
+        { "guest_features", CVM_JSON_U64, .offset = offsetof(struct snp_options, guest_features), .min = 1,
           .max = INT64_MAX },
         { 0 },
 };
@@ -58,6 +59,10 @@ static int check_options(json_object *options, const char *document, struct cvm_
 
         if (r < 0)
                 return r;
+        if (o.guest_features && !(o.guest_features & 1))
+                return cvm_fail(err, &CVM_CODE_FIELD, EINVAL,
+                                "'sev-snp.guest_features' in '%s' must have bit 0: every guest of SEV-SNP has it",
+                                document);
         if (o.migrate_ma)
                 return cvm_fail(err, &CVM_CODE_FIELD, EINVAL,
                                 "'sev-snp.migrate_ma' in '%s' cannot be: KVM takes no migration agents for SEV-SNP",
@@ -96,11 +101,13 @@ const struct platform platform_snp = {
         .console = "isa-serial",
         .kernel_console = "ttyS0",
         .default_cpu = "EPYC-v4",
+        .options_fields = options_fields,
         .check_options = check_options,
         .add_options = add_options,
         .is_debug = is_debug,
         .measure = snp_measure,
         .synthetic_firmware = snp_synthetic_firmware,
+        .is_offered = snp_is_offered,
         .host_data_size = CVM_SHA256_SIZE,
         .host_data = cvm_sha256,
 };

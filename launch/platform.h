@@ -5,26 +5,23 @@
 #pragma once
 
 #include "launch/definition.h"
+#include "launch/host.h"
 #include "launch/measure.h"
 
 struct plan;
 
-/* What a host offers; read in one place, so that recorded hosts serve as tests. */
-struct host_facts {
-        bool offers[CVM_PLATFORM_MAX_]; /* it can run that platform's guests on hardware */
-};
-
 struct platform {
         enum cvm_platform_id id;
-        const char *name;           /* "sev-snp" */
-        const char *title;          /* "AMD SEV-SNP" */
-        const char *binary;         /* "qemu-system-x86_64" */
-        const char *machine;        /* "q35" */
-        const char *bus;            /* suffix of virtio devices: "pci", "ccw" */
-        const char *console;        /* "isa-serial", "sclpconsole" */
-        const char *kernel_console; /* "ttyS0" */
-        const char *default_cpu;    /* "EPYC-v4" */
-        /* the platform's own section of the definition: NULL is fine; refuses what it does not know */
+        const char *name;                            /* "sev-snp" */
+        const char *title;                           /* "AMD SEV-SNP" */
+        const char *binary;                          /* "qemu-system-x86_64" */
+        const char *machine;                         /* "q35" */
+        const char *bus;                             /* suffix of virtio devices: "pci", "ccw" */
+        const char *console;                         /* "isa-serial", "sclpconsole" */
+        const char *kernel_console;                  /* "ttyS0" */
+        const char *default_cpu;                     /* "EPYC-v4" */
+        const struct cvm_json_field *options_fields; /* of the platform's own section of the definition */
+        /* that section: NULL is fine; refuses what it does not know */
         int (*check_options)(json_object *options, const char *document, struct cvm_error *err);
         /* what that section adds to the measured inputs, and the guest policy that evidence will show */
         int (*add_options)(json_object *options, struct measure_inputs *inputs, uint64_t *ret_policy,
@@ -34,8 +31,9 @@ struct platform {
         int (*measure)(const struct measure_inputs *inputs, struct measurement *ret, struct cvm_error *err);
         /* the firmware that is measured for a simulated guest which names none; owned bytes */
         int (*synthetic_firmware)(struct cvm_bytes *ret);
-        /* adds what makes the guest confidential to a plan for real hardware (issue 2; NULL: not offered
-         * yet) */
+        /* can the host with these facts (all but `offers`) and files run its guests on hardware? */
+        bool (*is_offered)(int root_fd, const struct host_facts *facts);
+        /* adds what makes the guest confidential to a plan for real hardware; NULL: not offered yet */
         int (*confide)(struct plan *plan, const struct definition *definition,
                        const struct host_facts *facts, struct cvm_error *err);
         /* digest of a binding as the platform's host data: SNP SHA-256, 32 bytes; TDX SHA-384, 48 */

@@ -51,6 +51,10 @@ expect 2 "needs 'firmware'" "$cvmctl" measure predict --kernel k
 expect 2 "'gone' cannot be opened" "$cvmctl" measure predict gone
 expect 2 "'$work/gone' cannot be opened" "$cvmctl" measure predict d.json --kernel gone
 expect 2 "is no CPU model" "$cvmctl" measure predict d.json --cpu-model 486
+expect 2 "'sev-snp.vcpu_signature'" "$cvmctl" measure predict d.json --vcpu-sig 0
+expect 2 "'sev-snp.guest_features'" "$cvmctl" measure predict d.json --guest-features 2
+expect 2 "--disk: 'colour' is no KEY=VALUE" "$cvmctl" measure predict d.json --disk x.raw,colour=red
+expect 2 "'disks[0].format'" "$cvmctl" measure predict d.json --disk x.raw
 expect 2 "exclude each other" "$cvmctl" measure predict d.json --cpu-model EPYC --vcpu-sig 0x800f12
 expect 2 '"code":"CVM-MEMORY"' "$cvmctl" measure predict d.json --memory 12MiB -o json
 expect 2 "size is not a multiple" "$cvmctl" measure predict d.json --firmware k

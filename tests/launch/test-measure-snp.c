@@ -217,6 +217,63 @@ static void test_refusals(void **state) {
         assert_refused(&in, &CVM_CODE_FIRMWARE);
 }
 
+#define METADATA (16384 - 0x400)
+#define SECTION(i) (METADATA + 16 + 12 * (i))
+#define HASHES_ENTRY (16384 - 32 - 18 - 22 - 26) /* area's address, size */
+#define RESET_ENTRY (16384 - 32 - 18 - 22)       /* address of further vCPUs, length, GUID */
+
+/* Faults of an image that only its use for these inputs shows. */
+static const struct {
+        const char *what;
+        size_t at;
+        uint8_t bytes[4];
+        const char *words;
+} faults[] = {
+        { "hashes elsewhere", HASHES_ENTRY, { 0x00, 0x1c, 0x81, 0 }, "outside the section" },
+        { "hashes area small", HASHES_ENTRY + 4, { 175, 0, 0, 0 }, "no room" },
+        { "hashes area over the page's end", HASHES_ENTRY, { 0x51, 0x0f, 0x81, 0 }, "no room" },
+        { "hashes area not there", HASHES_ENTRY, { 0, 0, 0, 0 }, "no room" },
+        { "no section for hashes", SECTION(4) + 8, { 1, 0, 0, 0 }, "no room" },
+        { "hashes section of two pages", SECTION(4) + 4, { 0, 0x20, 0, 0 }, "not one page" },
+        { "two sections for hashes", SECTION(0) + 8, { 0x10, 0, 0, 0 }, "" },
+        { "no reset block", RESET_ENTRY + 6, { 1, 2, 3, 4 }, "where further vCPUs start" },
+};
+
+static void test_images_that_do_not_fit(void **state) {
+        const struct synthetic *s = *state;
+
+        for (size_t i = 0; i < ARRAY_SIZE(faults); i++) {
+                CVM_CLEANUP(cvm_bytes_done) struct cvm_bytes image = { 0 };
+                struct measure_inputs in = s->in;
+                struct measurement m = { 0 };
+                struct cvm_error err = { 0 };
+
+                assert_int_equal(cvm_bytes_copy(s->firmware.data, s->firmware.size, &image), 0);
+                memcpy(image.data + faults[i].at, faults[i].bytes, sizeof faults[i].bytes);
+                in.firmware = image.data;
+                if (snp_measure(&in, &m, &err) >= 0 || err.code != &CVM_CODE_FIRMWARE ||
+                    !strstr(err.text, faults[i].words))
+                        fail_msg("%s: \"%s\"", faults[i].what, err.text);
+        }
+}
+
+/* The image's own order of sections is what is measured. */
+static void test_order_of_sections_counts(void **state) {
+        const struct synthetic *s = *state;
+        CVM_CLEANUP(cvm_bytes_done) struct cvm_bytes image = { 0 };
+        struct measure_inputs in = s->in;
+        uint8_t before[48], after[48], first[12];
+
+        digest_of(&in, before);
+        assert_int_equal(cvm_bytes_copy(s->firmware.data, s->firmware.size, &image), 0);
+        memcpy(first, image.data + SECTION(0), 12);
+        memcpy(image.data + SECTION(0), image.data + SECTION(4), 12);
+        memcpy(image.data + SECTION(4), first, 12);
+        in.firmware = image.data;
+        digest_of(&in, after);
+        assert_memory_not_equal(before, after, 48);
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_published_digests),
@@ -225,6 +282,8 @@ int main(void) {
                 cmocka_unit_test(test_each_input_counts),
                 cmocka_unit_test(test_versions_of_a_model_measure_alike),
                 cmocka_unit_test(test_refusals),
+                cmocka_unit_test(test_images_that_do_not_fit),
+                cmocka_unit_test(test_order_of_sections_counts),
         };
 
         return cmocka_run_group_tests(tests, make_synthetic, free_synthetic);

@@ -1,0 +1,74 @@
+#include "launch/host.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/fd.h"
+#include "base/names.h"
+#include "launch/platform.h"
+
+/* The beginning of a file as text; empty where it cannot be read. */
+static void read_text(int root_fd, const char *path, char *ret, size_t size) {
+        CVM_CLEANUP(cvm_closep) int fd = openat(root_fd, path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+        ssize_t n = fd < 0 ? 0 : read(fd, ret, size - 1);
+
+        ret[n < 0 ? 0 : n] = 0;
+}
+
+bool host_has(int root_fd, const char *path) {
+        return faccessat(root_fd, path, F_OK, 0) == 0;
+}
+
+bool host_is_on(int root_fd, const char *path) {
+        char text[8];
+
+        read_text(root_fd, path, text, sizeof text);
+        return *text && strchr("Yy1", *text) != NULL;
+}
+
+/* "vendor_id : AuthenticAMD", in the first processor's lines. */
+static void read_vendor(int root_fd, char *ret, size_t size) {
+        char text[4096], *rest = text, *line;
+
+        read_text(root_fd, "proc/cpuinfo", text, sizeof text);
+        while ((line = strsep(&rest, "\n"))) {
+                const char *value = strchr(line, ':');
+
+                if (strncmp(line, "vendor_id", 9) != 0 || !value)
+                        continue;
+                value += 1 + strspn(value + 1, " \t");
+                snprintf(ret, size, "%s", value);
+                cvm_text_clean(ret, strlen(ret), false);
+                return;
+        }
+}
+
+int host_read(const char *root, struct host_facts *ret, struct cvm_error *err) {
+        CVM_CLEANUP(cvm_closep) int root_fd = open(root, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        struct host_facts facts = { 0 };
+        const struct platform *platform;
+
+        if (root_fd < 0)
+                return cvm_fail(err, &CVM_CODE_FILE, errno, "'%s' cannot be opened: %s", root,
+                                strerror(errno));
+        read_vendor(root_fd, facts.cpu_vendor, sizeof facts.cpu_vendor);
+        facts.has_kvm = host_has(root_fd, "dev/kvm");
+        for (size_t i = 0; (platform = platform_at(i)); i++)
+                facts.offers[platform->id] = facts.has_kvm && platform->is_offered(root_fd, &facts);
+        *ret = facts;
+        return 0;
+}
+
+json_object *host_json(const struct host_facts *facts) {
+        json_object *node = json_object_new_object(), *platforms = json_object_new_array();
+        const struct platform *platform;
+
+        json_object_object_add(node, "cpu_vendor", json_object_new_string(facts->cpu_vendor));
+        json_object_object_add(node, "kvm", json_object_new_boolean(facts->has_kvm));
+        for (size_t i = 0; (platform = platform_at(i)); i++)
+                if (facts->offers[platform->id])
+                        json_object_array_add(platforms, json_object_new_string(platform->name));
+        json_object_object_add(node, "platforms", platforms);
+        return node;
+}

@@ -1,0 +1,27 @@
+/*
+ * What a host offers, read in one place below one root directory: "/" for this host, a recorded tree in
+ * tests. Each platform judges for itself (struct platform, is_offered), with the getters at the end.
+ */
+#pragma once
+
+#include "base/error.h"
+#include "base/json.h"
+#include "base/platform-id.h"
+
+struct host_facts {
+        char cpu_vendor[32]; /* vendor_id of /proc/cpuinfo: "AuthenticAMD"; "" where there is none */
+        bool has_kvm;        /* /dev/kvm is there; whether it works shows only when a guest runs */
+        bool offers[CVM_PLATFORM_MAX_]; /* it can run that platform's guests on hardware */
+};
+
+/* The facts of the host whose files lie below `root`. What is not there is not offered; only a root that
+ * cannot be opened fails (CVM_CODE_FILE). */
+int host_read(const char *root, struct host_facts *ret, struct cvm_error *err);
+
+/* {"cpu_vendor":"AuthenticAMD","kvm":true,"platforms":["sev-snp"]}; owned. */
+json_object *host_json(const struct host_facts *facts);
+
+/* For the platforms: files below the root, paths without a leading slash. */
+bool host_has(int root_fd, const char *path);
+/* A module's parameter or other switch: its file begins with 'Y', 'y' or '1'. */
+bool host_is_on(int root_fd, const char *path);

@@ -269,7 +269,7 @@ static int set_value(json_object *object, const struct row *row, const char *val
 int definition_flag_set(json_object *document, const char *flag, const char *const *values, size_t n_values,
                         const char *directory, struct cvm_error *err) {
         const struct row *row = NULL;
-        json_object *object;
+        json_object *object = NULL;
         int r;
 
         for (size_t i = 0; i < ARRAY_SIZE(rows); i++)

@@ -22,6 +22,7 @@ expect() {
 
 printf kernel >k
 definition='{\"version\":1,\"simulate\":true,\"boot\":{\"kernel\":\"k\"}}'
+with_firmware='{\"version\":1,\"simulate\":true,\"firmware\":\"f\",\"boot\":{\"kernel\":\"k\"}}'
 exec 3<k 4<>copy
 
 expect 2 "has no verb 'cook'" cook '{}'
@@ -34,7 +35,7 @@ expect 0 "$(sha256sum k | cut -d' ' -f1)" pin '{"source":3,"destination":4}'
 cmp k copy || { echo "FAULT: the copy differs"; faults=$((faults + 1)); }
 
 expect 0 '"platform":"sev-snp"' measure "{\"definition\":\"$definition\",\"kernel\":3}"
-expect 2 "size is not a multiple" measure "{\"definition\":\"$definition\",\"kernel\":3,\"firmware\":3}"
+expect 2 "size is not a multiple" measure "{\"definition\":\"$with_firmware\",\"kernel\":3,\"firmware\":3}"
 expect 2 "is not JSON" measure '{}'
 expect 2 "'vcpus'" measure '{"definition":"{\"version\":1,\"vcpus\":0}"}'
 

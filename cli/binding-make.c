@@ -1,6 +1,7 @@
 /* cvmctl binding make: the owner's signed binding, a pure function of the definition, its key and a serial.
  */
 #include <errno.h>
+#include <string.h>
 
 #include "base/fd.h"
 #include "cli/commands.h"
@@ -39,6 +40,22 @@ static int sign_binding(const struct definition *definition, uint64_t serial, EV
         return r;
 }
 
+/* A binding names its VM; a definition that leaves the uuid open gets one here, and must have it from then
+ * on. */
+static int give_uuid(struct definition *definition, struct cvm_error *err) {
+        char uuid[CVM_UUID_TEXT];
+
+        if (definition->uuid)
+                return 0;
+        cvm_uuid_make(uuid);
+        definition->uuid = strdup(uuid);
+        if (!definition->uuid)
+                return cvm_fail(err, &CVM_CODE_NO_MEMORY, ENOMEM, "making a uuid");
+        output_say("The definition has no uuid: the binding is for %s. Put \"uuid\":\"%s\" into it.", uuid,
+                   uuid);
+        return 0;
+}
+
 static int run(const struct arguments *arguments, struct cvm_error *err) {
         CVM_CLEANUP(definition_freep) struct definition *definition = NULL;
         CVM_CLEANUP(EVP_PKEY_freep) EVP_PKEY *key = NULL;
@@ -51,6 +68,8 @@ static int run(const struct arguments *arguments, struct cvm_error *err) {
         if (r >= 0)
                 r = key_file_private(argument(arguments, "key") ? argument(arguments, "key") : "owner.pem",
                                      &key, err);
+        if (r >= 0)
+                r = give_uuid(definition, err);
         if (r >= 0)
                 r = sign_binding(definition, serial, key, &envelope, err);
         if (r >= 0)

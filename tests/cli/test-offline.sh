@@ -1,5 +1,5 @@
 #!/bin/bash
-# cvmctl without a daemon: exit statuses, JSON, refusals, and that nothing is overwritten. Usage: test-offline.sh CVMCTL
+# cvmctl without a daemon: exit statuses, JSON, refusals, and that nothing is overwritten. Usage: test-offline.sh CVMCTL SOURCE
 set -euo pipefail
 cvmctl=$1
 work=$(mktemp -d)
@@ -73,6 +73,38 @@ expect 5 "not by the expected key" "$cvmctl" binding show b.json --key other.pem
 cmp b.json b2.json || { echo "FAULT: a binding is no pure function"; faults=1; }
 sed 's/"payload":"eyJ2/"payload":"eyJ3/' b.json >b3.json
 expect 5 "not by the expected key" "$cvmctl" binding show b3.json --key owner.pem
+
+expect 0 "The definition has no uuid: the binding is for" "$cvmctl" binding make --simulate --kernel k --owner-key owner.pem -o u1.json
+expect 0 "" "$cvmctl" binding make --simulate --kernel k --owner-key owner.pem -o u2.json -q
+[ "$("$cvmctl" binding show u1.json -o json | grep uuid)" != "$("$cvmctl" binding show u2.json -o json | grep uuid)" ] ||
+        { echo "FAULT: a uuid is made twice"; faults=1; }
+owner=$("$cvmctl" owner show -o json | sed -n 's/.*"owner": "\(.*\)".*/\1/p')
+"$cvmctl" binding make d.json --owner "$owner" --serial 7 -o b4.json
+cmp b.json b4.json || { echo "FAULT: --owner and --owner-key differ"; faults=1; }
+expect 0 "" "$cvmctl" binding make d.json --owner-key owner.pem --root "verity:$(printf '0%.0s' {1..64})" -o v.json
+expect 0 '"root_hash": "0000' "$cvmctl" binding show v.json -o json
+expect 2 "'root.root_hash'" "$cvmctl" binding make d.json --owner-key owner.pem --root verity:00
+expect 2 "--owner-key: " "$cvmctl" binding make d.json --owner-key gone.pem
+expect 2 "is no Ed25519 key" "$cvmctl" owner show --key <(openssl genpkey -algorithm X25519)
+
+# Published digests, through the command, where they are there.
+vectors=${CVM_SHARED:-$2/../shared}/vectors/snp/launch
+if [ -d "$vectors" ]; then
+        : >null
+        suffix() { # FIRMWARE VCPUS FEATURES arguments...
+                "$cvmctl" measure predict --platform sev-snp --firmware "$vectors/ovmf_$1_suffix.bin" --vcpus "$2" \
+                        --guest-features "$3" -o name "${@:4}"
+        }
+        expect 0 803f691094946e42068aaa3a8f9e26a5c89f36f7b73ecfb28c653360fe4b3aba7e534442e7e1e17895dfe778d0228977 \
+                suffix AmdSev 1 0x21 --cpu-model EPYC-v4 --kernel null --initrd null --cmdline 'console=ttyS0 loglevel=7'
+        expect 0 5061fffb019493a903613d56d54b94912a1a2f9e4502385f5c194616753720a92441310ba6c4933de877c36e23046ad5 \
+                suffix AmdSev 4 1 --vcpu-sig 0x800f12 --kernel null
+        expect 0 28797ae0afaba4005a81e629acebfb59e6687949d6be44007cd5506823b0dd66f146aaae26ff291eed7b493d8a64c385 \
+                suffix OvmfX64 1 21
+        expect 2 "no room for kernel hashes" suffix OvmfX64 1 0x21 --kernel null
+else
+        echo "SKIP: the vectors '$vectors' are not on this machine"
+fi
 
 expect 0 "CVM-VCPUS" "$cvmctl" explain cvm-vcpus
 expect 3 "there is no code 'CVM-NONSENSE'" "$cvmctl" explain CVM-NONSENSE

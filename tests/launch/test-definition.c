@@ -218,6 +218,91 @@ static void test_the_binding_follows(void **state) {
         assert_non_null(strstr(err.text, "'required_secrets'"));
 }
 
+/* Bindings are signed and measured: these bytes and their digest are the same in every release. */
+static void test_bytes_of_a_binding_never_change(void **state) {
+        const char *text =
+                        "{\"version\":1,\"uuid\":\"11111111-2222-3333-4444-555555555555\",\"simulate\":true,"
+                        "\"owner\":\"" OWNER "\",\"service\":\"" OWNER
+                        "\",\"root\":{\"type\":\"verity\",\"root_hash\":"
+                        "\"0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef\"},"
+                        "\"required_secrets\":[\"b\",\"a\"],\"approval\":true,\"labels\":{\"a\":\"b\"},\"vcpus\":7}";
+        CVM_CLEANUP(definition_freep) struct definition *d = read_ok(text);
+        CVM_CLEANUP(binding_done) struct binding b = { 0 };
+        CVM_CLEANUP(cvm_bytes_done) struct cvm_bytes payload = { 0 };
+        uint8_t digest[CVM_SHA256_SIZE];
+        char hex[2 * CVM_SHA256_SIZE + 1];
+
+        assert_int_equal(definition_binding(d, CVM_PLATFORM_SEV_SNP, 3, &b, NULL), 0);
+        assert_int_equal(binding_write(&b, &payload, NULL), 0);
+        assert_string_equal(
+                        (char *)payload.data,
+                        "{\"version\":1,\"serial\":3,\"uuid\":\"11111111-2222-3333-4444-555555555555\",\"platform\""
+                        ":\"sev-snp\",\"class\":\"simulated\",\"owner_id\":\"9f4eb04c5bd0212d9c22aae208c208f1f3c29"
+                        "8ee4cd4229997e3b49361bc3f4fbbfcaef96ca70d0f0b56aab242dd62ba\",\"root\":{\"type\":\"ver"
+                        "ity\",\"root_hash\":\"0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcd"
+                        "ef\"},\"required_secrets\":[\"b\",\"a\"],\"service_id\":\"9f4eb04c5bd0212d9c22aae208c208f1"
+                        "f3c298ee4cd4229997e3b49361bc3f4fbbfcaef96ca70d0f0b56aab242dd62ba\",\"approval\":tru"
+                        "e}");
+        cvm_sha256(payload.data, payload.size, digest);
+        cvm_hex(digest, sizeof digest, hex);
+        assert_string_equal(hex, "db370739771d69b9f8cc8008df7c9765c74ab19e88540696179564e512dcbc2d");
+}
+
+static void refuse_changed(const struct definition *d, const char *field, struct binding *b, void *member,
+                           size_t size) {
+        struct cvm_error err = { 0 };
+        uint8_t saved[64];
+        char words[64];
+
+        memcpy(saved, member, size);
+        *(uint8_t *)member ^= 1;
+        assert_true(definition_check_binding(d, CVM_PLATFORM_SEV_SNP, b, &err) < 0);
+        assert_ptr_equal(err.code, &CVM_CODE_BINDING_DEFINITION);
+        snprintf(words, sizeof words, "'%s' of the binding", field);
+        if (!strstr(err.text, words))
+                fail_msg("%s: \"%s\"", field, err.text);
+        memcpy(member, saved, size);
+}
+
+static void test_each_field_of_a_binding_is_compared(void **state) {
+        CVM_CLEANUP(definition_freep)
+        struct definition *d = read_ok(
+                        "{\"version\":1,\"uuid\":\"11111111-2222-3333-4444-555555555555\",\"simulate\":true,"
+                        "\"owner\":\"" OWNER "\",\"required_secrets\":[\"a\"]}");
+        CVM_CLEANUP(binding_done) struct binding b = { 0 };
+
+        assert_int_equal(definition_binding(d, CVM_PLATFORM_SEV_SNP, 9, &b, NULL), 0);
+        refuse_changed(d, "uuid", &b, b.uuid, 1);
+        refuse_changed(d, "platform", &b, &b.platform, sizeof b.platform);
+        refuse_changed(d, "class", &b, &b.class_, sizeof b.class_);
+        refuse_changed(d, "owner_id", &b, b.owner_id, sizeof b.owner_id);
+        refuse_changed(d, "root", &b, &b.root, sizeof b.root);
+        refuse_changed(d, "root", &b, b.root_digest, sizeof b.root_digest);
+        refuse_changed(d, "required_secrets", &b, b.required_secrets[0], 1);
+        refuse_changed(d, "service_id", &b, &b.has_service, sizeof b.has_service);
+        refuse_changed(d, "approval", &b, &b.approval, sizeof b.approval);
+        assert_int_equal(definition_check_binding(d, CVM_PLATFORM_SEV_SNP, &b, NULL), 0);
+}
+
+static void test_a_binding_needs_uuid_and_owner(void **state) {
+        static const char *const texts[] = {
+                "{\"version\":1,\"owner\":\"" OWNER "\"}",
+                "{\"version\":1,\"uuid\":\"11111111-2222-3333-4444-555555555555\"}"
+        };
+        static const char *const words[] = { "'uuid'", "'owner'" };
+
+        for (size_t i = 0; i < ARRAY_SIZE(texts); i++) {
+                CVM_CLEANUP(definition_freep) struct definition *d = read_ok(texts[i]);
+                struct binding b = { 0 };
+                struct cvm_error err = { 0 };
+
+                assert_true(definition_binding(d, CVM_PLATFORM_SEV_SNP, 1, &b, &err) < 0);
+                assert_ptr_equal(err.code, &CVM_CODE_FIELD);
+                assert_non_null(strstr(err.text, words[i]));
+                assert_null(b.uuid);
+        }
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_the_shortest),
@@ -225,6 +310,9 @@ int main(void) {
                 cmocka_unit_test(test_refusals_name_the_field),
                 cmocka_unit_test(test_a_long_command_line_is_refused),
                 cmocka_unit_test(test_the_binding_follows),
+                cmocka_unit_test(test_bytes_of_a_binding_never_change),
+                cmocka_unit_test(test_each_field_of_a_binding_is_compared),
+                cmocka_unit_test(test_a_binding_needs_uuid_and_owner),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);

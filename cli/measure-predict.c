@@ -65,6 +65,8 @@ static int run(const struct arguments *arguments, struct cvm_error *err) {
                 r = predict(plan, err);
         if (r < 0)
                 return cvm_while(err, r, "predicting");
+        for (size_t i = 0; plan->notes && plan->notes[i]; i++)
+                output_say("%s", plan->notes[i]);
         node = measurement_json(&plan->measurement, plan->simulated);
         json_object_object_add(node, "debug", json_object_new_boolean(plan->debug));
         output_object(node, "measurement");

@@ -77,32 +77,29 @@ static int choose_platform(const struct definition *d, const struct host_facts *
 static int simulate(struct plan *plan) {
         plan->channels[PLAN_CHANNEL_TEE] = true;
         plan->cpu = strdup("max");
-        if (!plan->cpu ||
-            cvm_texts_add(&plan->notes, "SIMULATED: no hardware protects this guest from the host") < 0)
-                return -ENOMEM;
-        if (plan->definition->firmware &&
-            cvm_texts_add(&plan->notes,
-                          "the named firmware is measured only: the simulated guest boots without it") < 0)
-                return -ENOMEM;
-        return 0;
+        return plan->cpu ? 0 : -ENOMEM;
 }
 
 /* What people must know beside the measurement. */
 static int add_notes(struct plan *plan) {
         const struct definition *d = plan->definition;
+        const struct {
+                bool applies;
+                const char *words;
+        } notes[] = {
+                { plan->simulated, "SIMULATED: no hardware protects this guest from the host" },
+                { plan->simulated && d->firmware,
+                  "the named firmware is measured only: the simulated guest boots without it" },
+                { plan->debug, "DEBUG: the host can read the memory of this guest" },
+                { !d->kernel, "no kernel is named: the measurement covers the firmware, not what it boots" },
+                { !d->kernel && d->owner.size,
+                  "no kernel is named: the owner stands in no measured command line, so the guest takes no secrets" },
+        };
         int r = 0;
 
-        if (plan->debug)
-                r = cvm_texts_add(&plan->notes, "DEBUG: the host can read the memory of this guest");
-        if (r >= 0 && !d->kernel)
-                r = cvm_texts_add(
-                                &plan->notes,
-                                "no kernel is named: the measurement covers the firmware, not what it boots");
-        if (r >= 0 && d->owner.size && !d->kernel)
-                r = cvm_texts_add(
-                                &plan->notes,
-                                "no kernel is named: the owner does not stand in a measured command line, so "
-                                "the guest's agent takes no secrets");
+        for (size_t i = 0; r >= 0 && i < ARRAY_SIZE(notes); i++)
+                if (notes[i].applies)
+                        r = cvm_texts_add(&plan->notes, notes[i].words);
         return r;
 }
 

@@ -37,6 +37,9 @@ expect 2 "usage: cvmctl measure predict" "$cvmctl" measure predict d.json d.json
 expect 2 "--output must be" "$cvmctl" measure predict d.json -o yaml
 
 expect 0 '"platform": "sev-snp"' "$cvmctl" measure predict d.json -o json
+expect 0 "SIMULATED: " "$cvmctl" measure predict d.json
+expect 0 "DEBUG: " "$cvmctl" measure predict d.json --option debug=true
+[ -z "$("$cvmctl" measure predict d.json -q 2>&1 >/dev/null)" ] || { echo "FAULT: -q talks"; faults=1; }
 expect 0 '"covers":{"firmware":true,"kernel":true' "$cvmctl" measure predict d.json -o jsonl
 by_file=$("$cvmctl" measure predict d.json -o name)
 by_flags=$("$cvmctl" measure predict --simulate --kernel k --initrd ./i --cmdline console=ttyS0 -o name)

@@ -73,7 +73,7 @@ static void test_debug_and_disk_boot_are_said(void **state) {
         assert_true(plan->debug);
         assert_true(has_note(plan, "DEBUG"));
         assert_true(has_note(plan, "covers the firmware, not what it boots"));
-        assert_true(has_note(plan, "takes no secrets"));
+        assert_true(has_note(plan, "the guest takes no secrets"));
         assert_string_equal(plan->cmdline, "");
 }
 

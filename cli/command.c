@@ -169,12 +169,16 @@ static void print_command_help(const struct command *c) {
         print_options(global_rows);
 }
 
-static void print_help(void) {
-        printf("cvmctl: confidential VMs of this host, and their owner's side\n\n");
+/* All commands, or those of one group. */
+static void print_help(const char *group) {
+        printf("cvmctl%s%s: confidential VMs of this host, and their owner's side\n\n", group ? " " : "",
+               group ? group : "");
         for (size_t i = 0; i < ARRAY_SIZE(commands); i++) {
                 const struct command *c = commands[i];
                 char left[64];
 
+                if (group && (!c->group || strcmp(c->group, group) != 0))
+                        continue;
                 snprintf(left, sizeof left, "%s%s%s %s", c->group ? c->group : "", c->group ? " " : "",
                          c->name, c->words);
                 printf("  %-36s %s\n", left, c->summary);
@@ -182,6 +186,17 @@ static void print_help(void) {
         printf("\nEverywhere:\n");
         print_options(global_rows);
         printf("\n'cvmctl VERB --help' tells more; 'cvmctl explain CODE' explains a failure.\n");
+}
+
+static bool is_group(const char *word) {
+        for (size_t i = 0; i < ARRAY_SIZE(commands); i++)
+                if (commands[i]->group && strcmp(commands[i]->group, word) == 0)
+                        return true;
+        return false;
+}
+
+static bool asks_help(const char *word) {
+        return strcmp(word, "--help") == 0 || strcmp(word, "-h") == 0 || strcmp(word, "help") == 0;
 }
 
 /* The command whose group and name these words begin with; *used says how many of them that is. */
@@ -221,12 +236,14 @@ static int run_command(const struct command *command, int argc, char **argv, str
 int command_main(int argc, char **argv) {
         struct cvm_error err = { 0 };
         const struct command *command;
+        bool in_group = argc > 1 && is_group(argv[1]);
+        bool bare = argc == 1 || (argc == 2 && in_group);
+        bool asked = argc > 1 && (asks_help(argv[1]) || (argc > 2 && in_group && asks_help(argv[2])));
         int used = 0, r;
 
-        if (argc == 1 || strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0 ||
-            strcmp(argv[1], "help") == 0) {
-                print_help();
-                return argc == 1 ? cvm_code_exit_status(&CVM_CODE_USAGE) : 0;
+        if (bare || asked) {
+                print_help(in_group ? argv[1] : NULL);
+                return bare ? cvm_code_exit_status(&CVM_CODE_USAGE) : 0;
         }
         if (strcmp(argv[1], "--version") == 0) {
                 printf("cvmctl %s\n", CVM_VERSION);

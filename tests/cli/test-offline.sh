@@ -27,6 +27,9 @@ D
 
 expect 2 "cvmctl: " "$cvmctl"
 expect 0 "measure predict" "$cvmctl" --help
+expect 2 "predict the launch measurement" "$cvmctl" measure
+expect 0 "predict the launch measurement" "$cvmctl" measure --help
+[ -z "$("$cvmctl" measure --help | grep owner\ init)" ] || { echo "FAULT: a group's help has others"; faults=1; }
 expect 0 "cvmctl " "$cvmctl" --version
 expect 0 "--kernel" "$cvmctl" measure predict --help
 expect 2 "there is no command 'measure prophesy'" "$cvmctl" measure prophesy

@@ -143,3 +143,28 @@ int cvm_memfd(const char *name, const void *data, size_t size) {
                 return -errno;
         return TAKE_FD(fd);
 }
+
+int cvm_path_from(const char *directory, const char *path, char **ret, struct cvm_error *err) {
+        CVM_CLEANUP(cvm_freep) char *joined = NULL;
+        CVM_CLEANUP(cvm_freep) char *real = NULL;
+        bool relative = path[0] != '/';
+        char *slash;
+
+        while (strncmp(path, "./", 2) == 0)
+                path += 2;
+        if (asprintf(&joined, "%s%s%s", relative ? directory : "", relative ? "/" : "", path) < 0) {
+                joined = NULL;
+                return cvm_fail(err, &CVM_CODE_NO_MEMORY, ENOMEM, "joining a path");
+        }
+        slash = strrchr(joined, '/');
+        if (strstr(joined, "/..")) {
+                *slash = '\0';
+                real = realpath(slash == joined ? "/" : joined, NULL);
+                *slash = '/';
+        }
+        if (real && asprintf(ret, "%s%s", strcmp(real, "/") == 0 ? "" : real, slash) < 0)
+                return cvm_fail(err, &CVM_CODE_NO_MEMORY, ENOMEM, "joining a path");
+        if (!real)
+                *ret = TAKE_PTR(joined);
+        return 0;
+}

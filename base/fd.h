@@ -43,3 +43,9 @@ int cvm_write_file(const char *path, const void *data, size_t size, unsigned mod
 
 /* A sealed memory file with these bytes, positioned at 0; returns the owned descriptor. */
 int cvm_memfd(const char *name, const void *data, size_t size);
+
+/*
+ * A relative path as meant from `directory`, owned; an absolute one as it is. Where it climbs ("..") the
+ * directories are resolved as the kernel would; the last part stays a link when it is one.
+ */
+int cvm_path_from(const char *directory, const char *path, char **ret, struct cvm_error *err);

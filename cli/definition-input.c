@@ -62,36 +62,39 @@ static int apply_flags(json_object *document, const struct arguments *arguments,
 }
 
 /* Paths in a file are meant from where the file is. */
-static void make_absolute(json_object *object, const char *member, const char *directory) {
+static int make_absolute(json_object *object, const char *member, const char *directory,
+                         struct cvm_error *err) {
         const char *value = json_object_get_string(json_object_object_get(object, member));
-        char path[2 * PATH_MAX];
+        CVM_CLEANUP(cvm_freep) char *path = NULL;
+        int r;
 
-        if (!value || value[0] == '/' || !strchr(value, '/'))
-                return; /* a bare name is a descriptor's or the daemon's own */
-        while (strncmp(value, "./", 2) == 0)
-                value += 2;
-        snprintf(path, sizeof path, "%s/%s", directory, value);
-        json_object_object_add(object, member, json_object_new_string(path));
+        if (!value || !strchr(value, '/'))
+                return 0; /* a bare name is a descriptor's or the daemon's own */
+        r = cvm_path_from(directory, value, &path, err);
+        if (r >= 0)
+                json_object_object_add(object, member, json_object_new_string(path));
+        return r;
 }
 
-static void make_paths_absolute(json_object *document, const char *file) {
-        char directory[PATH_MAX], *copy;
+static int make_paths_absolute(json_object *document, const char *file, struct cvm_error *err) {
         json_object *boot = json_object_object_get(document, "boot");
         json_object *disks = json_object_object_get(document, "disks");
-        char real[PATH_MAX];
+        char real[PATH_MAX], *directory;
+        int r;
 
         if (strcmp(file, "-") == 0 || !realpath(file, real))
-                return;
-        copy = dirname(real);
-        snprintf(directory, sizeof directory, "%s", copy);
-        make_absolute(document, "firmware", directory);
-        if (json_object_is_type(boot, json_type_object)) {
-                make_absolute(boot, "kernel", directory);
-                make_absolute(boot, "initrd", directory);
+                return 0;
+        directory = dirname(real);
+        r = make_absolute(document, "firmware", directory, err);
+        if (r >= 0 && json_object_is_type(boot, json_type_object)) {
+                r = make_absolute(boot, "kernel", directory, err);
+                if (r >= 0)
+                        r = make_absolute(boot, "initrd", directory, err);
         }
         if (json_object_is_type(disks, json_type_array))
-                for (size_t i = 0; i < json_object_array_length(disks); i++)
-                        make_absolute(json_object_array_get_idx(disks, i), "path", directory);
+                for (size_t i = 0; r >= 0 && i < json_object_array_length(disks); i++)
+                        r = make_absolute(json_object_array_get_idx(disks, i), "path", directory, err);
+        return r;
 }
 
 static int read_document(const char *file, json_object **ret, struct cvm_error *err) {
@@ -112,9 +115,10 @@ static int read_document(const char *file, json_object **ret, struct cvm_error *
                 return r;
         if (!json_object_is_type(document, json_type_object))
                 return cvm_fail(err, &CVM_CODE_FIELD, EINVAL, "'%s' must be an object", file);
-        make_paths_absolute(document, file);
-        *ret = TAKE_PTR(document);
-        return 0;
+        r = make_paths_absolute(document, file, err);
+        if (r >= 0)
+                *ret = TAKE_PTR(document);
+        return r;
 }
 
 int definition_input(const struct arguments *arguments, char **ret_text, struct definition **ret,

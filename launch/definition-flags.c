@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/fd.h"
 #include "launch/platform.h"
 
 enum kind { KIND_FLAG, KIND_TEXT, KIND_REPEAT };
@@ -65,14 +66,12 @@ static int make_any(const char *value, const char *directory, json_object **ret,
 
 static int make_path(const char *value, const char *directory, json_object **ret, struct cvm_error *err) {
         CVM_CLEANUP(cvm_freep) char *path = NULL;
+        int r;
 
-        if (value[0] == '/' || !*value)
+        if (!*value)
                 return make_text(value, directory, ret, err);
-        while (strncmp(value, "./", 2) == 0)
-                value += 2;
-        if (asprintf(&path, "%s/%s", directory, value) < 0)
-                path = NULL;
-        return made(path ? json_object_new_string(path) : NULL, ret, err);
+        r = cvm_path_from(directory, value, &path, err);
+        return r < 0 ? r : make_text(path, directory, ret, err);
 }
 
 static int make_root(const char *value, const char *directory, json_object **ret, struct cvm_error *err) {

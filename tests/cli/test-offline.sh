@@ -47,6 +47,9 @@ expect 0 '"covers":{"firmware":true,"kernel":true' "$cvmctl" measure predict d.j
 by_file=$("$cvmctl" measure predict d.json -o name)
 by_flags=$("$cvmctl" measure predict --simulate --kernel k --initrd ./i --cmdline console=ttyS0 -o name)
 [ "$by_file" = "$by_flags" ] || { echo "FAULT: file and flags differ: $by_file $by_flags"; faults=1; }
+mkdir sub
+by_climbing=$(cd sub && "$cvmctl" measure predict ../d.json --kernel ../k --initrd .././i -o name)
+[ "$by_file" = "$by_climbing" ] || { echo "FAULT: paths that climb: $by_climbing"; faults=1; }
 [ ${#by_file} = 96 ] || { echo "FAULT: '$by_file' is no digest"; faults=1; }
 other=$("$cvmctl" measure predict d.json --vcpus 3 -o name)
 [ "$by_file" != "$other" ] || { echo "FAULT: vCPUs do not count"; faults=1; }

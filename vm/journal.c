@@ -74,6 +74,8 @@ int journal_commit(struct journal *j, struct cvm_error *err) {
         }
         sd_event_source_set_enabled(j->turn, SD_EVENT_OFF);
         sd_event_source_set_enabled(j->retry, SD_EVENT_OFF);
+        if (j->config.saved)
+                j->config.saved(j->config.ctx);
         drop_lines(j, true);
         if (j->thens)
                 journal_touch(j); /* they run from the loop, never from inside a request */

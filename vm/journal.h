@@ -24,6 +24,7 @@ struct journal_config {
         sd_event *event;
         struct store *store; /* borrowed */
         journal_save_fn save;
+        void (*saved)(void *ctx); /* the commit succeeded: what was dirty is clean; may be NULL */
         journal_event_fn on_event;
         void *ctx;
 };

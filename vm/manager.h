@@ -11,6 +11,8 @@
 #include "vm/operation.h"
 #include "vm/vm.h"
 
+struct driver;
+
 struct manager_config {
         const char *state_dir;   /* /var/lib/cvmd */
         const char *runtime_dir; /* /run/cvmd */
@@ -19,6 +21,7 @@ struct manager_config {
         char *const *taps;
         uint32_t uid_first, uid_count; /* numeric range of the VMs' users; count 0: do not change user */
         uint32_t vms_per_user, operations_per_user; /* quotas; root has none */
+        const struct driver *driver;                /* NULL: QEMU, started directly */
         uint64_t agent_deadline_usec; /* until a guest without an answering agent is `unverifiable` */
 };
 

@@ -45,7 +45,9 @@ static void begin(struct fixture *f) {
         snprintf(path, sizeof path, "%s/db", f->dir);
         assert_int_equal(store_open(path, &f->store, &err), 0);
         assert_true(sd_event_new(&f->event) >= 0);
-        const struct journal_config config = { f->event, f->store, save, on_event, f };
+        const struct journal_config config = {
+                .event = f->event, .store = f->store, .save = save, .on_event = on_event, .ctx = f
+        };
         assert_int_equal(journal_new(&config, &f->journal, &err), 0);
 }
 
@@ -155,7 +157,9 @@ static void test_the_chain_goes_on_after_a_restart(void **state) {
         journal_head(f.journal, &before);
         assert_int_equal(before.seq, 2);
         f.journal = journal_free(f.journal);
-        const struct journal_config config = { f.event, f.store, save, on_event, &f };
+        const struct journal_config config = {
+                .event = f.event, .store = f.store, .save = save, .on_event = on_event, .ctx = &f
+        };
         assert_int_equal(journal_new(&config, &f.journal, &err), 0);
         journal_head(f.journal, &after);
         assert_int_equal(after.seq, 2);

@@ -1,0 +1,294 @@
+/*
+ * Files of a VM, one after the other, in workers. Preparing (at create) keeps the boot files by digest,
+ * looks at the disks' headers and measures. Loading (at each start) copies the kept boot files into sealed
+ * memory files, compares their digests with those that were measured, and opens the disks: what QEMU gets is
+ * what was measured.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/fd.h"
+#include "vm/model.h"
+#include "worker/wire.h"
+
+#define WORK_USEC (300ull * 1000000)
+
+static void prepare_next(struct vm *vm);
+static void load_next(struct vm *vm);
+
+static void end_work(struct vm *vm, struct cvm_error *err) {
+        vm_then_fn then = vm->work.then;
+
+        vm->work.then = NULL;
+        vm->work.run = NULL;
+        vm->work.memory = cvm_close(vm->work.memory);
+        if (then)
+                then(vm, err);
+}
+
+/* Failures of a step before it has begun: their words get the file's name in front. */
+static void fail_work(struct vm *vm, int r, struct cvm_error *err) {
+        (void)cvm_while(err, r, "'%s'", vm->row.name);
+        end_work(vm, err);
+}
+
+static const struct named_fd *find_passed(const struct vm *vm, const char *name) {
+        for (size_t i = 0; i < vm->n_passed; i++)
+                if (strcmp(vm->passed[i].name, name) == 0)
+                        return &vm->passed[i];
+        return NULL;
+}
+
+/* What the caller passed under this name, or the path where it may be named. */
+static int open_source(const struct vm *vm, const struct plan_file *file, int *ret, struct cvm_error *err) {
+        const struct named_fd *passed = find_passed(vm, file->source);
+        struct stat st;
+
+        if (!passed && !vm->may_name_paths)
+                return cvm_fail(err, &CVM_CODE_PATH, EACCES,
+                                "'%s' must be passed as a descriptor: only operators may name paths",
+                                file->source);
+        if (!passed)
+                return image_open_path(file->source, vm->manager->config.image_dirs, file->writable, ret,
+                                       err);
+        if (fstat(passed->fd, &st) < 0 || (!S_ISREG(st.st_mode) && !S_ISBLK(st.st_mode)))
+                return cvm_fail(err, &CVM_CODE_PATH, EINVAL, "'%s' was passed as what is no file",
+                                file->source);
+        if (file->writable && (fcntl(passed->fd, F_GETFL) & O_ACCMODE) != O_RDWR)
+                return cvm_fail(err, &CVM_CODE_PATH, EACCES, "'%s' was not passed for writing",
+                                file->source);
+        *ret = fcntl(passed->fd, F_DUPFD_CLOEXEC, 3);
+        return *ret < 0 ? -errno : 0;
+}
+
+static int start_worker(struct vm *vm, const char *verb, json_object *request, const int *fds, size_t n_fds,
+                        worker_done_fn done, struct cvm_error *err) {
+        return worker_run_start(vm->manager->event, verb, request, fds, n_fds, WORK_USEC, done, vm,
+                                &vm->work.run, err);
+}
+
+static int take_measurement(struct vm *vm, json_object *answer, struct cvm_error *err) {
+        struct cvm_json root = cvm_json_root(answer, "the worker's answer");
+        struct cvm_json measurement = cvm_json_at(&root, "measurement");
+        const char *hex = "";
+
+        if (cvm_json_get_text(&measurement, "measurement", &hex, err) < 0 ||
+            cvm_json_get_u64(&root, "policy", &vm->row.policy, err) < 0)
+                return -EBADMSG;
+        vm->row.measurement_size = strlen(hex) / 2;
+        if (vm->row.measurement_size == 0 || vm->row.measurement_size > sizeof vm->row.measurement ||
+            cvm_unhex(hex, vm->row.measurement, vm->row.measurement_size) < 0)
+                return cvm_fail(err, &CVM_CODE_WORKER, EBADMSG, "the worker's measurement is none");
+        vm_touch(vm);
+        return 0;
+}
+
+static void on_measured(void *ctx, json_object *answer, struct cvm_error *err) {
+        struct vm *vm = ctx;
+        struct cvm_error why = { 0 };
+        int r = answer ? take_measurement(vm, answer, &why) : 0;
+
+        vm->work.run = NULL;
+        if (!answer)
+                end_work(vm, err);
+        else if (r < 0)
+                fail_work(vm, r, &why);
+        else
+                end_work(vm, NULL);
+}
+
+static const char *const role_keys[] = {
+        [PLAN_FIRMWARE] = "firmware",
+        [PLAN_KERNEL] = "kernel",
+        [PLAN_INITRD] = "initrd",
+};
+
+static int measure(struct vm *vm, struct cvm_error *err) {
+        CVM_CLEANUP(cvm_json_putp) json_object *request = json_object_new_object();
+        int fds[3], r = 0;
+        size_t n = 0;
+
+        json_object_object_add(request, "definition", json_object_new_string(vm->row.definition));
+        for (size_t role = 0; r >= 0 && role < 3; role++) {
+                if (!vm->row.pinned[role])
+                        continue;
+                r = image_store_get(vm->manager->images, vm->row.pins[role], &fds[n], err);
+                if (r >= 0)
+                        json_object_object_add(request, role_keys[role],
+                                               json_object_new_int(WORKER_FD_FIRST + (int)n++));
+        }
+        if (r >= 0)
+                r = start_worker(vm, WORKER_VERB_MEASURE, request, fds, n, on_measured, err);
+        while (n > 0)
+                cvm_close(fds[--n]);
+        return r;
+}
+
+static void on_pinned(void *ctx, const uint8_t sha256[CVM_SHA256_SIZE], uint64_t size,
+                      struct cvm_error *err) {
+        struct vm *vm = ctx;
+        enum plan_file_role role;
+
+        if (!vm->work.then)
+                return; /* the work was called off */
+        if (err) {
+                fail_work(vm, -EIO, err);
+                return;
+        }
+        role = vm->plan->files[vm->work.next++].role;
+        memcpy(vm->row.pins[role], sha256, CVM_SHA256_SIZE);
+        vm->row.pinned[role] = true;
+        vm_touch(vm);
+        prepare_next(vm);
+}
+
+static void on_disk(void *ctx, json_object *answer, struct cvm_error *err) {
+        struct vm *vm = ctx;
+
+        vm->work.run = NULL;
+        if (err) {
+                const char *source = vm->plan->files[vm->work.next].source;
+
+                fail_work(vm, cvm_while(err, -EINVAL, "'%s'", source), err);
+                return;
+        }
+        vm->work.next++;
+        prepare_next(vm);
+}
+
+static int check_disk(struct vm *vm, const struct plan_file *file, int fd, struct cvm_error *err) {
+        static const char *const formats[] = { [DISK_RAW] = "raw", [DISK_QCOW2] = "qcow2" };
+        CVM_CLEANUP(cvm_json_putp) json_object *request = json_object_new_object();
+        int format = vm->plan->definition->disks[file->disk].format;
+
+        json_object_object_add(request, "disk", json_object_new_int(WORKER_FD_FIRST));
+        json_object_object_add(request, "format", json_object_new_string(formats[format]));
+        return start_worker(vm, WORKER_VERB_DISK, request, &fd, 1, on_disk, err);
+}
+
+static void prepare_next(struct vm *vm) {
+        CVM_CLEANUP(cvm_closep) int fd = -EBADF;
+        struct cvm_error err = { 0 };
+        const struct plan_file *file;
+        int r;
+
+        if (vm->work.next == vm->plan->n_files) {
+                operation_phase(vm->operation, "measuring", 40);
+                r = measure(vm, &err);
+        } else {
+                file = &vm->plan->files[vm->work.next];
+                r = open_source(vm, file, &fd, &err);
+                if (r >= 0 && file->role == PLAN_DISK)
+                        r = check_disk(vm, file, fd, &err);
+                else if (r >= 0)
+                        r = image_store_pin(vm->manager->images, fd, file->source, on_pinned, vm, &err);
+        }
+        if (r < 0)
+                fail_work(vm, r, &err);
+}
+
+void vm_prepare(struct vm *vm, vm_then_fn then) {
+        vm->work.then = then;
+        vm->work.next = 0;
+        memset(vm->row.pinned, 0, sizeof vm->row.pinned);
+        operation_phase(vm->operation, "keeping boot files", 10);
+        prepare_next(vm);
+}
+
+/* The copy is what was measured, and stays it. */
+static int seal_copy(struct vm *vm, json_object *answer, const struct plan_file *file,
+                     struct cvm_error *err) {
+        struct cvm_json place = cvm_json_root(answer, "the worker's answer");
+        char expected[2 * CVM_SHA256_SIZE + 1];
+        const char *hex = "";
+
+        cvm_hex(vm->row.pins[file->role], CVM_SHA256_SIZE, expected);
+        if (cvm_json_get_text(&place, "sha256", &hex, err) < 0)
+                return -EBADMSG;
+        if (strcmp(hex, expected) != 0)
+                return cvm_fail(err, &CVM_CODE_IMAGE, EBADMSG,
+                                "the pinned %s was changed in the image store since it was measured",
+                                role_keys[file->role]);
+        if (fcntl(vm->work.memory, F_ADD_SEALS, F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE) <
+            0)
+                return cvm_fail(err, &CVM_CODE_INTERNAL, errno, "sealing a boot file: %s", strerror(errno));
+        vm->work.files[vm->work.n_files++] = TAKE_FD(vm->work.memory);
+        vm->work.next++;
+        return 0;
+}
+
+static void on_loaded(void *ctx, json_object *answer, struct cvm_error *err) {
+        struct vm *vm = ctx;
+        struct cvm_error why = { 0 };
+        int r;
+
+        vm->work.run = NULL;
+        if (err) {
+                fail_work(vm, -EIO, err);
+                return;
+        }
+        r = seal_copy(vm, answer, &vm->plan->files[vm->work.next], &why);
+        if (r < 0)
+                fail_work(vm, r, &why);
+        else
+                load_next(vm);
+}
+
+static int load_boot_file(struct vm *vm, const struct plan_file *file, struct cvm_error *err) {
+        CVM_CLEANUP(cvm_json_putp) json_object *request = json_object_new_object();
+        CVM_CLEANUP(cvm_closep) int source = -EBADF;
+        int r = image_store_get(vm->manager->images, vm->row.pins[file->role], &source, err);
+
+        if (r < 0)
+                return r;
+        vm->work.memory = memfd_create(role_keys[file->role], MFD_CLOEXEC | MFD_ALLOW_SEALING);
+        if (vm->work.memory < 0)
+                return cvm_fail(err, &CVM_CODE_INTERNAL, errno, "loading a boot file: %s", strerror(errno));
+        json_object_object_add(request, "source", json_object_new_int(WORKER_FD_FIRST));
+        json_object_object_add(request, "destination", json_object_new_int(WORKER_FD_FIRST + 1));
+        return start_worker(vm, WORKER_VERB_PIN, request, (const int[]){ source, vm->work.memory }, 2,
+                            on_loaded, err);
+}
+
+static void load_next(struct vm *vm) {
+        struct cvm_error err = { 0 };
+
+        while (vm->work.next < vm->plan->n_files) {
+                const struct plan_file *file = &vm->plan->files[vm->work.next];
+                int fd, r;
+
+                if (file->role != PLAN_DISK) {
+                        r = load_boot_file(vm, file, &err);
+                        if (r < 0)
+                                fail_work(vm, r, &err);
+                        return;
+                }
+                r = open_source(vm, file, &fd, &err);
+                if (r < 0) {
+                        fail_work(vm, r, &err);
+                        return;
+                }
+                vm->work.files[vm->work.n_files++] = fd;
+                vm->work.next++;
+        }
+        end_work(vm, NULL);
+}
+
+void vm_load(struct vm *vm, vm_then_fn then) {
+        vm->work.then = then;
+        vm->work.next = 0;
+        load_next(vm);
+}
+
+void vm_work_cancel(struct vm *vm) {
+        vm->work.then = NULL;
+        vm->work.run = worker_run_cancel(vm->work.run);
+        vm->work.memory = cvm_close(vm->work.memory);
+        while (vm->work.n_files > 0)
+                cvm_close(vm->work.files[--vm->work.n_files]);
+}

@@ -1,0 +1,197 @@
+/* What can be asked of a VM's life: each checks, notes its operation, and lets the driver do it. */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/fd.h"
+#include "vm/model.h"
+#include "vm/stderr-words.h"
+
+#define STOP_USEC (120ull * 1000000)
+
+/* An operation that becomes the VM's own, if nothing else is under way. */
+static int begin(struct vm *vm, const char *kind, const struct caller *caller, struct operation **ret,
+                 struct cvm_error *err) {
+        int r = vm_check_idle(vm, err);
+
+        if (r >= 0)
+                r = operation_new(vm->manager, kind, vm, caller, ret, err);
+        if (r >= 0) {
+                vm->operation = *ret;
+                vm->changed = true;
+                journal_touch(vm->manager->journal);
+        }
+        return r;
+}
+
+static int refuse(const struct vm *vm, enum vm_event event, struct cvm_error *err) {
+        return cvm_fail(err, vm_state_is_fenced(vm->state) ? &CVM_CODE_FENCED : &CVM_CODE_WRONG_STATE, EBUSY,
+                        "'%s' is %s and cannot %s", vm->row.name, vm_state_text(vm->state),
+                        vm_event_text(event));
+}
+
+int vm_start(struct vm *vm, const struct caller *caller, struct operation **ret, struct cvm_error *err) {
+        struct operation *operation;
+        int r;
+
+        if (!vm_next(vm->state, EV_START).allowed)
+                return refuse(vm, EV_START, err);
+        r = begin(vm, "start", caller, &operation, err);
+        if (r < 0)
+                return r;
+        *ret = operation;
+        r = vm_begin_start(vm, operation, err);
+        if (r < 0)
+                operation_fail(operation, err);
+        return r;
+}
+
+/* A command whose effect is told by an event; its refusal ends the operation. */
+static void on_command(void *ctx, struct cvm_error *err) {
+        struct vm *vm = ctx;
+
+        if (err)
+                operation_fail(vm->operation, err);
+}
+
+static int command(struct vm *vm, const char *kind, enum vm_state needed, enum vm_event event,
+                   enum driver_command what, const struct caller *caller, struct operation **ret,
+                   struct cvm_error *err) {
+        int r;
+
+        if (vm->state != needed || !vm->guest)
+                return refuse(vm, event, err);
+        r = begin(vm, kind, caller, ret, err);
+        if (r < 0)
+                return r;
+        r = vm->manager->driver->command(vm->guest, what, on_command, vm, err);
+        if (r < 0)
+                operation_fail(*ret, err);
+        return r;
+}
+
+int vm_pause(struct vm *vm, const struct caller *caller, struct operation **ret, struct cvm_error *err) {
+        return command(vm, "pause", VM_RUNNING, EV_PAUSE, DRIVER_PAUSE, caller, ret, err);
+}
+
+int vm_resume(struct vm *vm, const struct caller *caller, struct operation **ret, struct cvm_error *err) {
+        return command(vm, "resume", VM_PAUSED, EV_RESUME, DRIVER_CONT, caller, ret, err);
+}
+
+static void on_reset(void *ctx, struct cvm_error *err) {
+        struct vm *vm = ctx;
+
+        if (err)
+                operation_fail(vm->operation, err);
+        else
+                operation_done(vm->operation, NULL);
+}
+
+int vm_reset(struct vm *vm, const struct caller *caller, struct operation **ret, struct cvm_error *err) {
+        int r;
+
+        if ((vm->state != VM_RUNNING && vm->state != VM_PAUSED) || !vm->guest)
+                return refuse(vm, EV_NEW_BOOT, err);
+        r = begin(vm, "reset", caller, ret, err);
+        if (r < 0)
+                return r;
+        r = vm->manager->driver->command(vm->guest, DRIVER_RESET_GUEST, on_reset, vm, err);
+        if (r < 0)
+                operation_fail(*ret, err);
+        return r;
+}
+
+static int on_stop_timeout(sd_event_source *source, uint64_t usec, void *userdata) {
+        struct vm *vm = userdata;
+        struct cvm_error why = { 0 }, none = { 0 };
+
+        vm->timer = sd_event_source_disable_unref(vm->timer);
+        vm->wants_stop = false;
+        cvm_fail(&why, &CVM_CODE_TIMEOUT, ETIMEDOUT,
+                 "'%s' did not end in time; it runs on (kill ends it by force)", vm->row.name);
+        (void)vm_handle(vm, EV_STOP_TIMEOUT, NULL, &none);
+        operation_fail(vm->operation, &why);
+        return 0;
+}
+
+/* Asked in two ways at once: its power button, and its agent (which answers in an initrd too). */
+void vm_do_shut_down(void *ctx, struct cvm_error *err) {
+        struct vm *vm = ctx;
+        struct cvm_error why = { 0 };
+
+        if (err || !vm->guest)
+                return; /* not durable: the stop's deadline ends it */
+        if (vm->adopted && vm->state == VM_STARTING)
+                return;
+        if (vm->agent)
+                agent_link_stop(vm->agent, false);
+        (void)vm->manager->driver->command(vm->guest, DRIVER_POWERDOWN, on_command, vm, &why);
+}
+
+int vm_stop(struct vm *vm, uint64_t timeout_usec, const struct caller *caller, struct operation **ret,
+            struct cvm_error *err) {
+        bool held = vm->state == VM_AWAITING_APPROVAL;
+        int r;
+
+        if (!vm_next(vm->state, EV_STOP).allowed || !vm->guest)
+                return refuse(vm, EV_STOP, err);
+        r = begin(vm, "stop", caller, ret, err);
+        if (r < 0)
+                return r;
+        operation_phase(*ret, "waiting for the guest to end", 50);
+        vm->wants_stop = true;
+        r = vm_handle(vm, EV_STOP, NULL, err);
+        if (r >= 0)
+                r = sd_event_add_time_relative(vm->manager->event, &vm->timer, CLOCK_MONOTONIC,
+                                               timeout_usec ? timeout_usec : STOP_USEC, 0, on_stop_timeout,
+                                               vm);
+        if (r < 0)
+                operation_fail(*ret, err);
+        if (held)
+                vm->manager->driver->kill(
+                                vm->guest); /* not one instruction has run: there is nobody to ask */
+        return r;
+}
+
+int vm_kill(struct vm *vm, const struct caller *caller, struct operation **ret, struct cvm_error *err) {
+        struct cvm_error why = { 0 };
+
+        if (!vm->guest || vm_state_is_fenced(vm->state))
+                return refuse(vm, EV_ENDED, err);
+        /* Killing goes before everything: what was under way ends with it. */
+        cvm_fail(&why, &CVM_CODE_CANCELLED, ECANCELED, "'%s' was killed", vm->row.name);
+        operation_fail(vm->operation, &why);
+        vm->timer = sd_event_source_disable_unref(vm->timer);
+        if (begin(vm, "kill", caller, ret, err) < 0)
+                return -EBUSY;
+        vm->wants_stop = true;
+        vm->manager->driver->kill(vm->guest);
+        return 0;
+}
+
+int vm_open_console(struct vm *vm, const struct caller *caller, int *ret_fd, struct cvm_error *err) {
+        if (!vm->guest)
+                return refuse(vm, EV_RESUME, err);
+        return vm->manager->driver->console(vm->guest, ret_fd, err);
+}
+
+int vm_logs(struct vm *vm, size_t max_bytes, char **ret, struct cvm_error *err) {
+        static const char *const names[] = { "stderr.log", "console.log" };
+        char dir[4096], path[4200], *text = NULL;
+        size_t room = max_bytes && max_bytes < (1u << 20) ? max_bytes : 1u << 18;
+
+        if (vm_runtime_dir(vm, dir, sizeof dir) < 0)
+                return -ENAMETOOLONG;
+        for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
+                CVM_CLEANUP(cvm_freep) char *tail = NULL, *before = text;
+
+                snprintf(path, sizeof path, "%s/%s", dir, names[i]);
+                tail = file_tail(path, room);
+                text = NULL;
+                if (asprintf(&text, "%s%s", before ? before : "", tail ? tail : "") < 0)
+                        return cvm_fail(err, &CVM_CODE_NO_MEMORY, ENOMEM, "reading logs");
+        }
+        *ret = text;
+        return 0;
+}

@@ -1,0 +1,309 @@
+/*
+ * From a request to a running guest, and what the driver tells on the way:
+ *
+ *      begin -> load files -> `starting` durable -> spawn (waits) -> trace durable -> go -> up
+ *            -> (held: awaiting-approval, until a permit) -> cont -> running, a new boot
+ *
+ * Each arrow may fail or meet the end of the process; all ends come together in on_gone().
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/fault.h"
+#include "base/fd.h"
+#include "base/time.h"
+#include "vm/model.h"
+
+static void no_answer(void *ctx, struct cvm_error *err) {
+        /* what a command brings about is told by events; a refusal shows as their absence */
+}
+
+/* The process is gone, or never came to be. */
+static void ended(struct vm *vm, enum vm_event event, const struct cvm_error *why) {
+        struct operation *operation = vm->operation;
+        struct cvm_error none = { 0 };
+
+        vm_work_cancel(vm);
+        vm->timer = sd_event_source_disable_unref(vm->timer);
+        vm->guest = NULL;
+        vm->row.pid = 0;
+        vm->row.start_time = 0;
+        (void)vm_handle(vm, event, why, &none);
+        vm_handle_trust(vm, EV_NEW_BOOT, NULL);
+        vm_set_waits_for(vm, "");
+        vm->plan = plan_free(vm->plan);
+        if (vm->wants_stop)
+                operation_done(operation, NULL);
+        else if (why->code)
+                operation_fail(operation, why);
+        vm->wants_stop = vm->expected = false;
+}
+
+static void fail_start(struct vm *vm, struct cvm_error *why) {
+        ended(vm, EV_DIED, why);
+}
+
+/* After the last file: the state is durable before anything is started. */
+static void on_loaded(struct vm *vm, struct cvm_error *err) {
+        struct cvm_error why = { 0 };
+        int r;
+
+        if (err) {
+                vm_work_cancel(vm);
+                operation_fail(vm->operation, err);
+                vm->plan = plan_free(vm->plan);
+                return;
+        }
+        cvm_fault_point("start-before-state");
+        r = vm_handle(vm, EV_START, NULL, &why);
+        if (r < 0) {
+                vm_work_cancel(vm);
+                operation_fail(vm->operation, &why);
+                vm->plan = plan_free(vm->plan);
+        }
+}
+
+static void cancel_start(struct vm *vm) {
+        vm_work_cancel(vm);
+        vm->plan = plan_free(vm->plan);
+}
+
+int vm_begin_start(struct vm *vm, struct operation *operation, struct cvm_error *err) {
+        struct vm_edge edge = vm_next(vm->state, EV_START);
+        int r;
+
+        if (!edge.allowed)
+                return cvm_fail(err,
+                                vm_state_is_fenced(vm->state) ? &CVM_CODE_FENCED : &CVM_CODE_WRONG_STATE,
+                                EBUSY, "'%s' is %s and cannot %s", vm->row.name, vm_state_text(vm->state),
+                                vm_event_text(EV_START));
+        if (!vm->row.measurement_size)
+                return cvm_fail(err, &CVM_CODE_WRONG_STATE, EBUSY,
+                                "'%s' was never prepared: its boot files could not be kept; update or delete it",
+                                vm->row.name);
+        vm->plan = plan_free(vm->plan);
+        r = plan_make(vm->definition, &vm->manager->facts, &vm->plan, err);
+        if (r < 0)
+                return r;
+        vm->operation = operation;
+        operation_phase(operation, "loading", 50);
+        operation_set_cancel(operation, cancel_start);
+        vm_load(vm, on_loaded);
+        return 0;
+}
+
+static int make_runtime_dir(const struct vm *vm, char dir[4096], struct cvm_error *err) {
+        char parent[4096];
+
+        snprintf(parent, sizeof parent, "%s/vm", vm->manager->config.runtime_dir);
+        if (vm_runtime_dir(vm, dir, 4096) < 0)
+                return -ENAMETOOLONG;
+        if ((mkdir(parent, 0711) < 0 && errno != EEXIST) || (mkdir(dir, 0700) < 0 && errno != EEXIST))
+                return cvm_fail(err, &CVM_CODE_FILE, errno, "'%s' cannot be made: %s", dir, strerror(errno));
+        return 0;
+}
+
+static struct driver_start driver_start_of(struct vm *vm, const char *dir) {
+        return (struct driver_start){
+                .event = vm->manager->event,
+                .plan = vm->plan,
+                .runtime_dir = dir,
+                .files = vm->work.files,
+                .uid = vm->row.uid,
+                .use_kvm = vm->definition->accel == ACCEL_KVM,
+                .on_event = vm_on_driver,
+                .ctx = vm,
+        };
+}
+
+static void do_go(void *ctx, struct cvm_error *err) {
+        struct vm *vm = ctx;
+        struct cvm_error why = { 0 };
+
+        if (!vm->guest)
+                return;
+        cvm_fault_point("start-before-go");
+        if (err || vm->manager->driver->go(vm->guest, &why) < 0) {
+                /* Its end will be told by the driver; the reason is ours. */
+                operation_fail(vm->operation, err ? err : &why);
+                vm->manager->driver->kill(vm->guest);
+                return;
+        }
+        operation_phase(vm->operation, "starting QEMU", 70);
+        cvm_fault_point("start-after-go");
+}
+
+static void close_files(struct vm *vm) {
+        while (vm->work.n_files > 0)
+                cvm_close(vm->work.files[--vm->work.n_files]);
+}
+
+void vm_do_spawn(void *ctx, struct cvm_error *err) {
+        struct vm *vm = ctx;
+        struct driver_trace trace;
+        struct driver_start start;
+        struct cvm_error why = { 0 };
+        char dir[4096];
+        int r;
+
+        if (err) {
+                fail_start(vm, err);
+                return;
+        }
+        cvm_fault_point("start-before-spawn");
+        operation_set_cancel(vm->operation, NULL);
+        r = make_runtime_dir(vm, dir, &why);
+        start = driver_start_of(vm, dir);
+        if (r >= 0)
+                r = vm->manager->driver->spawn(&start, &vm->guest, &trace, &why);
+        close_files(vm);
+        if (r < 0) {
+                (void)cvm_error_text(&why, r);
+                fail_start(vm, &why);
+                return;
+        }
+        cvm_fault_point("start-after-spawn");
+        vm->row.pid = trace.pid;
+        vm->row.start_time = trace.start_time;
+        vm->row.started_msec = cvm_time_now();
+        vm->expected = false;
+        vm_touch(vm);
+        (void)journal_then(vm->manager->journal, do_go, vm);
+}
+
+void vm_do_continue(void *ctx, struct cvm_error *err) {
+        struct vm *vm = ctx;
+        struct cvm_error why = { 0 };
+
+        if (!err && vm->guest &&
+            vm->manager->driver->command(vm->guest, DRIVER_CONT, no_answer, vm, &why) < 0)
+                vm->manager->driver->kill(vm->guest);
+}
+
+void vm_do_release(void *ctx, struct cvm_error *err) {
+        static const char *const names[] = { "qmp.sock", "agent.sock", "tee.sock", "console.sock" };
+        struct vm *vm = ctx;
+        char dir[4096], path[4200];
+
+        if (vm_runtime_dir(vm, dir, sizeof dir) < 0)
+                return;
+        for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
+                snprintf(path, sizeof path, "%s/%s", dir, names[i]);
+                unlink(path); /* the logs stay, for `cvmctl logs` */
+        }
+}
+
+/* Up: held, or on to the first instruction. A guest that was found again is left as it was found. */
+static void on_up(struct vm *vm) {
+        struct cvm_error err = { 0 };
+
+        if (vm->state != VM_AWAITING_APPROVAL && (vm->state != VM_STARTING || vm->adopted))
+                return;
+        if (!vm->definition->hold) {
+                vm_do_continue(vm, NULL);
+                return;
+        }
+        cvm_random(vm->start_nonce, sizeof vm->start_nonce);
+        if (vm->state == VM_STARTING)
+                (void)vm_handle(vm, EV_HELD, NULL, &err);
+        vm_set_waits_for(vm, "start-permit");
+        operation_phase(vm->operation, "waiting for a start permit", 80);
+}
+
+static void on_running(struct vm *vm) {
+        struct cvm_error err = { 0 };
+        enum vm_state before = vm->state;
+
+        if (before == VM_PAUSED) {
+                (void)vm_handle(vm, EV_RESUME, NULL, &err);
+                operation_done(vm->operation, NULL);
+        }
+        if (before != VM_STARTING)
+                return;
+        cvm_fault_point("start-before-running");
+        vm_set_waits_for(vm, "");
+        if (!vm->adopted || !vm->row.boot_id)
+                vm_new_boot(vm);
+        (void)vm_handle(vm, EV_RUNNING, NULL, &err);
+        operation_done(vm->operation, NULL);
+}
+
+static void on_paused(struct vm *vm) {
+        struct cvm_error err = { 0 };
+
+        if (vm->state == VM_RUNNING || (vm->state == VM_STARTING && vm->adopted)) {
+                (void)vm_handle(vm, EV_PAUSE, NULL, &err);
+                operation_done(vm->operation, NULL);
+        }
+}
+
+static void on_gone(struct vm *vm, struct cvm_error *why) {
+        struct cvm_error none = { 0 };
+
+        vm->guest = vm->manager->driver->release(vm->guest);
+        if (vm->expected || vm->wants_stop || !why->code)
+                ended(vm, EV_ENDED, &none);
+        else
+                ended(vm, EV_DIED, why);
+}
+
+void vm_on_driver(void *ctx, enum driver_event event, struct cvm_error *why) {
+        struct vm *vm = ctx;
+
+        if (event == DRIVER_UP)
+                on_up(vm);
+        else if (event == DRIVER_RUNNING)
+                on_running(vm);
+        else if (event == DRIVER_PAUSED)
+                on_paused(vm);
+        else if (event == DRIVER_RESET && vm->state != VM_STARTING)
+                vm_new_boot(vm);
+        else if (event == DRIVER_SHUTDOWN)
+                vm->expected = !why->code;
+        else if (event == DRIVER_GONE)
+                on_gone(vm, why);
+}
+
+/* Found alive in the middle of something: whoever asked for it is gone, so it ends in a state that is true.
+ */
+static void settle_adopted(struct vm *vm) {
+        struct cvm_error none = { 0 };
+
+        if (vm->state == VM_STOPPING)
+                (void)vm_handle(vm, EV_STOP_TIMEOUT, NULL, &none);
+        /* Nobody can tell any more whether a permit was given before the cut: not one instruction more. */
+        if (vm->state == VM_STARTING && vm->definition->hold)
+                vm->manager->driver->kill(vm->guest);
+}
+
+/* After a restart of the daemon. A start that was cut before its trace was stored has no process: none can
+ * live. */
+void vm_adopt(struct vm *vm) {
+        const struct driver_trace trace = { vm->row.pid, vm->row.start_time };
+        struct driver_start start;
+        struct cvm_error why = { 0 };
+        char dir[4096];
+        int r = 0;
+
+        if (!vm_state_has_process(vm->state))
+                return;
+        vm->adopted = true;
+        r = make_runtime_dir(vm, dir, &why);
+        start = driver_start_of(vm, dir);
+        if (r >= 0 && trace.pid > 0)
+                r = vm->manager->driver->adopt(&start, &trace, &vm->guest, &why);
+        if (r > 0) {
+                settle_adopted(vm);
+                return;
+        }
+        vm->adopted = false;
+        cvm_fail(&why, &CVM_CODE_ENDED_AWAY, ESRCH, "%s",
+                 trace.pid > 0 ? "it ended while the daemon was away"
+                               : "the daemon was interrupted while it started");
+        ended(vm, EV_DIED, &why);
+}

@@ -12,6 +12,7 @@
 
 struct agent_link;
 
+/* Each may be NULL. A handler may free the link. */
 struct agent_link_handlers {
         /* the agent of a boot announced its keyset: after HELLO, and again with another keyset after a reset
          */
@@ -22,11 +23,16 @@ struct agent_link_handlers {
         void (*bye)(void *ctx, const char *envelope, const struct bye *bye);
         /* the guest broke the protocol; the link goes on with a new session */
         void (*broken)(void *ctx, struct cvm_error *why);
+        /* the agent does not take the binding, with its own code and words */
+        void (*binding_refused)(void *ctx, struct cvm_error *why);
 };
 
-/* Answer to a request, exactly once: message is the answer's struct (struct msg_evidence, msg_envelope,
- * msg_ack) or NULL with err (refused by the agent with its own code, CVM_CODE_TIMEOUT,
- * CVM_CODE_BOOT_CHANGED). */
+/*
+ * Answer to a request, exactly once, never from within the function that asked: message is the answer's
+ * struct (struct msg_evidence, msg_envelope, msg_ack) or NULL with err (refused by the agent with its own
+ * code, CVM_CODE_TIMEOUT, CVM_CODE_BOOT_CHANGED, CVM_CODE_NO_AGENT when the channel was closed,
+ * CVM_CODE_FRAME when the guest broke the protocol).
+ */
 typedef void (*agent_answer_fn)(void *ctx, const void *message, struct cvm_error *err);
 
 int agent_link_new(sd_event *event, const char *socket_path, const struct agent_link_handlers *handlers,
@@ -42,9 +48,12 @@ void agent_link_reset(struct agent_link *link);
 int agent_link_set_binding(struct agent_link *link, const char *envelope,
                            const uint8_t owner[CVM_SPKI_SIZE]);
 
+/* Deadlines count from now. Evidence may be asked for before there is a WELCOME: it is sent
+ * then. */
 int agent_link_evidence(struct agent_link *link, const uint8_t nonce[CVM_NONCE_SIZE], uint64_t deadline_usec,
                         agent_answer_fn done, void *ctx, struct cvm_error *err);
-/* Never sent again by the link: the caller decides after an answer. The answer is a receipt's envelope. */
+/* Only to an agent that is there (CVM_CODE_NO_AGENT otherwise). Never sent again by the link: the caller
+ * decides after an answer. The answer is a receipt's envelope. */
 int agent_link_secret(struct agent_link *link, const char *envelope, uint64_t deadline_usec,
                       agent_answer_fn done, void *ctx, struct cvm_error *err);
 int agent_link_approve(struct agent_link *link, const char *envelope, uint64_t deadline_usec,

@@ -59,6 +59,9 @@ struct vm {
         bool adopted;        /* found again, nothing has been heard from the agent yet */
         bool expected;       /* its end was asked for, or the guest ended itself */
         bool wants_stop;
+        bool up;                     /* QEMU's monitor answers */
+        int deferred;                /* 1 + enum driver_command that waits for it; 0: none */
+        struct operation *commanded; /* borrowed: whose command is under way, NULL once it has ended */
         /* under way: files that are kept or loaded, one after the other */
         struct {
                 struct worker_run *run;
@@ -108,6 +111,10 @@ void vm_do_shut_down(void *ctx, struct cvm_error *err);
 void vm_do_release(void *ctx, struct cvm_error *err);
 /* Find the process of a stored VM again, or note its end. */
 void vm_adopt(struct vm *vm);
+
+/* --- vm-request.c --- */
+/* The monitor answers (again): what was asked for meanwhile is done now. */
+void vm_command_deferred(struct vm *vm);
 
 /* --- operation.c --- */
 /* A new running operation, owned by the manager; vm may be NULL. CVM_CODE_QUOTA. */

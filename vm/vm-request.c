@@ -47,59 +47,73 @@ int vm_start(struct vm *vm, const struct caller *caller, struct operation **ret,
         return r;
 }
 
-/* A command whose effect is told by an event; its refusal ends the operation. */
+/* A command whose effect is told by an event; its refusal ends the operation that asked for it. */
 static void on_command(void *ctx, struct cvm_error *err) {
         struct vm *vm = ctx;
 
-        if (err)
+        if (err && vm->commanded == vm->operation)
                 operation_fail(vm->operation, err);
 }
 
-static int command(struct vm *vm, const char *kind, enum vm_state needed, enum vm_event event,
-                   enum driver_command what, const struct caller *caller, struct operation **ret,
-                   struct cvm_error *err) {
-        int r;
+/* A reset has no event of its own that would end the operation: its answer does. */
+static void on_reset(void *ctx, struct cvm_error *err) {
+        struct vm *vm = ctx;
 
-        if (vm->state != needed || !vm->guest)
-                return refuse(vm, event, err);
-        r = begin(vm, kind, caller, ret, err);
+        if (err)
+                on_command(ctx, err);
+        else if (vm->commanded == vm->operation)
+                operation_done(vm->operation, NULL);
+}
+
+/* A guest that was just found again has no monitor for a moment: the command waits for it. */
+static int send_command(struct vm *vm, enum driver_command what, struct cvm_error *err) {
+        vm->commanded = vm->operation;
+        if (!vm->up) {
+                vm->deferred = 1 + (int)what;
+                return 0;
+        }
+        return vm->manager->driver->command(vm->guest, what,
+                                            what == DRIVER_RESET_GUEST ? on_reset : on_command, vm, err);
+}
+
+void vm_command_deferred(struct vm *vm) {
+        int what = vm->deferred - 1;
+        struct cvm_error err = { 0 };
+
+        vm->up = true;
+        vm->deferred = 0;
+        if (what >= 0 && send_command(vm, (enum driver_command)what, &err) < 0)
+                on_command(vm, &err);
+}
+
+static int command(struct vm *vm, const char *kind, enum driver_command what, const struct caller *caller,
+                   struct operation **ret, struct cvm_error *err) {
+        int r = begin(vm, kind, caller, ret, err);
+
         if (r < 0)
                 return r;
-        r = vm->manager->driver->command(vm->guest, what, on_command, vm, err);
+        r = send_command(vm, what, err);
         if (r < 0)
                 operation_fail(*ret, err);
         return r;
 }
 
 int vm_pause(struct vm *vm, const struct caller *caller, struct operation **ret, struct cvm_error *err) {
-        return command(vm, "pause", VM_RUNNING, EV_PAUSE, DRIVER_PAUSE, caller, ret, err);
+        if (vm->state != VM_RUNNING || !vm->guest)
+                return refuse(vm, EV_PAUSE, err);
+        return command(vm, "pause", DRIVER_PAUSE, caller, ret, err);
 }
 
 int vm_resume(struct vm *vm, const struct caller *caller, struct operation **ret, struct cvm_error *err) {
-        return command(vm, "resume", VM_PAUSED, EV_RESUME, DRIVER_CONT, caller, ret, err);
-}
-
-static void on_reset(void *ctx, struct cvm_error *err) {
-        struct vm *vm = ctx;
-
-        if (err)
-                operation_fail(vm->operation, err);
-        else
-                operation_done(vm->operation, NULL);
+        if (vm->state != VM_PAUSED || !vm->guest)
+                return refuse(vm, EV_RESUME, err);
+        return command(vm, "resume", DRIVER_CONT, caller, ret, err);
 }
 
 int vm_reset(struct vm *vm, const struct caller *caller, struct operation **ret, struct cvm_error *err) {
-        int r;
-
         if ((vm->state != VM_RUNNING && vm->state != VM_PAUSED) || !vm->guest)
                 return refuse(vm, EV_NEW_BOOT, err);
-        r = begin(vm, "reset", caller, ret, err);
-        if (r < 0)
-                return r;
-        r = vm->manager->driver->command(vm->guest, DRIVER_RESET_GUEST, on_reset, vm, err);
-        if (r < 0)
-                operation_fail(*ret, err);
-        return r;
+        return command(vm, "reset", DRIVER_RESET_GUEST, caller, ret, err);
 }
 
 static int on_stop_timeout(sd_event_source *source, uint64_t usec, void *userdata) {
@@ -122,11 +136,10 @@ void vm_do_shut_down(void *ctx, struct cvm_error *err) {
 
         if (err || !vm->guest)
                 return; /* not durable: the stop's deadline ends it */
-        if (vm->adopted && vm->state == VM_STARTING)
-                return;
         if (vm->agent)
                 agent_link_stop(vm->agent, false);
-        (void)vm->manager->driver->command(vm->guest, DRIVER_POWERDOWN, on_command, vm, &why);
+        if (send_command(vm, DRIVER_POWERDOWN, &why) < 0)
+                on_command(vm, &why);
 }
 
 int vm_stop(struct vm *vm, uint64_t timeout_usec, const struct caller *caller, struct operation **ret,
@@ -166,6 +179,7 @@ int vm_kill(struct vm *vm, const struct caller *caller, struct operation **ret, 
         if (begin(vm, "kill", caller, ret, err) < 0)
                 return -EBUSY;
         vm->wants_stop = true;
+        vm->commanded = NULL; /* what was asked of the monitor fails with its end, and is nobody's failure */
         vm->manager->driver->kill(vm->guest);
         return 0;
 }

@@ -31,6 +31,9 @@ static void ended(struct vm *vm, enum vm_event event, const struct cvm_error *wh
         vm_work_cancel(vm);
         vm->timer = sd_event_source_disable_unref(vm->timer);
         vm->guest = NULL;
+        vm->up = false;
+        vm->deferred = 0;
+        vm->commanded = NULL;
         vm->row.pid = 0;
         vm->row.start_time = 0;
         (void)vm_handle(vm, event, why, &none);
@@ -202,6 +205,7 @@ void vm_do_release(void *ctx, struct cvm_error *err) {
 static void on_up(struct vm *vm) {
         struct cvm_error err = { 0 };
 
+        vm_command_deferred(vm);
         if (vm->state != VM_AWAITING_APPROVAL && (vm->state != VM_STARTING || vm->adopted))
                 return;
         if (!vm->definition->hold) {

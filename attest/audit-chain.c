@@ -57,8 +57,13 @@ void audit_hash(const uint8_t prev[CVM_SHA256_SIZE], const char *row, size_t siz
 struct walk {
         uint8_t hash[CVM_SHA256_SIZE]; /* of the last row */
         uint64_t seq;
+        const uint8_t *since;
         bool begun, passed_since;
 };
+
+static void note_since(struct walk *w) {
+        w->passed_since |= !w->since || memcmp(w->since, w->hash, sizeof w->hash) == 0;
+}
 
 static int verify_row(struct walk *w, const char *line, size_t size, struct cvm_error *err) {
         CVM_CLEANUP(audit_row_done) struct audit_row row = { 0 };
@@ -72,6 +77,7 @@ static int verify_row(struct walk *w, const char *line, size_t size, struct cvm_
                 w->seq = row.seq - 1;
                 memcpy(w->hash, row.prev, sizeof w->hash);
                 w->begun = true;
+                note_since(w);
         }
         if (row.seq != w->seq + 1 || memcmp(row.prev, w->hash, sizeof w->hash) != 0 ||
             (row.seq == 1 && !cvm_is_zero(row.prev, sizeof row.prev)))
@@ -79,20 +85,23 @@ static int verify_row(struct walk *w, const char *line, size_t size, struct cvm_
                                 "row %" PRIu64 " does not follow row %" PRIu64, row.seq, w->seq);
         audit_hash(w->hash, line, size, w->hash);
         w->seq = row.seq;
+        note_since(w);
         return 0;
 }
 
-static void note_since(struct walk *w, const uint8_t *since) {
-        w->passed_since |= !since || memcmp(since, w->hash, sizeof w->hash) == 0;
-}
-
-static int verify_head(const struct walk *w, const char *line, size_t size, EVP_PKEY *key,
-                       struct audit_head *ret, struct cvm_error *err) {
+static int verify_head(struct walk *w, const char *line, size_t size, EVP_PKEY *key, struct audit_head *ret,
+                       struct cvm_error *err) {
         int r = key ? cvm_signed_open(line, size, CVM_ENVELOPE_HEAD, audit_head_fields, key, ret, NULL, err)
                     : cvm_signed_peek(line, size, CVM_ENVELOPE_HEAD, audit_head_fields, ret, err);
 
         if (r < 0)
                 return cvm_while(err, r, "the chain's head");
+        /* Nothing has come since the head that was kept: this must be that one. */
+        if (!w->begun && w->since) {
+                w->seq = ret->seq;
+                memcpy(w->hash, ret->hash, sizeof w->hash);
+        }
+        note_since(w);
         if (ret->seq != w->seq || memcmp(ret->hash, w->hash, sizeof w->hash) != 0)
                 return cvm_fail(err, &CVM_CODE_AUDIT, EBADMSG, "the signed head is not that of row %" PRIu64,
                                 w->seq);
@@ -101,11 +110,10 @@ static int verify_head(const struct walk *w, const char *line, size_t size, EVP_
 
 int audit_verify(const char *text, size_t size, EVP_PKEY *key, const uint8_t since[CVM_SHA256_SIZE],
                  struct audit_head *ret, struct cvm_error *err) {
-        struct walk w = { 0 };
+        struct walk w = { .since = since };
         const char *line = text, *end = text + size;
         int r;
 
-        note_since(&w, since);
         while (line < end) {
                 const char *newline = memchr(line, '\n', (size_t)(end - line));
                 const char *stop = newline ? newline : end;
@@ -124,7 +132,6 @@ int audit_verify(const char *text, size_t size, EVP_PKEY *key, const uint8_t sin
                 r = verify_row(&w, line, (size_t)(stop - line), err);
                 if (r < 0)
                         return r;
-                note_since(&w, since);
                 line = stop + 1;
         }
         return cvm_fail(err, &CVM_CODE_AUDIT, EBADMSG, "the export ends without a signed head");

@@ -82,6 +82,17 @@ static void test_a_whole_chain(void **state) {
                 assert_null(verify(&c, all, c.hashes[i]));
 }
 
+static void test_what_has_come_since_a_head(void **state) {
+        CVM_CLEANUP(end) struct chain c;
+
+        begin(&c, "ok");
+        assert_null(verify(&c, (int[]){ 3, 4, 5, 0 }, c.hashes[2]));
+        assert_ptr_equal(verify(&c, (int[]){ 3, 4, 5, 0 }, c.hashes[1]), &CVM_CODE_AUDIT_SINCE);
+        assert_null(verify(&c, (int[]){ 0 }, c.hashes[ROWS]));
+        assert_ptr_equal(verify(&c, (int[]){ 0 }, c.hashes[3]), &CVM_CODE_AUDIT_SINCE);
+        assert_ptr_equal(verify(&c, (int[]){ 0 }, NULL), &CVM_CODE_AUDIT);
+}
+
 static void test_missing_and_swapped_rows(void **state) {
         CVM_CLEANUP(end) struct chain c;
 
@@ -131,8 +142,11 @@ static void test_cut_exports(void **state) {
 
 int main(void) {
         const struct CMUnitTest tests[] = {
-                cmocka_unit_test(test_a_whole_chain), cmocka_unit_test(test_missing_and_swapped_rows),
-                cmocka_unit_test(test_a_changed_row), cmocka_unit_test(test_a_rewritten_chain),
+                cmocka_unit_test(test_a_whole_chain),
+                cmocka_unit_test(test_what_has_come_since_a_head),
+                cmocka_unit_test(test_missing_and_swapped_rows),
+                cmocka_unit_test(test_a_changed_row),
+                cmocka_unit_test(test_a_rewritten_chain),
                 cmocka_unit_test(test_cut_exports),
         };
 

@@ -1,0 +1,23 @@
+/* One technology of the software root: its chain of certificates and its reports. One const row each, in
+ * sim-root.c. */
+#pragma once
+
+#include "base/clean-openssl.h"
+#include "sim/sim.h"
+
+struct sim_chain; /* each technology's own */
+
+struct sim_platform {
+        enum cvm_platform_id id;
+        /* New keys and certificates, appended as PEM blocks. */
+        int (*make)(BIO *pem, struct cvm_error *err);
+        /* Those blocks again. CVM_CODE_KEY. */
+        int (*read)(BIO *pem, struct sim_chain **ret, struct cvm_error *err);
+        struct sim_chain *(*free)(struct sim_chain *chain);
+        X509 *(*root)(const struct sim_chain *chain); /* borrowed */
+        int (*report)(const struct sim_chain *chain, const struct sim_guest *guest,
+                      const uint8_t report_data[64], struct cvm_bytes *ret_report,
+                      struct cvm_bytes *ret_certificates, struct cvm_error *err);
+};
+
+extern const struct sim_platform sim_snp;

@@ -11,7 +11,7 @@ struct verb {
         int (*run)(const struct cvm_json *request, json_object **ret, struct cvm_error *err);
 };
 
-extern const struct verb verb_measure, verb_pin, verb_disk;
+extern const struct verb verb_measure, verb_pin, verb_disk, verb_check, verb_sim_root;
 
 /*
  * A descriptor that the request names under this key: 1 and *ret, 0 where it is absent. Refuses numbers

@@ -18,7 +18,13 @@
  * pin:     {"source":N,"destination":N} copies and digests -> {"sha256":"...","size":N}
  * disk:    {"disk":N,"format":"raw|qcow2"} -> {"virtual_size":N}; refuses backing files, external data
  * files, unknown incompatible bits, encryption by QEMU
+ * check:   {"bundle":"<JSON text>","policy":"<JSON text>","nonce":"<hex>","owner":"<hex SPKI>"} (owner
+ * optional)
+ *          -> {"result":"accepted|refused|could-not-check","reasons":[{"code":"CVM-...","text":"..."}]}
+ * sim-root: {} -> {"pem":"..."}: keys and certificates of a new simulation root
  */
 #define WORKER_VERB_MEASURE "measure"
 #define WORKER_VERB_PIN "pin"
 #define WORKER_VERB_DISK "disk"
+#define WORKER_VERB_CHECK "check"
+#define WORKER_VERB_SIM_ROOT "sim-root"

@@ -10,7 +10,8 @@
  * are answered; only the binding, which is no secret and belongs to every boot, is said again.
  *
  * A breach costs the guest time. Reading stops for a pause that doubles, so a guest that floods the channel
- * fills its own buffers. A link that was welcomed has no timer: idle guests wake nobody.
+ * fills its own buffers. A link that was welcomed has no timer, nor has one that nobody answers after a
+ * while: idle guests wake nobody.
  */
 #include "vm/agent-link.h"
 
@@ -28,6 +29,7 @@
 #define CONNECT_FIRST_USEC (50 * MSEC)
 #define HELLO_FIRST_USEC (500 * MSEC)
 #define WAIT_MAX_USEC (5000 * MSEC)
+#define HELLOS_MAX 16 /* one a wait, the last waits are WAIT_MAX_USEC */
 #define REQUESTS_MAX 64
 #define OUT_MAX (8u << 20)
 /* Bytes that nobody asked for (garbage, old sessions, status) within one window. */
@@ -62,6 +64,7 @@ struct agent_link {
         int fd;
         sd_event_source *io, *timer;
         uint64_t wait_usec, pause_usec;
+        unsigned hellos; /* said in this session */
         uint64_t session, next_id;
         uint64_t unasked_bytes, window_usec;
         struct cvm_frame_reader in;
@@ -169,13 +172,15 @@ static void arm(struct agent_link *link, uint64_t usec) {
                                          on_timer, link);
 }
 
-/* HELLO again and again, ever more slowly; not on top of one that the guest has not read yet. */
+/* HELLO again and again, ever more slowly, until nobody seems to be there; not on top of one that the guest
+ * has not read yet. */
 static void say_hello(struct agent_link *link) {
         struct msg_hello hello = { CVM_AGENT_PROTOCOL, CVM_AGENT_PROTOCOL };
 
         if (link->out_done == link->out.bytes.size)
                 (void)put(link, CVM_MSG_HELLO, &hello, NULL);
-        arm(link, link->wait_usec);
+        if (++link->hellos < HELLOS_MAX)
+                arm(link, link->wait_usec);
         link->wait_usec = link->wait_usec * 2 > WAIT_MAX_USEC ? WAIT_MAX_USEC : link->wait_usec * 2;
 }
 
@@ -187,6 +192,7 @@ static void begin_session(struct agent_link *link) {
         forget_output(link);
         link->phase = PHASE_HELLO;
         link->wait_usec = HELLO_FIRST_USEC;
+        link->hellos = 0;
         say_hello(link);
 }
 
@@ -661,6 +667,11 @@ static int on_io(sd_event_source *source, int fd, uint32_t events, void *userdat
         else if (n == 0 || (errno != EAGAIN && errno != EINTR))
                 lost(link);
         return 0;
+}
+
+void agent_link_wake(struct agent_link *link) {
+        if (link->phase == PHASE_HELLO)
+                begin_session(link);
 }
 
 void agent_link_reset(struct agent_link *link) {

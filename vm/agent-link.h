@@ -40,6 +40,10 @@ int agent_link_new(sd_event *event, const char *socket_path, const struct agent_
 /* Pending requests are answered with CVM_CODE_BOOT_CHANGED from within. Accepts NULL, returns NULL. */
 struct agent_link *agent_link_free(struct agent_link *link);
 
+/* The guest has opened its end of the channel: HELLO is said again. Where nobody answers it is repeated for
+ * a minute, ever more slowly, and then only after this: guests without an agent wake nobody. */
+void agent_link_wake(struct agent_link *link);
+
 /* A new boot began: every request ends with CVM_CODE_BOOT_CHANGED, nothing is sent again, a new session
  * begins. */
 void agent_link_reset(struct agent_link *link);

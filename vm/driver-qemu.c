@@ -147,6 +147,17 @@ static void on_shutdown(struct driver_guest *g, json_object *data) {
         tell(g, DRIVER_SHUTDOWN, &why);
 }
 
+static void on_port(struct driver_guest *g, json_object *data) {
+        struct cvm_json place = cvm_json_root(data, "VSERPORT_CHANGE");
+        const char *id = "";
+        bool open = false;
+
+        (void)cvm_json_get_text(&place, "id", &id, NULL);
+        (void)cvm_json_get_bool(&place, "open", &open, NULL);
+        if (g->up && open && strcmp(id, QEMU_AGENT_PORT_ID) == 0)
+                tell(g, DRIVER_LISTENS, NULL);
+}
+
 static void on_event(void *ctx, const char *name, json_object *data) {
         static const struct {
                 const char *name;
@@ -156,6 +167,10 @@ static void on_event(void *ctx, const char *name, json_object *data) {
 
         if (strcmp(name, "SHUTDOWN") == 0) {
                 on_shutdown(g, data);
+                return;
+        }
+        if (strcmp(name, "VSERPORT_CHANGE") == 0) {
+                on_port(g, data);
                 return;
         }
         for (size_t i = 0; g->up && i < ARRAY_SIZE(events); i++)

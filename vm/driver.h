@@ -28,6 +28,7 @@ enum driver_event {
         DRIVER_RUNNING,  /* vCPUs run */
         DRIVER_PAUSED,   /* vCPUs are stopped by us */
         DRIVER_RESET,    /* a new boot, by guest or by QMP */
+        DRIVER_LISTENS,  /* the guest has opened the agent's channel */
         DRIVER_SHUTDOWN, /* the guest ended itself (its own power-off, or a panic: see why) */
         DRIVER_GONE,     /* the process is dead and reaped: always the last event, exactly once */
 };
@@ -91,3 +92,8 @@ int driver_channel_path(const char *runtime_dir, enum plan_channel channel, char
  */
 int driver_probe_kvm(sd_event *event, const char *binary, const char *cpu, driver_done_fn done, void *ctx,
                      struct cvm_error *err);
+/* The same under any accelerator of QEMU's: "tcg" shows that the probe guest itself works. */
+int driver_probe(sd_event *event, const char *binary, const char *cpu, const char *accelerator,
+                 driver_done_fn done, void *ctx, struct cvm_error *err);
+/* done() with this ctx is not called any more. */
+void driver_probe_forget(void *ctx);

@@ -7,27 +7,28 @@
 #include "base/fault.h"
 #include "base/fd.h"
 #include "base/time.h"
-#include "vm/model.h"
+#include "vm/steps.h"
 
-/* A definition's text with name and uuid in it: both may be made here. */
-static int complete(const struct create_options *options, char **ret_text, struct definition **ret,
-                    struct cvm_error *err) {
+static void add_if_absent(json_object *node, const char *key, const char *value) {
+        if (json_object_is_type(node, json_type_object) && !json_object_object_get_ex(node, key, NULL))
+                json_object_object_add(node, key, json_object_new_string(value));
+}
+
+/* A definition's text with name and uuid in it: those of `like`, or made here. */
+static int complete(const struct create_options *options, const struct vm *like, char **ret_text,
+                    struct definition **ret, struct cvm_error *err) {
         CVM_CLEANUP(cvm_json_putp) json_object *node = NULL;
         char uuid[CVM_UUID_TEXT], name[32];
+        const char *id;
         int r = cvm_json_parse(options->definition, options->definition_size, "definition", &node, err);
 
         if (r < 0)
                 return r;
-        if (json_object_is_type(node, json_type_object) && !json_object_object_get_ex(node, "uuid", NULL)) {
-                cvm_uuid_make(uuid);
-                json_object_object_add(node, "uuid", json_object_new_string(uuid));
-        }
-        if (json_object_is_type(node, json_type_object) && !json_object_object_get_ex(node, "name", NULL)) {
-                const char *id = json_object_get_string(json_object_object_get(node, "uuid"));
-
-                snprintf(name, sizeof name, "vm-%.8s", id ? id : "");
-                json_object_object_add(node, "name", json_object_new_string(name));
-        }
+        cvm_uuid_make(uuid);
+        add_if_absent(node, "uuid", like ? like->row.id : uuid);
+        id = json_object_get_string(json_object_object_get(node, "uuid"));
+        snprintf(name, sizeof name, "vm-%.8s", id ? id : "");
+        add_if_absent(node, "name", like ? like->row.name : name);
         *ret_text = cvm_json_text(node);
         if (!*ret_text)
                 return cvm_fail(err, &CVM_CODE_NO_MEMORY, ENOMEM, "reading a definition");
@@ -52,12 +53,18 @@ static int check_binding(const struct definition *d, const struct platform *plat
         return r < 0 ? r : definition_check_binding(d, platform->id, &binding, err);
 }
 
-static int check_unique(struct manager *m, const struct definition *d, struct cvm_error *err) {
+static int check_name(struct manager *m, const struct definition *d, struct cvm_error *err) {
         if (manager_vm(m, d->name) || manager_vm(m, d->uuid))
                 return cvm_fail(err, &CVM_CODE_EXISTS, EEXIST,
                                 "there is a VM of the name '%s' or of its uuid already", d->name);
+        return 0;
+}
+
+/* A writable disk belongs to one VM; `except` is the one that this definition is for. */
+static int check_disks(const struct manager *m, const struct definition *d, const struct vm *except,
+                       struct cvm_error *err) {
         for (size_t i = 0; i < m->n_vms; i++)
-                for (size_t k = 0; k < m->vms[i]->definition->n_disks; k++)
+                for (size_t k = 0; m->vms[i] != except && k < m->vms[i]->definition->n_disks; k++)
                         for (size_t n = 0; n < d->n_disks; n++) {
                                 const struct definition_disk *a = &m->vms[i]->definition->disks[k],
                                                              *b = &d->disks[n];
@@ -132,72 +139,186 @@ static int keep_passed(struct vm *vm, const struct create_options *options) {
         return 0;
 }
 
-static int make_vm(struct manager *m, const struct create_options *options, const struct caller *caller,
-                   struct vm **ret, struct cvm_error *err) {
+static int fill_row(struct vm_row *row, const struct definition *d, const struct platform *platform,
+                    const char *binding, struct cvm_error *err) {
+        row->id = strdup(d->uuid);
+        row->name = strdup(d->name);
+        row->binding = binding ? strdup(binding) : NULL;
+        row->platform = strdup(platform->name);
+        row->state = strdup(vm_state_text(VM_DEFINED));
+        row->trust = strdup(vm_trust_text(TRUST_UNVERIFIED));
+        row->created_msec = cvm_time_now();
+        if (!row->id || !row->name || !row->platform || !row->state || !row->trust ||
+            (binding && !row->binding))
+                return cvm_fail(err, &CVM_CODE_NO_MEMORY, ENOMEM, "making a VM");
+        return 0;
+}
+
+int vm_make(struct manager *m, const struct create_options *options, const struct vm *like,
+            bool predict_only, struct vm **ret, struct cvm_error *err) {
         CVM_CLEANUP(definition_freep) struct definition *d = NULL;
         CVM_CLEANUP(plan_freep) struct plan *plan = NULL;
         CVM_CLEANUP(vm_row_done) struct vm_row row = { 0 };
         CVM_CLEANUP(vm_freep) struct vm *vm = NULL;
-        struct vm **grown;
-        int r = complete(options, &row.definition, &d, err);
+        int r = complete(options, like, &row.definition, &d, err);
 
         if (r >= 0)
-                r = plan_make(d, &m->facts, &plan, err);
-        if (r >= 0)
+                r = predict_only ? plan_predict(d, &plan, err) : plan_make(d, &m->facts, &plan, err);
+        if (r >= 0 && !predict_only)
                 r = check_binding(d, plan->platform, options->binding, err);
         if (r >= 0)
-                r = check_unique(m, d, err);
+                r = fill_row(&row, d, plan->platform, options->binding, err);
         if (r >= 0)
-                r = check_network(m, d, err);
-        if (r >= 0)
-                r = check_quota(m, caller, err);
-        if (r >= 0)
-                r = choose_uid(m, &row.uid, err);
-        if (r < 0)
-                return r;
-        row.id = strdup(d->uuid);
-        row.name = strdup(d->name);
-        row.binding = options->binding ? strdup(options->binding) : NULL;
-        row.platform = strdup(plan->platform->name);
-        row.user_uid = caller->uid;
-        row.state = strdup(vm_state_text(VM_DEFINED));
-        row.trust = strdup(vm_trust_text(TRUST_UNVERIFIED));
-        row.created_msec = cvm_time_now();
-        if (!row.id || !row.name || !row.platform || !row.state || !row.trust)
-                return cvm_fail(err, &CVM_CODE_NO_MEMORY, ENOMEM, "making a VM");
-        r = vm_new(m, &row, &vm, err);
-        grown = r < 0 ? NULL : reallocarray(m->vms, m->n_vms + 1, sizeof *grown);
-        if (r >= 0 && (!grown || keep_passed(vm, options) < 0))
+                r = vm_new(m, &row, &vm, err);
+        if (r >= 0 && keep_passed(vm, options) < 0)
                 r = cvm_fail(err, &CVM_CODE_NO_MEMORY, ENOMEM, "making a VM");
-        if (grown)
-                m->vms = grown;
-        if (r < 0)
-                return r;
         /* The plan points into the definition it was made from: the VM makes its own. */
-        r = plan_make(vm->definition, &m->facts, &vm->plan, err);
+        if (r >= 0)
+                r = predict_only ? plan_predict(vm->definition, &vm->plan, err)
+                                 : plan_make(vm->definition, &m->facts, &vm->plan, err);
         if (r < 0)
                 return r;
         vm->may_name_paths = options->may_name_paths;
+        *ret = TAKE_PTR(vm);
+        return 0;
+}
+
+int vm_check_resources(const struct vm *vm, const struct vm *except, struct cvm_error *err) {
+        int r = check_disks(vm->manager, vm->definition, except, err);
+
+        return r < 0 ? r : check_network(vm->manager, vm->definition, err);
+}
+
+static int make_vm(struct manager *m, const struct create_options *options, const struct caller *caller,
+                   struct vm **ret, struct cvm_error *err) {
+        CVM_CLEANUP(vm_freep) struct vm *vm = NULL;
+        struct vm **grown;
+        int r = vm_make(m, options, NULL, false, &vm, err);
+
+        if (r >= 0)
+                r = check_name(m, vm->definition, err);
+        if (r >= 0)
+                r = vm_check_resources(vm, NULL, err);
+        if (r >= 0)
+                r = check_quota(m, caller, err);
+        if (r >= 0)
+                r = choose_uid(m, &vm->row.uid, err);
+        if (r < 0)
+                return r;
+        vm->row.user_uid = caller->uid;
+        grown = reallocarray(m->vms, m->n_vms + 1, sizeof *grown);
+        if (!grown)
+                return cvm_fail(err, &CVM_CODE_NO_MEMORY, ENOMEM, "making a VM");
+        m->vms = grown;
         grown[m->n_vms++] = vm;
         *ret = TAKE_PTR(vm);
         return 0;
 }
 
-static void on_prepared(struct vm *vm, struct cvm_error *err) {
+static bool is_launch(const struct operation *operation) {
+        struct operation_view view;
+
+        operation_look(operation, &view);
+        return strcmp(view.kind, "launch") == 0;
+}
+
+/* What could not be prepared was never made: nothing of it stays but the audit rows. */
+static void undo(struct vm *vm, const struct cvm_error *why) {
+        struct manager *m = vm->manager;
+        struct cvm_error none = { 0 };
+        int r;
+
+        manager_audit_transition(m, vm, "creation undone", cvm_error_code(why)->id);
+        r = store_remove_vm(m->store, vm->row.id, &none);
+        if (r >= 0)
+                r = store_forget_request(m->store, vm->row.id, &none);
+        vm->dirty = r < 0;
+        if (r >= 0)
+                r = journal_commit(m->journal, &none);
+        if (r < 0)
+                vm_set_reason(vm, why); /* it stays until it can be removed */
+        operation_fail(vm->operation, why);
+        if (r >= 0)
+                manager_remove_vm(m, vm);
+}
+
+static void go_on(struct vm *vm) {
         struct operation *operation = vm->operation;
-        struct operation_view view = { .kind = "" };
         struct cvm_error why = { 0 };
 
         vm->plan = plan_free(vm->plan);
-        if (operation)
-                operation_look(operation, &view);
+        vm_set_reason(vm, NULL);
         cvm_fault_point("create-prepared");
-        if (err)
-                operation_fail(operation, err);
-        else if (strcmp(view.kind, "launch") != 0)
+        if (!operation || !is_launch(operation))
                 operation_done(operation, NULL);
         else if (vm_begin_start(vm, operation, &why) < 0)
                 operation_fail(operation, &why);
+}
+
+static void on_prepared(struct vm *vm, struct cvm_error *err) {
+        if (err)
+                undo(vm, err);
+        else
+                go_on(vm);
+}
+
+/* It had been promised before the daemon was interrupted: it stays, with the reason why it cannot start. */
+static void on_finished(struct vm *vm, struct cvm_error *err) {
+        struct cvm_error why = { 0 };
+
+        if (!err) {
+                go_on(vm);
+                return;
+        }
+        vm->plan = plan_free(vm->plan);
+        cvm_fail(&why, &CVM_CODE_UNPREPARED, EAGAIN, "%s", err->text);
+        vm_set_reason(vm, &why);
+        operation_fail(vm->operation, &why);
+}
+
+static int finish(struct vm *vm, const char *kind, const struct caller *caller, struct operation **ret,
+                  struct cvm_error *err) {
+        int r;
+
+        vm->plan = plan_free(vm->plan);
+        r = plan_make(vm->definition, &vm->manager->facts, &vm->plan, err);
+        if (r >= 0)
+                r = vm_begin(vm, kind, caller, ret, err);
+        return r < 0 ? r : vm_prepare(vm, on_finished, err);
+}
+
+void manager_finish_creates(struct manager *m) {
+        for (size_t i = 0; i < m->n_vms; i++) {
+                struct vm *vm = m->vms[i];
+                const struct caller caller = { .uid = vm->row.user_uid, .bus_name = "cvmd" };
+                struct operation *operation;
+                struct cvm_error err = { 0 };
+
+                if (vm->state == VM_DEFINED && !vm->row.measurement_size &&
+                    finish(vm, "create", &caller, &operation, &err) < 0)
+                        vm_set_reason(vm, &err);
+        }
+}
+
+/* The same request after an interruption: it goes on from where it was. */
+static int resume(struct vm *vm, const struct create_options *options, const struct caller *caller,
+                  struct operation **ret, struct cvm_error *err) {
+        const char *kind = options->start ? "launch" : "create";
+        int r;
+
+        if (!vm->row.measurement_size) {
+                if (vm->n_passed == 0 && keep_passed(vm, options) < 0)
+                        return cvm_fail(err, &CVM_CODE_NO_MEMORY, ENOMEM, "making a VM");
+                return finish(vm, kind, caller, ret, err);
+        }
+        if (options->start && vm->state == VM_DEFINED) {
+                r = vm_begin(vm, kind, caller, ret, err);
+                return r < 0 ? r : vm_begin_start(vm, *ret, err);
+        }
+        r = operation_new(vm->manager, kind, vm, caller, ret, err);
+        if (r >= 0)
+                operation_done(*ret, NULL);
+        return r;
 }
 
 /* The same request again: the VM it made, and an operation that is done or still under way. */
@@ -226,9 +347,7 @@ static int find_again(struct manager *m, const struct create_options *options,
                     (strcmp(view.kind, "launch") == 0 || strcmp(view.kind, "create") == 0))
                         return 1;
         }
-        r = operation_new(m, options->start ? "launch" : "create", *ret_vm, caller, ret, err);
-        if (r >= 0)
-                operation_done(*ret, NULL);
+        r = resume(*ret_vm, options, caller, ret, err);
         return r < 0 ? r : 1;
 }
 
@@ -246,22 +365,25 @@ int manager_create(struct manager *m, const struct create_options *options, cons
         r = make_vm(m, options, caller, &vm, err);
         if (r < 0)
                 return r;
-        r = operation_new(m, options->start ? "launch" : "create", vm, caller, ret_operation, err);
+        r = operation_new(m, options->start ? "launch" : "create", vm, caller, &vm->operation, err);
         if (r >= 0 && options->request_id)
                 r = store_add_request(m->store, caller->uid, options->request_id, digest, vm->row.id, err);
         if (r >= 0) {
-                vm->operation = *ret_operation;
                 vm_touch(vm);
                 manager_audit_transition(m, vm, "created", "ok");
                 r = journal_commit(m->journal, err);
         }
+        if (r >= 0)
+                r = vm_prepare(vm, on_prepared, err);
         if (r < 0) {
+                r = cvm_while(err, r, "creating a VM");
+                operation_fail(vm->operation, err);
                 manager_remove_vm(m, vm);
-                return cvm_while(err, r, "creating a VM");
+                return r;
         }
         if (m->observer.vm_added)
                 m->observer.vm_added(m->observer.ctx, vm);
         *ret_vm = vm;
-        vm_prepare(vm, on_prepared);
+        *ret_operation = vm->operation;
         return 0;
 }

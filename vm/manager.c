@@ -8,7 +8,7 @@
 #include <sys/stat.h>
 
 #include "base/fd.h"
-#include "vm/model.h"
+#include "vm/steps.h"
 #include "vm/record-key.h"
 
 /* In the journal's transaction: every VM that is dirty. Clean again only once the commit has succeeded. */
@@ -66,6 +66,8 @@ static int open_all(struct manager *m, struct cvm_error *err) {
                 r = image_store_open(m->event, path, &m->images, err);
         if (r >= 0)
                 r = record_key_open(m->config.state_dir, &m->record_key, &m->record_pem, err);
+        if (r >= 0)
+                r = manager_sim_open(m, err);
         const struct journal_config config = { .event = m->event,
                                                .store = m->store,
                                                .save = save,
@@ -147,6 +149,7 @@ int manager_new(sd_event *event, const struct manager_config *config,
                 r = image_store_sweep(m->images, is_pinned, m, err);
         if (r < 0)
                 return r;
+        manager_finish_creates(m);
         autostart(m);
         m->observer = *observer;
         *ret = TAKE_PTR(m);
@@ -158,8 +161,10 @@ struct manager *manager_free(struct manager *m) {
                 return NULL;
         m->observer = (struct manager_observer){ 0 };
         m->images = image_store_free(m->images);
+        m->sim_run = worker_run_cancel(m->sim_run);
         if (m->journal)
                 (void)journal_commit(m->journal, NULL);
+        manager_free_drafts(m);
         while (m->n_vms > 0)
                 vm_free(m->vms[--m->n_vms]);
         free(m->vms);
@@ -168,6 +173,7 @@ struct manager *manager_free(struct manager *m) {
         m->store = store_free(m->store);
         EVP_PKEY_free(m->record_key);
         free(m->record_pem);
+        sim_root_free(m->sim_root);
         free(m->sim_pem);
         sd_event_unref(m->event);
         free(m);
@@ -221,49 +227,65 @@ static void add_row(void *ctx, uint64_t seq, const char *row) {
         cvm_write_copy(w, "\n", 1);
 }
 
-struct last_row {
+struct export {
         struct cvm_writer w;
+        size_t last; /* where the last row begins */
         uint64_t seq;
 };
 
-static void add_last(void *ctx, uint64_t seq, const char *row) {
-        struct last_row *last = ctx;
+static void add_exported(void *ctx, uint64_t seq, const char *row) {
+        struct export *export = ctx;
 
-        last->seq = seq;
-        add_row(&last->w, seq, row);
+        export->last = export->w.bytes.size;
+        export->seq = seq;
+        add_row(&export->w, seq, row);
 }
 
-/* The head is that of the last row that is given, so that every export verifies by itself. */
-static int add_head(struct manager *m, struct last_row *last, uint64_t since, struct cvm_error *err) {
-        CVM_CLEANUP(cvm_freep) char *envelope = NULL;
-        struct audit_head head;
+/* Where the answer ends before the chain does, its head is that of its own last row. */
+static int head_of(struct manager *m, const struct export *export, struct audit_head *ret,
+                   struct cvm_error *err) {
+        CVM_CLEANUP(audit_row_done) struct audit_row row = { 0 };
+        const char *text = (const char *)export->w.bytes.data + export->last;
+        size_t size = export->w.bytes.size - export->last - 1; /* without its newline */
         int r;
 
-        journal_head(m->journal, &head);
-        if (last->seq && last->seq < head.seq)
-                return cvm_fail(err, &CVM_CODE_TOO_LARGE, E2BIG,
-                                "the audit chain since row %" PRIu64
-                                " is longer than one answer: ask from a later row",
-                                since);
+        journal_head(m->journal, ret);
+        if (export->seq == 0 || export->seq == ret->seq || export->w.failed)
+                return 0;
+        r = cvm_json_read_text(text, size, "audit row", audit_row_fields, &row, err);
+        if (r < 0)
+                return r;
+        ret->seq = export->seq;
+        audit_hash(row.prev, text, size, ret->hash);
+        return 0;
+}
+
+static int add_head(struct manager *m, struct export *export, struct cvm_error *err) {
+        CVM_CLEANUP(cvm_freep) char *envelope = NULL;
+        struct audit_head head;
+        int r = head_of(m, export, &head, err);
+
+        if (r < 0)
+                return r;
         r = cvm_signed_make(CVM_ENVELOPE_HEAD, audit_head_fields, &head, m->record_key, &envelope, err);
         if (r >= 0)
-                add_row(&last->w, 0, envelope);
+                add_row(&export->w, 0, envelope);
         return r;
 }
 
 int manager_audit(struct manager *m, uint64_t since, size_t max, char **ret, struct cvm_error *err) {
-        struct last_row last = { 0 };
+        struct export export = { 0 };
         struct cvm_bytes bytes;
         int r = journal_commit(m->journal, err);
 
         if (r >= 0)
-                r = store_each_audit(m->store, since, max, add_last, &last, err);
+                r = store_each_audit(m->store, since, max, add_exported, &export, err);
         if (r >= 0)
-                r = add_head(m, &last, since, err);
+                r = add_head(m, &export, err);
         if (r >= 0)
-                r = cvm_writer_take(&last.w, &bytes);
+                r = cvm_writer_take(&export.w, &bytes);
         else
-                cvm_writer_done(&last.w);
+                cvm_writer_done(&export.w);
         if (r >= 0)
                 *ret = (char *)bytes.data;
         return r;

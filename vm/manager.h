@@ -91,8 +91,8 @@ int manager_measure(struct manager *manager, const struct create_options *option
 /* The teardown record (signed envelope) of a deleted or present VM; owned text. CVM_CODE_NO_VM. */
 int manager_record(struct manager *manager, const char *name_or_id, char **ret, struct cvm_error *err);
 
-/* The audit chain as JSON lines from row `since`, with its signed head last; owned text, at most max rows.
- */
+/* The audit chain as JSON lines of the rows after `since`, at most max of them, and last the signed head of
+ * the last row among them (so that each part verifies by itself); owned text. */
 int manager_audit(struct manager *manager, uint64_t since, size_t max, char **ret, struct cvm_error *err);
 /* One row for a request that was decided outside (dbus/): every request leaves one, refused ones too. */
 void manager_audit_request(struct manager *manager, const struct caller *caller, const char *method,

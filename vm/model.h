@@ -16,6 +16,11 @@
 #include "vm/tee-link.h"
 #include "vm/worker-run.h"
 
+struct release; /* vm-secret.c */
+
+/* A step of long work inside a VM: called once, from the loop; err NULL: done. */
+typedef void (*vm_then_fn)(struct vm *vm, struct cvm_error *err);
+
 struct manager {
         sd_event *event;
         struct manager_config config; /* texts owned by the caller for the manager's life */
@@ -26,17 +31,16 @@ struct manager {
         struct journal *journal;
         struct image_store *images;
         EVP_PKEY *record_key;
-        char *record_pem;          /* public half */
-        struct sim_root *sim_root; /* NULL before its first use */
-        char *sim_pem;             /* its certificate */
+        char *record_pem;           /* public half */
+        struct sim_root *sim_root;  /* NULL before its first use */
+        char *sim_pem;              /* its certificate */
+        struct worker_run *sim_run; /* makes it */
         struct vm **vms;
         size_t n_vms;
+        struct vm *drafts;            /* owned: definitions that are being measured, no VMs yet */
         struct operation *operations; /* owned, newest first */
         uint64_t last_operation;
 };
-
-/* A step of long work inside a VM: called once, from the loop; err NULL: done. */
-typedef void (*vm_then_fn)(struct vm *vm, struct cvm_error *err);
 
 struct vm {
         struct manager *manager; /* borrowed */
@@ -51,10 +55,26 @@ struct vm {
         struct agent_link *agent;
         struct tee_link *tee;
         struct sim_guest sim;
-        sd_event_source *timer;  /* of a stop, or until an agent has answered */
-        uint8_t start_nonce[32]; /* awaiting-approval */
+        vm_then_fn wants_sim_root;    /* its start waits for it */
+        sd_event_source *timer;       /* of a stop; of a pause before the next start */
+        sd_event_source *agent_timer; /* until an agent has answered */
+        uint8_t start_nonce[32];      /* awaiting-approval */
         char *waits_for;
-        bool dirty, changed;
+        bool dirty, changed, use_kvm;
+        /* what the agent of the present boot says */
+        struct cvm_keyset keyset;
+        bool heard; /* it has announced that keyset */
+        char *agent_name;
+        bool agent_provisioned, has_receipt;
+        struct worker_run *check; /* the daemon's own */
+        struct release *releases; /* owned: secrets that wait or are on their way */
+        struct vm *next;          /* of manager->drafts */
+        struct vm *draft_of;      /* borrowed: what a draft is to become; NULL: only measured */
+        bool dry_run;             /* of a draft */
+        char *measured;           /* JSON of the measurement, once it was taken by this process */
+        bool refused;             /* it is killed because it was refused */
+        bool wants_restart;
+        unsigned failures;   /* in a row, for the pause before it is started again */
         bool may_name_paths; /* its definition's paths are an operator's */
         bool adopted;        /* found again, nothing has been heard from the agent yet */
         bool expected;       /* its end was asked for, or the guest ended itself */
@@ -74,63 +94,3 @@ struct vm {
         struct named_fd *passed; /* owned copies (names and descriptors) of what the caller passed */
         size_t n_passed;
 };
-
-/* --- vm.c: the one writer of state and of trust --- */
-int vm_new(struct manager *manager, struct vm_row *row, struct vm **ret,
-           struct cvm_error *err); /* takes the row */
-struct vm *vm_free(struct vm *vm);
-CVM_DEFINE_CLEANUP(struct vm, vm_free);
-void vm_touch(struct vm *vm);
-/* Apply an event to the state; its action runs once the change is durable. CVM_CODE_WRONG_STATE. */
-int vm_handle(struct vm *vm, enum vm_event event, const struct cvm_error *why, struct cvm_error *err);
-/* The same for trust; `by` says whose word it is. Events without an edge are no failure: they change
- * nothing. */
-void vm_handle_trust(struct vm *vm, enum vm_event event, const char *by);
-/* A new boot began: label and trust change together. */
-void vm_new_boot(struct vm *vm);
-void vm_set_waits_for(struct vm *vm, const char *what);
-/* Is something under way that changes this VM? CVM_CODE_WRONG_STATE. */
-int vm_check_idle(const struct vm *vm, struct cvm_error *err);
-int vm_runtime_dir(const struct vm *vm, char *ret, size_t size);
-
-/* --- vm-prepare.c: files --- */
-/* Pin the boot files, check the disks and measure; then(). One such work at a time. */
-void vm_prepare(struct vm *vm, vm_then_fn then);
-/* Open everything that the plan needs into vm->work.files; then(). */
-void vm_load(struct vm *vm, vm_then_fn then);
-void vm_work_cancel(struct vm *vm);
-
-/* --- vm-start.c --- */
-/* The one start: all fences are checked here. The operation (may be NULL) becomes the VM's. */
-int vm_begin_start(struct vm *vm, struct operation *operation, struct cvm_error *err);
-void vm_on_driver(void *ctx, enum driver_event event, struct cvm_error *why);
-/* Actions of the table, run behind the commit. */
-void vm_do_spawn(void *ctx, struct cvm_error *err);
-void vm_do_continue(void *ctx, struct cvm_error *err);
-void vm_do_shut_down(void *ctx, struct cvm_error *err);
-void vm_do_release(void *ctx, struct cvm_error *err);
-/* Find the process of a stored VM again, or note its end. */
-void vm_adopt(struct vm *vm);
-
-/* --- vm-request.c --- */
-/* The monitor answers (again): what was asked for meanwhile is done now. */
-void vm_command_deferred(struct vm *vm);
-
-/* --- operation.c --- */
-/* A new running operation, owned by the manager; vm may be NULL. CVM_CODE_QUOTA. */
-int operation_new(struct manager *manager, const char *kind, struct vm *vm, const struct caller *caller,
-                  struct operation **ret, struct cvm_error *err);
-void operation_phase(struct operation *operation, const char *phase,
-                     uint32_t percent); /* phase: static text */
-/* End it; all accept NULL. result is taken (NULL: ""). */
-void operation_done(struct operation *operation, char *result);
-void operation_fail(struct operation *operation, const struct cvm_error *err);
-void operation_free_all(struct manager *manager);
-size_t operation_count(const struct manager *manager, uint32_t uid);
-/* Its cancel: NULL past the commit point. */
-void operation_set_cancel(struct operation *operation, void (*cancel)(struct vm *vm));
-
-/* --- manager.c --- */
-void manager_audit_transition(struct manager *manager, const struct vm *vm, const char *what,
-                              const char *outcome);
-void manager_remove_vm(struct manager *manager, struct vm *vm);

@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "vm/model.h"
+#include "vm/steps.h"
 
 #define KEPT_USEC (600ull * 1000000)
 
@@ -158,6 +158,12 @@ int operation_cancel(struct operation *o, struct cvm_error *err) {
         operation_fail(o, &why);
         cancel(vm);
         return 0;
+}
+
+void operation_forget_vm(struct manager *m, const struct vm *vm) {
+        for (struct operation *o = m->operations; o; o = o->next)
+                if (o->vm == vm)
+                        o->vm = NULL;
 }
 
 void operation_free_all(struct manager *m) {

@@ -135,7 +135,8 @@ static void add_channels(struct argv *a, const struct plan *plan, const struct q
                 if (!plan->channels[c])
                         continue;
                 add(a, "-chardev", "socket,id=channel%d,fd=%d,server=on,wait=off", c, fds->channels[c]);
-                add(a, "-device", "virtserialport,chardev=channel%d,name=%s", c, plan_channel_ports[c]);
+                add(a, "-device", "virtserialport,id=port%d,chardev=channel%d,name=%s", c, c,
+                    plan_channel_ports[c]);
         }
 }
 

@@ -3,6 +3,8 @@
 
 #include "launch/plan.h"
 
+#define QEMU_AGENT_PORT_ID "port0" /* of the agent's channel, in QEMU's events */
+
 /* The numbers under which QEMU finds what it inherits; -EBADF: not there. */
 struct qemu_fds {
         int qmp;

@@ -14,7 +14,7 @@ static const char *const steps[] = {
         " platform TEXT NOT NULL, user_uid INTEGER NOT NULL, state TEXT NOT NULL, state_code TEXT, state_reason TEXT,"
         " trust TEXT NOT NULL, trust_by TEXT, generation INTEGER NOT NULL, boot_id TEXT, keyset BLOB, pid INTEGER,"
         " start_time INTEGER, uid INTEGER, measurement BLOB, policy INTEGER, firmware BLOB, kernel BLOB, initrd BLOB,"
-        " bye TEXT, created INTEGER, started INTEGER, verdict INTEGER) STRICT;"
+        " bye TEXT, created INTEGER, started INTEGER, verdict_time INTEGER, verdict TEXT) STRICT;"
         "CREATE TABLE events (seq INTEGER PRIMARY KEY, json TEXT NOT NULL) STRICT;"
         "CREATE TABLE audit (seq INTEGER PRIMARY KEY, row TEXT NOT NULL, hash BLOB NOT NULL) STRICT;"
         "CREATE TABLE requests (uid INTEGER NOT NULL, request_id TEXT NOT NULL, definition BLOB NOT NULL,"
@@ -29,17 +29,23 @@ static const struct cvm_db_schema schema = {
         .steps = steps, .version = ARRAY_SIZE(steps), .application_id = 0x63766d64, /* "cvmd" */
 };
 
+/* Events are news: the oldest go. The audit chain is kept whole. */
+#define EVENTS_KEPT 100000
+#define EVENTS_SWEEP 1000
+
 enum query {
         SAVE_VM,
         REMOVE_VM,
         EACH_VM,
         ADD_EVENT,
+        DROP_EVENTS,
         LAST_EVENT,
         EACH_EVENT,
         ADD_AUDIT,
         LAST_AUDIT,
         EACH_AUDIT,
         ADD_REQUEST,
+        FORGET_REQUEST,
         FIND_REQUEST,
         ADD_RECORD,
         FIND_RECORD,
@@ -50,20 +56,22 @@ enum query {
 #define VM_COLUMNS                                                                                                \
         "id, name, definition, binding, platform, user_uid, state, state_code, state_reason, trust, trust_by, "   \
         "generation, boot_id, keyset, pid, start_time, uid, measurement, policy, firmware, kernel, initrd, bye, " \
-        "created, started, verdict"
+        "created, started, verdict_time, verdict"
 
 static const char *const queries[QUERY_MAX_] = {
         [SAVE_VM] = "INSERT OR REPLACE INTO vms (" VM_COLUMNS ") VALUES "
-                    "(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
+                    "(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
         [REMOVE_VM] = "DELETE FROM vms WHERE id = ?",
         [EACH_VM] = "SELECT " VM_COLUMNS " FROM vms ORDER BY created, id",
         [ADD_EVENT] = "INSERT INTO events (seq, json) VALUES (?, ?)",
+        [DROP_EVENTS] = "DELETE FROM events WHERE seq <= ?",
         [LAST_EVENT] = "SELECT coalesce(max(seq), 0) FROM events",
         [EACH_EVENT] = "SELECT seq, json FROM events WHERE seq > ? ORDER BY seq LIMIT ?",
         [ADD_AUDIT] = "INSERT INTO audit (seq, row, hash) VALUES (?, ?, ?)",
         [LAST_AUDIT] = "SELECT seq, hash FROM audit ORDER BY seq DESC LIMIT 1",
         [EACH_AUDIT] = "SELECT seq, row FROM audit WHERE seq > ? ORDER BY seq LIMIT ?",
         [ADD_REQUEST] = "INSERT INTO requests (uid, request_id, definition, vm_id) VALUES (?, ?, ?, ?)",
+        [FORGET_REQUEST] = "DELETE FROM requests WHERE vm_id = ?",
         [FIND_REQUEST] = "SELECT definition, vm_id FROM requests WHERE uid = ? AND request_id = ?",
         [ADD_RECORD] = "INSERT INTO records (id, name, envelope) VALUES (?, ?, ?)",
         [FIND_RECORD] = "SELECT envelope FROM records WHERE id = ?1 OR name = ?1 ORDER BY seq DESC LIMIT 1",
@@ -77,9 +85,9 @@ struct store {
 };
 
 void vm_row_done(struct vm_row *row) {
-        char *texts[] = { row->id,       row->name,    row->definition, row->binding,
-                          row->platform, row->state,   row->state_code, row->trust,
-                          row->trust_by, row->boot_id, row->bye,        row->state_reason };
+        char *texts[] = { row->id,    row->name,         row->definition, row->binding,  row->platform,
+                          row->state, row->state_code,   row->trust,      row->trust_by, row->boot_id,
+                          row->bye,   row->state_reason, row->verdict };
 
         for (size_t i = 0; i < ARRAY_SIZE(texts); i++)
                 free(texts[i]);
@@ -193,6 +201,7 @@ int store_save_vm(struct store *store, const struct vm_row *row, struct cvm_erro
         bind_u64(s, c++, row->created_msec);
         bind_u64(s, c++, row->started_msec);
         bind_u64(s, c++, row->verdict_msec);
+        bind_text(s, c++, row->verdict);
         return write_row(store, SAVE_VM, err);
 }
 
@@ -245,6 +254,7 @@ static void take_vm(sqlite3_stmt *s, struct vm_row *row) {
         row->created_msec = (uint64_t)sqlite3_column_int64(s, c++);
         row->started_msec = (uint64_t)sqlite3_column_int64(s, c++);
         row->verdict_msec = (uint64_t)sqlite3_column_int64(s, c++);
+        row->verdict = take_text(s, c++);
 }
 
 /* 1: a row, 0: no more; resets the statement when there is none. */
@@ -278,6 +288,11 @@ int store_each_vm(struct store *store, int (*fn)(void *ctx, struct vm_row *row),
 int store_add_event(struct store *store, uint64_t seq, const char *json, struct cvm_error *err) {
         bind_u64(store->statements[ADD_EVENT], 1, seq);
         bind_text(store->statements[ADD_EVENT], 2, json);
+        if (seq % EVENTS_SWEEP == 0 && seq > EVENTS_KEPT) {
+                bind_u64(store->statements[DROP_EVENTS], 1, seq - EVENTS_KEPT);
+                if (write_row(store, DROP_EVENTS, err) < 0)
+                        return -EIO;
+        }
         return write_row(store, ADD_EVENT, err);
 }
 
@@ -351,6 +366,11 @@ int store_add_request(struct store *store, uint32_t uid, const char *request_id,
         bind_blob(s, 3, definition, CVM_SHA256_SIZE);
         bind_text(s, 4, vm_id);
         return write_row(store, ADD_REQUEST, err);
+}
+
+int store_forget_request(struct store *store, const char *vm_id, struct cvm_error *err) {
+        bind_text(store->statements[FORGET_REQUEST], 1, vm_id);
+        return write_row(store, FORGET_REQUEST, err);
 }
 
 int store_find_request(struct store *store, uint32_t uid, const char *request_id,

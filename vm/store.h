@@ -29,7 +29,8 @@ struct vm_row {
         uint64_t policy;                  /* guest policy in the evidence */
         uint8_t pins[3][CVM_SHA256_SIZE]; /* by enum plan_file_role: firmware, kernel, initrd */
         bool pinned[3];
-        char *bye; /* envelope of the last boot */
+        char *bye;     /* envelope of the last boot */
+        char *verdict; /* envelope of the last verdict on the present boot */
         uint64_t created_msec, started_msec, verdict_msec;
 };
 
@@ -68,6 +69,8 @@ int store_each_audit(struct store *store, uint64_t since, size_t max,
 /* Requests that may come twice: the same id and definition of the same caller name the same VM. */
 int store_add_request(struct store *store, uint32_t uid, const char *request_id,
                       const uint8_t definition[CVM_SHA256_SIZE], const char *vm_id, struct cvm_error *err);
+/* The VM was never made: the request may come again. */
+int store_forget_request(struct store *store, const char *vm_id, struct cvm_error *err);
 /* 1 and the VM's id (owned), 0: not known. definition is that of the first time. */
 int store_find_request(struct store *store, uint32_t uid, const char *request_id,
                        uint8_t ret_definition[CVM_SHA256_SIZE], char **ret_vm_id, struct cvm_error *err);
@@ -77,7 +80,7 @@ int store_add_record(struct store *store, const char *id, const char *name, cons
                      struct cvm_error *err);
 int store_find_record(struct store *store, const char *name_or_id, char **ret, struct cvm_error *err);
 
-/* Why each secret was released: the secret's digest, the verdict that allowed it, the guest's receipt (may
- * be NULL). */
+/* Why each secret was released: the secret's digest (hex), the verdict that allowed it; and what the guest
+ * answered: a receipt comes as a row of its own. Either of verdict and receipt is NULL. */
 int store_add_release(struct store *store, const char *vm_id, const char *secret, const char *verdict,
                       const char *receipt, struct cvm_error *err);

@@ -11,7 +11,7 @@
 
 #include "base/fault.h"
 #include "base/time.h"
-#include "vm/model.h"
+#include "vm/steps.h"
 #include "vm/record.h"
 
 static void add_text(json_object *node, const char *key, const char *text) {

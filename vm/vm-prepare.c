@@ -13,7 +13,7 @@
 #include <unistd.h>
 
 #include "base/fd.h"
-#include "vm/model.h"
+#include "vm/steps.h"
 #include "worker/wire.h"
 
 #define WORK_USEC (300ull * 1000000)
@@ -84,6 +84,10 @@ static int take_measurement(struct vm *vm, json_object *answer, struct cvm_error
         if (vm->row.measurement_size == 0 || vm->row.measurement_size > sizeof vm->row.measurement ||
             cvm_unhex(hex, vm->row.measurement, vm->row.measurement_size) < 0)
                 return cvm_fail(err, &CVM_CODE_WORKER, EBADMSG, "the worker's measurement is none");
+        free(vm->measured);
+        vm->measured = cvm_json_text(measurement.node);
+        if (!vm->measured)
+                return cvm_fail(err, &CVM_CODE_NO_MEMORY, ENOMEM, "measuring");
         vm_touch(vm);
         return 0;
 }
@@ -192,12 +196,26 @@ static void prepare_next(struct vm *vm) {
                 fail_work(vm, r, &err);
 }
 
-void vm_prepare(struct vm *vm, vm_then_fn then) {
+/* From the loop: whoever asked may lose the VM by the outcome. */
+static void prepare_first(void *ctx, struct cvm_error *err) {
+        struct vm *vm = ctx;
+
+        if (err)
+                end_work(vm, err);
+        else
+                prepare_next(vm);
+}
+
+int vm_prepare(struct vm *vm, vm_then_fn then, struct cvm_error *err) {
+        int r = journal_then(vm->manager->journal, prepare_first, vm);
+
+        if (r < 0)
+                return cvm_while(err, r, "preparing '%s'", vm->row.name);
         vm->work.then = then;
         vm->work.next = 0;
         memset(vm->row.pinned, 0, sizeof vm->row.pinned);
         operation_phase(vm->operation, "keeping boot files", 10);
-        prepare_next(vm);
+        return 0;
 }
 
 /* The copy is what was measured, and stays it. */

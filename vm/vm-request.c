@@ -5,14 +5,14 @@
 #include <string.h>
 
 #include "base/fd.h"
-#include "vm/model.h"
+#include "base/time.h"
+#include "vm/steps.h"
 #include "vm/stderr-words.h"
 
 #define STOP_USEC (120ull * 1000000)
 
-/* An operation that becomes the VM's own, if nothing else is under way. */
-static int begin(struct vm *vm, const char *kind, const struct caller *caller, struct operation **ret,
-                 struct cvm_error *err) {
+int vm_begin(struct vm *vm, const char *kind, const struct caller *caller, struct operation **ret,
+             struct cvm_error *err) {
         int r = vm_check_idle(vm, err);
 
         if (r >= 0)
@@ -25,7 +25,7 @@ static int begin(struct vm *vm, const char *kind, const struct caller *caller, s
         return r;
 }
 
-static int refuse(const struct vm *vm, enum vm_event event, struct cvm_error *err) {
+int vm_refuse(const struct vm *vm, enum vm_event event, struct cvm_error *err) {
         return cvm_fail(err, vm_state_is_fenced(vm->state) ? &CVM_CODE_FENCED : &CVM_CODE_WRONG_STATE, EBUSY,
                         "'%s' is %s and cannot %s", vm->row.name, vm_state_text(vm->state),
                         vm_event_text(event));
@@ -36,8 +36,8 @@ int vm_start(struct vm *vm, const struct caller *caller, struct operation **ret,
         int r;
 
         if (!vm_next(vm->state, EV_START).allowed)
-                return refuse(vm, EV_START, err);
-        r = begin(vm, "start", caller, &operation, err);
+                return vm_refuse(vm, EV_START, err);
+        r = vm_begin(vm, "start", caller, &operation, err);
         if (r < 0)
                 return r;
         *ret = operation;
@@ -88,7 +88,7 @@ void vm_command_deferred(struct vm *vm) {
 
 static int command(struct vm *vm, const char *kind, enum driver_command what, const struct caller *caller,
                    struct operation **ret, struct cvm_error *err) {
-        int r = begin(vm, kind, caller, ret, err);
+        int r = vm_begin(vm, kind, caller, ret, err);
 
         if (r < 0)
                 return r;
@@ -100,19 +100,19 @@ static int command(struct vm *vm, const char *kind, enum driver_command what, co
 
 int vm_pause(struct vm *vm, const struct caller *caller, struct operation **ret, struct cvm_error *err) {
         if (vm->state != VM_RUNNING || !vm->guest)
-                return refuse(vm, EV_PAUSE, err);
+                return vm_refuse(vm, EV_PAUSE, err);
         return command(vm, "pause", DRIVER_PAUSE, caller, ret, err);
 }
 
 int vm_resume(struct vm *vm, const struct caller *caller, struct operation **ret, struct cvm_error *err) {
         if (vm->state != VM_PAUSED || !vm->guest)
-                return refuse(vm, EV_RESUME, err);
+                return vm_refuse(vm, EV_RESUME, err);
         return command(vm, "resume", DRIVER_CONT, caller, ret, err);
 }
 
 int vm_reset(struct vm *vm, const struct caller *caller, struct operation **ret, struct cvm_error *err) {
         if ((vm->state != VM_RUNNING && vm->state != VM_PAUSED) || !vm->guest)
-                return refuse(vm, EV_NEW_BOOT, err);
+                return vm_refuse(vm, EV_NEW_BOOT, err);
         return command(vm, "reset", DRIVER_RESET_GUEST, caller, ret, err);
 }
 
@@ -121,7 +121,7 @@ static int on_stop_timeout(sd_event_source *source, uint64_t usec, void *userdat
         struct cvm_error why = { 0 }, none = { 0 };
 
         vm->timer = sd_event_source_disable_unref(vm->timer);
-        vm->wants_stop = false;
+        vm->wants_stop = vm->wants_restart = false;
         cvm_fail(&why, &CVM_CODE_TIMEOUT, ETIMEDOUT,
                  "'%s' did not end in time; it runs on (kill ends it by force)", vm->row.name);
         (void)vm_handle(vm, EV_STOP_TIMEOUT, NULL, &none);
@@ -142,14 +142,14 @@ void vm_do_shut_down(void *ctx, struct cvm_error *err) {
                 on_command(vm, &why);
 }
 
-int vm_stop(struct vm *vm, uint64_t timeout_usec, const struct caller *caller, struct operation **ret,
-            struct cvm_error *err) {
+static int stop(struct vm *vm, const char *kind, uint64_t timeout_usec, const struct caller *caller,
+                struct operation **ret, struct cvm_error *err) {
         bool held = vm->state == VM_AWAITING_APPROVAL;
         int r;
 
         if (!vm_next(vm->state, EV_STOP).allowed || !vm->guest)
-                return refuse(vm, EV_STOP, err);
-        r = begin(vm, "stop", caller, ret, err);
+                return vm_refuse(vm, EV_STOP, err);
+        r = vm_begin(vm, kind, caller, ret, err);
         if (r < 0)
                 return r;
         operation_phase(*ret, "waiting for the guest to end", 50);
@@ -167,18 +167,61 @@ int vm_stop(struct vm *vm, uint64_t timeout_usec, const struct caller *caller, s
         return r;
 }
 
+int vm_stop(struct vm *vm, uint64_t timeout_usec, const struct caller *caller, struct operation **ret,
+            struct cvm_error *err) {
+        return stop(vm, "stop", timeout_usec, caller, ret, err);
+}
+
+/* One operation for both halves: its end comes when the guest runs again. */
+int vm_restart(struct vm *vm, uint64_t timeout_usec, const struct caller *caller, struct operation **ret,
+               struct cvm_error *err) {
+        int r = stop(vm, "restart", timeout_usec, caller, ret, err);
+
+        if (r >= 0)
+                vm->wants_restart = true;
+        return r;
+}
+
+#define RESTART_FIRST_USEC (1000000ull)
+#define RESTART_DOUBLINGS 8      /* four minutes at most */
+#define RESTART_GOOD_MSEC 60000u /* it ran this long: the next failure is the first again */
+
+static int on_restart_time(sd_event_source *source, uint64_t usec, void *userdata) {
+        struct vm *vm = userdata;
+        const struct caller caller = { .uid = vm->row.user_uid, .bus_name = "cvmd" };
+        struct operation *operation;
+        struct cvm_error err = { 0 };
+
+        vm->timer = sd_event_source_disable_unref(vm->timer);
+        if (vm_check_idle(vm, &err) >= 0)
+                (void)vm_start(vm, &caller, &operation, &err);
+        return 0;
+}
+
+void vm_plan_restart(struct vm *vm, bool died) {
+        int when = vm->definition->restart;
+
+        if (when != RESTART_ALWAYS && !(when == RESTART_ON_FAILURE && died))
+                return;
+        vm->failures = cvm_time_now() - vm->row.started_msec > RESTART_GOOD_MSEC ? 0 : vm->failures;
+        (void)sd_event_add_time_relative(vm->manager->event, &vm->timer, CLOCK_MONOTONIC,
+                                         RESTART_FIRST_USEC << vm->failures, 0, on_restart_time, vm);
+        vm->failures += vm->failures < RESTART_DOUBLINGS;
+}
+
 int vm_kill(struct vm *vm, const struct caller *caller, struct operation **ret, struct cvm_error *err) {
         struct cvm_error why = { 0 };
 
         if (!vm->guest || vm_state_is_fenced(vm->state))
-                return refuse(vm, EV_ENDED, err);
+                return vm_refuse(vm, EV_ENDED, err);
         /* Killing goes before everything: what was under way ends with it. */
         cvm_fail(&why, &CVM_CODE_CANCELLED, ECANCELED, "'%s' was killed", vm->row.name);
         operation_fail(vm->operation, &why);
         vm->timer = sd_event_source_disable_unref(vm->timer);
-        if (begin(vm, "kill", caller, ret, err) < 0)
+        if (vm_begin(vm, "kill", caller, ret, err) < 0)
                 return -EBUSY;
         vm->wants_stop = true;
+        vm->wants_restart = false;
         vm->commanded = NULL; /* what was asked of the monitor fails with its end, and is nobody's failure */
         vm->manager->driver->kill(vm->guest);
         return 0;
@@ -186,7 +229,7 @@ int vm_kill(struct vm *vm, const struct caller *caller, struct operation **ret, 
 
 int vm_open_console(struct vm *vm, const struct caller *caller, int *ret_fd, struct cvm_error *err) {
         if (!vm->guest)
-                return refuse(vm, EV_RESUME, err);
+                return vm_refuse(vm, EV_RESUME, err);
         return vm->manager->driver->console(vm->guest, ret_fd, err);
 }
 

@@ -1,8 +1,8 @@
 /*
  * From a request to a running guest, and what the driver tells on the way:
  *
- *      begin -> load files -> `starting` durable -> spawn (waits) -> trace durable -> go -> up
- *            -> (held: awaiting-approval, until a permit) -> cont -> running, a new boot
+ *      begin -> simulation root, accelerator, files -> `starting` durable -> spawn (waits) -> trace durable
+ *            -> go -> up -> (held: awaiting-approval, until a permit) -> cont -> running, a new boot
  *
  * Each arrow may fail or meet the end of the process; all ends come together in on_gone().
  */
@@ -17,7 +17,7 @@
 #include "base/fault.h"
 #include "base/fd.h"
 #include "base/time.h"
-#include "vm/model.h"
+#include "vm/steps.h"
 
 static void no_answer(void *ctx, struct cvm_error *err) {
         /* what a command brings about is told by events; a refusal shows as their absence */
@@ -29,9 +29,10 @@ static void ended(struct vm *vm, enum vm_event event, const struct cvm_error *wh
         struct cvm_error none = { 0 };
 
         vm_work_cancel(vm);
+        vm_links_close(vm);
         vm->timer = sd_event_source_disable_unref(vm->timer);
         vm->guest = NULL;
-        vm->up = false;
+        vm->up = vm->adopted = false;
         vm->deferred = 0;
         vm->commanded = NULL;
         vm->row.pid = 0;
@@ -40,15 +41,32 @@ static void ended(struct vm *vm, enum vm_event event, const struct cvm_error *wh
         vm_handle_trust(vm, EV_NEW_BOOT, NULL);
         vm_set_waits_for(vm, "");
         vm->plan = plan_free(vm->plan);
-        if (vm->wants_stop)
+        if (vm->wants_restart && vm_begin_start(vm, operation, &none) < 0)
+                operation_fail(operation, &none);
+        else if (!vm->wants_restart && vm->wants_stop)
                 operation_done(operation, NULL);
         else if (why->code)
                 operation_fail(operation, why);
-        vm->wants_stop = vm->expected = false;
+        if (!vm->wants_stop && !vm->refused)
+                vm_plan_restart(vm, event == EV_DIED);
+        vm->wants_stop = vm->wants_restart = vm->expected = vm->refused = false;
 }
 
 static void fail_start(struct vm *vm, struct cvm_error *why) {
         ended(vm, EV_DIED, why);
+}
+
+static void cancel_start(struct vm *vm) {
+        manager_forget_sim_root(vm);
+        driver_probe_forget(vm);
+        vm_work_cancel(vm);
+        vm->plan = plan_free(vm->plan);
+}
+
+/* Before anything has begun: the VM stays what it was. */
+static void call_off(struct vm *vm, const struct cvm_error *why) {
+        cancel_start(vm);
+        operation_fail(vm->operation, why);
 }
 
 /* After the last file: the state is durable before anything is started. */
@@ -57,23 +75,42 @@ static void on_loaded(struct vm *vm, struct cvm_error *err) {
         int r;
 
         if (err) {
-                vm_work_cancel(vm);
-                operation_fail(vm->operation, err);
-                vm->plan = plan_free(vm->plan);
+                call_off(vm, err);
                 return;
         }
         cvm_fault_point("start-before-state");
         r = vm_handle(vm, EV_START, NULL, &why);
-        if (r < 0) {
-                vm_work_cancel(vm);
-                operation_fail(vm->operation, &why);
-                vm->plan = plan_free(vm->plan);
-        }
+        if (r < 0)
+                call_off(vm, &why);
 }
 
-static void cancel_start(struct vm *vm) {
-        vm_work_cancel(vm);
-        vm->plan = plan_free(vm->plan);
+static void on_probed(void *ctx, struct cvm_error *err) {
+        struct vm *vm = ctx;
+
+        if (err && vm->definition->accel == ACCEL_KVM) {
+                call_off(vm, err);
+                return;
+        }
+        vm->use_kvm = !err;
+        vm_load(vm, on_loaded);
+}
+
+/* KVM only where it has run a guest of this CPU: a device that opens is no proof. */
+static void choose_accelerator(struct vm *vm, struct cvm_error *err) {
+        bool wanted = vm->definition->accel == ACCEL_KVM ||
+                      (vm->definition->accel == ACCEL_AUTO && vm->manager->facts.has_kvm);
+        struct cvm_error why = { 0 };
+
+        if (err) {
+                call_off(vm, err);
+                return;
+        }
+        vm->use_kvm = false;
+        if (!wanted)
+                vm_load(vm, on_loaded);
+        else if (driver_probe_kvm(vm->manager->event, vm->plan->platform->binary, vm->plan->cpu, on_probed,
+                                  vm, &why) < 0)
+                call_off(vm, &why);
 }
 
 int vm_begin_start(struct vm *vm, struct operation *operation, struct cvm_error *err) {
@@ -86,17 +123,20 @@ int vm_begin_start(struct vm *vm, struct operation *operation, struct cvm_error 
                                 EBUSY, "'%s' is %s and cannot %s", vm->row.name, vm_state_text(vm->state),
                                 vm_event_text(EV_START));
         if (!vm->row.measurement_size)
-                return cvm_fail(err, &CVM_CODE_WRONG_STATE, EBUSY,
-                                "'%s' was never prepared: its boot files could not be kept; update or delete it",
-                                vm->row.name);
+                return cvm_fail(err, &CVM_CODE_UNPREPARED, EBUSY,
+                                "'%s' was never prepared: its boot files are not kept", vm->row.name);
         vm->plan = plan_free(vm->plan);
         r = plan_make(vm->definition, &vm->manager->facts, &vm->plan, err);
         if (r < 0)
                 return r;
+        vm->timer = sd_event_source_disable_unref(vm->timer);
         vm->operation = operation;
         operation_phase(operation, "loading", 50);
         operation_set_cancel(operation, cancel_start);
-        vm_load(vm, on_loaded);
+        if (vm->plan->simulated)
+                manager_need_sim_root(vm, choose_accelerator);
+        else
+                choose_accelerator(vm, NULL);
         return 0;
 }
 
@@ -118,7 +158,7 @@ static struct driver_start driver_start_of(struct vm *vm, const char *dir) {
                 .runtime_dir = dir,
                 .files = vm->work.files,
                 .uid = vm->row.uid,
-                .use_kvm = vm->definition->accel == ACCEL_KVM,
+                .use_kvm = vm->use_kvm,
                 .on_event = vm_on_driver,
                 .ctx = vm,
         };
@@ -206,6 +246,9 @@ static void on_up(struct vm *vm) {
         struct cvm_error err = { 0 };
 
         vm_command_deferred(vm);
+        vm_links_open(vm);
+        if (vm->adopted)
+                vm_expect_agent(vm);
         if (vm->state != VM_AWAITING_APPROVAL && (vm->state != VM_STARTING || vm->adopted))
                 return;
         if (!vm->definition->hold) {
@@ -250,7 +293,12 @@ static void on_gone(struct vm *vm, struct cvm_error *why) {
         struct cvm_error none = { 0 };
 
         vm->guest = vm->manager->driver->release(vm->guest);
-        if (vm->expected || vm->wants_stop || !why->code)
+        if (vm->refused)
+                cvm_fail(why, &CVM_CODE_REFUSED, EACCES, "'%s' was refused by %s", vm->row.name,
+                         vm->row.trust_by ? vm->row.trust_by : "cvmd");
+        if (vm->refused)
+                ended(vm, EV_DIED, why);
+        else if (vm->expected || vm->wants_stop || !why->code)
                 ended(vm, EV_ENDED, &none);
         else
                 ended(vm, EV_DIED, why);
@@ -267,6 +315,8 @@ void vm_on_driver(void *ctx, enum driver_event event, struct cvm_error *why) {
                 on_paused(vm);
         else if (event == DRIVER_RESET && vm->state != VM_STARTING)
                 vm_new_boot(vm);
+        else if (event == DRIVER_LISTENS && vm->agent)
+                agent_link_wake(vm->agent);
         else if (event == DRIVER_SHUTDOWN)
                 vm->expected = !why->code;
         else if (event == DRIVER_GONE)

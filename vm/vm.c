@@ -7,16 +7,21 @@
 
 #include "base/fd.h"
 #include "base/time.h"
-#include "vm/model.h"
+#include "vm/steps.h"
 
 static void do_nothing(void *ctx, struct cvm_error *err) {
 }
 
-/* What each action of the table does, behind the commit. Later files add theirs by their own functions. */
+/* What each action of the table does, behind the commit. */
 static const journal_then_fn actions[] = {
-        [DO_NOTHING] = do_nothing,        [DO_SPAWN] = vm_do_spawn,        [DO_CONTINUE] = vm_do_continue,
-        [DO_SHUT_DOWN] = vm_do_shut_down, [DO_RELEASE] = vm_do_release,    [DO_FORGET] = do_nothing,
-        [DO_RELAY_SECRETS] = do_nothing,  [DO_JUDGE_REFUSED] = do_nothing,
+        [DO_NOTHING] = do_nothing,
+        [DO_SPAWN] = vm_do_spawn,
+        [DO_CONTINUE] = vm_do_continue,
+        [DO_SHUT_DOWN] = vm_do_shut_down,
+        [DO_RELEASE] = vm_do_release,
+        [DO_FORGET] = vm_do_forget,
+        [DO_RELAY_SECRETS] = vm_do_relay_secrets,
+        [DO_JUDGE_REFUSED] = vm_do_judge_refused,
 };
 
 static int set_text(char **text, const char *value) {
@@ -34,7 +39,7 @@ void vm_touch(struct vm *vm) {
         journal_touch(vm->manager->journal);
 }
 
-static void note_event(struct vm *vm, const char *what, const char *value, const struct cvm_error *why) {
+void vm_note(struct vm *vm, const char *what, const char *value, const struct cvm_error *why) {
         json_object *event = json_object_new_object();
 
         json_object_object_add(event, "event", json_object_new_string(what));
@@ -58,7 +63,13 @@ static void enter(struct vm *vm, enum vm_state next, const struct cvm_error *why
         (void)set_text(&vm->row.state_reason, why && why->code ? why->text : NULL);
         snprintf(what, sizeof what, "state %s", vm_state_text(next));
         manager_audit_transition(vm->manager, vm, what, why && why->code ? why->code->id : "ok");
-        note_event(vm, "state", vm_state_text(next), why);
+        vm_note(vm, "state", vm_state_text(next), why);
+        vm_touch(vm);
+}
+
+void vm_set_reason(struct vm *vm, const struct cvm_error *why) {
+        (void)set_text(&vm->row.state_code, why ? cvm_error_code(why)->id : NULL);
+        (void)set_text(&vm->row.state_reason, why ? why->text : NULL);
         vm_touch(vm);
 }
 
@@ -86,7 +97,7 @@ void vm_handle_trust(struct vm *vm, enum vm_event event, const char *by) {
         if (vm->trust != edge.next) {
                 snprintf(what, sizeof what, "trust %s", vm_trust_text(edge.next));
                 manager_audit_transition(vm->manager, vm, what, "ok");
-                note_event(vm, "trust", vm_trust_text(edge.next), NULL);
+                vm_note(vm, "trust", vm_trust_text(edge.next), NULL);
         }
         vm->trust = edge.next;
         (void)set_text(&vm->row.trust, vm_trust_text(edge.next));
@@ -101,11 +112,13 @@ void vm_new_boot(struct vm *vm) {
         cvm_uuid_make(boot_id);
         (void)set_text(&vm->row.boot_id, boot_id);
         (void)set_text(&vm->row.bye, NULL);
+        (void)set_text(&vm->row.verdict, NULL);
         memset(vm->row.keyset, 0, sizeof vm->row.keyset);
         vm->row.generation = 0;
         vm->row.verdict_msec = 0;
+        vm_expect_agent(vm);
         cvm_random(vm->sim.report_id, sizeof vm->sim.report_id);
-        note_event(vm, "boot", boot_id, NULL);
+        vm_note(vm, "boot", boot_id, NULL);
         vm_handle_trust(vm, EV_NEW_BOOT, NULL);
 }
 
@@ -177,7 +190,12 @@ struct vm *vm_free(struct vm *vm) {
         if (vm->manager->journal)
                 journal_forget(vm->manager->journal, vm);
         vm_work_cancel(vm);
+        driver_probe_forget(vm);
+        manager_forget_sim_root(vm);
+        operation_forget_vm(vm->manager, vm);
         vm->timer = sd_event_source_disable_unref(vm->timer);
+        vm_links_close(vm);
+        vm_forget_secrets(vm, NULL);
         if (vm->guest)
                 vm->guest = vm->manager->driver->release(vm->guest);
         for (size_t i = 0; i < vm->n_passed; i++) {
@@ -189,6 +207,8 @@ struct vm *vm_free(struct vm *vm) {
         definition_free(vm->definition);
         cvm_bytes_done(&vm->binding);
         free(vm->waits_for);
+        free(vm->agent_name);
+        free(vm->measured);
         vm_row_done(&vm->row);
         free(vm);
         return NULL;
@@ -225,6 +245,7 @@ void vm_look(const struct vm *vm, struct vm_view *ret) {
                 .pid = vm->row.pid,
         };
         memcpy(ret->measurement, vm->row.measurement, sizeof ret->measurement);
-        memcpy(ret->keyset, vm->row.keyset, sizeof ret->keyset);
+        if (vm->heard)
+                memcpy(ret->keyset, vm->row.keyset, sizeof ret->keyset);
         memcpy(ret->start_nonce, vm->start_nonce, sizeof ret->start_nonce);
 }

@@ -10,6 +10,7 @@
 
 struct vm;
 struct caller;
+struct create_options;
 
 struct vm_view {        /* all borrowed, valid until the loop goes on; never NULL texts */
         const char *id; /* uuid */
@@ -48,11 +49,10 @@ int vm_resume(struct vm *vm, const struct caller *caller, struct operation **ret
 int vm_restart(struct vm *vm, uint64_t timeout_usec, const struct caller *caller, struct operation **ret,
                struct cvm_error *err);
 int vm_reset(struct vm *vm, const struct caller *caller, struct operation **ret, struct cvm_error *err);
-/* New definition of a stopped VM (name and uuid stay); result: old and new measurement. dry_run applies
- * nothing. */
-int vm_update(struct vm *vm, const char *definition, size_t size, const char *binding, bool dry_run,
-              bool may_name_paths, const struct caller *caller, struct operation **ret,
-              struct cvm_error *err);
+/* New definition of a stopped VM (name and uuid stay; request_id and start do not count). dry_run applies
+ * nothing. Result: {"old_measurement":hex,"new_measurement":hex,"changed":bool,"applied":bool}. */
+int vm_update(struct vm *vm, const struct create_options *options, bool dry_run, const struct caller *caller,
+              struct operation **ret, struct cvm_error *err);
 /* Result: the signed teardown record. Only stopped, defined or failed VMs; disks are left alone. */
 int vm_delete(struct vm *vm, const struct caller *caller, struct operation **ret, struct cvm_error *err);
 /* Result: the bundle's JSON. */

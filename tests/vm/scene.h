@@ -9,9 +9,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include <cmocka.h>
 
+#include "base/fd.h"
+#include "base/json.h"
 #include "tests/guest/boot-sector.h"
 #include "vm/manager.h"
 #include "vm/worker-run.h"
@@ -46,6 +49,23 @@ static inline void scene_operation(void *ctx, struct operation *operation) {
 
 static inline void scene_event(void *ctx, uint64_t seq, const char *json) {
         ((struct scene *)ctx)->events++;
+}
+
+/* One root for all tests of a build: its keys take seconds. */
+static inline void scene_keep_simulation_root(const struct scene *s) {
+        CVM_CLEANUP(cvm_bytes_done) struct cvm_bytes text = { 0 };
+        CVM_CLEANUP(cvm_json_putp) json_object *node = NULL;
+        struct cvm_error err = { 0 };
+        const char *pem;
+        char path[256];
+
+        if (cvm_read_file(CVM_BINARY_DIR "/tests/simulation-root.json", 1 << 16, &text, &err) < 0 ||
+            cvm_json_parse(text.data, text.size, "simulation root", &node, &err) < 0)
+                fail_msg("%s", err.text);
+        pem = json_object_get_string(json_object_object_get(node, "pem"));
+        assert_int_equal(mkdir(s->state, 0700), 0);
+        snprintf(path, sizeof path, "%s/simulation-root.pem", s->state);
+        assert_int_equal(cvm_write_file(path, pem, strlen(pem), 0600, &err), 0);
 }
 
 /* A daemon begins. */
@@ -85,6 +105,7 @@ static inline void scene_begin(struct scene *s) {
                                              .operations_per_user = 4,
                                              .agent_deadline_usec = SCENE_DEADLINE_USEC };
         worker_run_set_program(CVM_BINARY_DIR "/worker/cvmd-worker");
+        scene_keep_simulation_root(s);
         scene_open(s);
 }
 

@@ -16,11 +16,9 @@
 
 #include "base/fd.h"
 #include "base/names.h"
-#include "vm/unix-socket.h"
+#include "tests/vm/scripted-guest.h"
 
 #define UUID "11111111-2222-3333-4444-555555555555"
-#define SECOND UINT64_C(1000000)
-
 struct answer {
         unsigned times;
         bool good;
@@ -31,27 +29,14 @@ struct answer {
 struct fixture {
         char dir[64], path[96];
         sd_event *event;
-        int listener, fd;
         struct agent_link *link;
-        EVP_PKEY *kem, *sig;
-        struct cvm_keyset keyset; /* of the scripted guest */
-        uint64_t session;         /* of the last HELLO that it read */
-        struct cvm_frame_reader in;
-        uint8_t data[64 << 10]; /* read, not yet fed */
-        size_t from, to;
+        struct scripted_guest guest;
 
         unsigned welcomes, statuses, byes, breaches, refused_bindings;
         struct cvm_keyset welcomed;
         struct cvm_error why;
         char waits_for[64];
 };
-
-static uint64_t after(struct fixture *f, uint64_t usec) {
-        struct timespec now;
-
-        clock_gettime(CLOCK_MONOTONIC, &now);
-        return (uint64_t)now.tv_sec * SECOND + (uint64_t)now.tv_nsec / 1000 + usec;
-}
 
 static void on_welcome(void *ctx, const struct cvm_keyset *keyset, const struct msg_welcome *welcome) {
         struct fixture *f = ctx;
@@ -102,31 +87,6 @@ static void on_answer(void *ctx, const void *message, struct cvm_error *err) {
                 *a->free_link = agent_link_free(*a->free_link);
 }
 
-static void turn(struct fixture *f) {
-        assert_true(sd_event_run(f->event, 20000) >= 0);
-}
-
-#define UNTIL(f, condition)                                             \
-        do {                                                            \
-                uint64_t limit_ = after(f, 30 * SECOND);                \
-                while (!(condition)) {                                  \
-                        if (after(f, 0) > limit_)                       \
-                                fail_msg("never came: %s", #condition); \
-                        turn(f);                                        \
-                }                                                       \
-        } while (0)
-
-static void new_keyset(struct fixture *f) {
-        struct cvm_error err = { 0 };
-
-        EVP_PKEY_free(f->kem);
-        EVP_PKEY_free(f->sig);
-        assert_int_equal(cvm_key_make(CVM_KEY_SEAL, &f->kem, &err), 0);
-        assert_int_equal(cvm_key_make(CVM_KEY_SIGN, &f->sig, &err), 0);
-        assert_int_equal(cvm_key_spki(f->kem, f->keyset.kem, &err), 0);
-        assert_int_equal(cvm_key_spki(f->sig, f->keyset.sig, &err), 0);
-}
-
 static int set_up(void **state) {
         struct fixture *f = calloc(1, sizeof *f);
         struct cvm_error err = { 0 };
@@ -135,10 +95,9 @@ static int set_up(void **state) {
         strcpy(f->dir, "/tmp/cvmd-link-XXXXXX");
         assert_non_null(mkdtemp(f->dir));
         snprintf(f->path, sizeof f->path, "%s/agent", f->dir);
-        f->fd = -EBADF;
-        assert_int_equal(unix_listen(f->path, &f->listener, &err), 0);
         assert_true(sd_event_new(&f->event) >= 0);
-        new_keyset(f);
+        guest_init(&f->guest, f->event);
+        guest_listen(&f->guest, f->path);
         assert_int_equal(agent_link_new(f->event, f->path, &handlers, f, &f->link, &err), 0);
         return 0;
 }
@@ -147,121 +106,20 @@ static int tear_down(void **state) {
         struct fixture *f = *state;
 
         agent_link_free(f->link);
-        cvm_close(f->fd);
-        cvm_close(f->listener);
+        guest_done(&f->guest);
         unlink(f->path);
         rmdir(f->dir);
         sd_event_unref(f->event);
-        EVP_PKEY_free(f->kem);
-        EVP_PKEY_free(f->sig);
-        cvm_frame_reader_done(&f->in);
         free(f);
         return 0;
-}
-
-static bool accept_host(struct fixture *f) {
-        if (f->fd < 0)
-                f->fd = accept4(f->listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
-        return f->fd >= 0;
-}
-
-static bool has_frame(struct fixture *f, struct cvm_frame *ret) {
-        for (;;) {
-                size_t used;
-                ssize_t n;
-
-                if (f->from < f->to) {
-                        int r = cvm_frame_feed(&f->in, f->data + f->from, f->to - f->from, &used, ret);
-
-                        assert_true(r >= 0);
-                        f->from += used;
-                        if (r > 0)
-                                return true;
-                }
-                n = recv(f->fd, f->data, sizeof f->data, 0);
-                if (n <= 0)
-                        return false;
-                f->from = 0;
-                f->to = (size_t)n;
-        }
-}
-
-/* The host's next frame of this type; others are let pass. */
-static struct cvm_frame next(struct fixture *f, uint8_t type) {
-        struct cvm_frame frame = { 0 };
-
-        UNTIL(f, accept_host(f));
-        do
-                UNTIL(f, has_frame(f, &frame));
-        while (frame.type != type);
-        f->session = frame.session;
-        return frame;
-}
-
-static uint64_t next_id(struct fixture *f, uint8_t type) {
-        struct cvm_frame frame = next(f, type);
-        const char *at = strstr(frame.payload, "\"id\":");
-
-        assert_non_null(at);
-        return strtoull(at + 5, NULL, 10);
-}
-
-static void say_bytes(struct fixture *f, const void *data, size_t size) {
-        const uint8_t *p = data;
-
-        while (size > 0) {
-                ssize_t n = send(f->fd, p, size, MSG_NOSIGNAL);
-
-                if (n < 0) {
-                        assert_int_equal(errno, EAGAIN);
-                        turn(f);
-                        continue;
-                }
-                p += n;
-                size -= (size_t)n;
-        }
-}
-
-static void say(struct fixture *f, uint8_t type, uint64_t session, const void *message) {
-        CVM_CLEANUP(cvm_bytes_done) struct cvm_bytes frame = { 0 };
-        struct cvm_error err = { 0 };
-
-        if (cvm_message_make(type, session, message, &frame, &err) < 0)
-                fail_msg("%s", err.text);
-        say_bytes(f, frame.data, frame.size);
-}
-
-static void say_text(struct fixture *f, uint8_t type, const char *payload) {
-        CVM_CLEANUP(cvm_bytes_done) struct cvm_bytes frame = { 0 };
-
-        assert_int_equal(cvm_frame_make(type, f->session, payload, &frame), 0);
-        say_bytes(f, frame.data, frame.size);
-}
-
-static void say_welcome(struct fixture *f) {
-        struct msg_welcome welcome = { .protocol = 1,
-                                       .agent = (char *)"scripted 1",
-                                       .kem = { f->keyset.kem, CVM_SPKI_SIZE },
-                                       .sig = { f->keyset.sig, CVM_SPKI_SIZE },
-                                       .suite = CVM_SUITE,
-                                       .simulated = true };
-
-        say(f, CVM_MSG_WELCOME, f->session, &welcome);
-}
-
-static void say_evidence(struct fixture *f, uint64_t id, uint64_t session) {
-        uint8_t report[64] = { 1 };
-        struct msg_evidence evidence = { .id = id, .report = { report, sizeof report } };
-
-        say(f, CVM_MSG_EVIDENCE, session, &evidence);
 }
 
 static void meet(struct fixture *f) {
         unsigned before = f->welcomes;
 
-        next(f, CVM_MSG_HELLO);
-        say_welcome(f);
-        UNTIL(f, f->welcomes > before);
+        guest_next(&f->guest, CVM_MSG_HELLO);
+        guest_welcome(&f->guest);
+        UNTIL(f->event, f->welcomes > before);
 }
 
 static void ask(struct fixture *f, struct answer *a, uint64_t usec) {
@@ -278,15 +136,15 @@ static void test_welcome_and_answer(void **state) {
         uint64_t id;
 
         meet(f);
-        assert_memory_equal(&f->welcomed, &f->keyset, sizeof f->keyset);
+        assert_memory_equal(&f->welcomed, &f->guest.keyset, sizeof f->guest.keyset);
         ask(f, &a, 30 * SECOND);
-        id = next_id(f, CVM_MSG_EVIDENCE_REQUEST);
-        say_evidence(f, id, f->session);
-        UNTIL(f, a.times);
+        id = guest_next_id(&f->guest, CVM_MSG_EVIDENCE_REQUEST);
+        guest_evidence(&f->guest, id, f->guest.session);
+        UNTIL(f->event, a.times);
         assert_true(a.good);
-        say_text(f, CVM_MSG_STATUS,
-                 "{\"waits_for\":\"binding\",\"secrets\":[],\"provisioned\":false,\"generation\":0}");
-        UNTIL(f, f->statuses);
+        guest_say_text(&f->guest, CVM_MSG_STATUS,
+                       "{\"waits_for\":\"binding\",\"secrets\":[],\"provisioned\":false,\"generation\":0}");
+        UNTIL(f->event, f->statuses);
         assert_string_equal(f->waits_for, "binding");
         assert_int_equal(f->breaches, 0);
 }
@@ -300,9 +158,27 @@ static void test_evidence_waits_for_welcome(void **state) {
         assert_int_equal(agent_link_secret(f->link, "{}", SECOND, on_answer, &a, &err), -ENOTCONN);
         assert_ptr_equal(err.code, &CVM_CODE_NO_AGENT);
         meet(f);
-        say_evidence(f, next_id(f, CVM_MSG_EVIDENCE_REQUEST), f->session);
-        UNTIL(f, a.times);
+        guest_evidence(&f->guest, guest_next_id(&f->guest, CVM_MSG_EVIDENCE_REQUEST), f->guest.session);
+        UNTIL(f->event, a.times);
         assert_true(a.good);
+}
+
+static void test_a_guest_that_begins_to_listen_is_greeted_at_once(void **state) {
+        struct fixture *f = *state;
+        uint64_t session;
+
+        guest_next(&f->guest, CVM_MSG_HELLO);
+        session = f->guest.session;
+        agent_link_wake(f->link);
+        guest_next(&f->guest, CVM_MSG_HELLO);
+        assert_true(f->guest.session != session);
+        guest_welcome(&f->guest);
+        UNTIL(f->event, f->welcomes);
+        session = f->guest.session;
+        agent_link_wake(f->link); /* it is there already */
+        guest_say_text(&f->guest, CVM_MSG_STATUS,
+                       "{\"waits_for\":\"\",\"secrets\":[],\"provisioned\":true,\"generation\":0}");
+        UNTIL(f->event, f->statuses);
 }
 
 static void test_hello_is_repeated_until_welcome(void **state) {
@@ -310,17 +186,17 @@ static void test_hello_is_repeated_until_welcome(void **state) {
         struct cvm_frame frame;
         uint64_t session;
 
-        next(f, CVM_MSG_HELLO);
-        session = f->session;
+        guest_next(&f->guest, CVM_MSG_HELLO);
+        session = f->guest.session;
         assert_true(session != 0);
-        next(f, CVM_MSG_HELLO);
-        assert_true(f->session == session);
-        say_welcome(f);
-        UNTIL(f, f->welcomes);
+        guest_next(&f->guest, CVM_MSG_HELLO);
+        assert_true(f->guest.session == session);
+        guest_welcome(&f->guest);
+        UNTIL(f->event, f->welcomes);
         /* an idle link that was welcomed has nothing to do: no timer of its own */
-        while (has_frame(f, &frame))
+        while (guest_has_frame(&f->guest, &frame))
                 ;
-        for (uint64_t end = after(f, SECOND); after(f, 0) < end;)
+        for (uint64_t end = after(SECOND); after(0) < end;)
                 assert_int_equal(sd_event_run(f->event, 200000), 0);
 }
 
@@ -331,12 +207,12 @@ static void test_silent_guest_times_out(void **state) {
 
         meet(f);
         ask(f, &a, 50000);
-        id = next_id(f, CVM_MSG_EVIDENCE_REQUEST);
-        UNTIL(f, a.times);
+        id = guest_next_id(&f->guest, CVM_MSG_EVIDENCE_REQUEST);
+        UNTIL(f->event, a.times);
         assert_ptr_equal(a.why.code, &CVM_CODE_TIMEOUT);
-        say_evidence(f, id, f->session); /* slow, not hostile */
-        turn(f);
-        turn(f);
+        guest_evidence(&f->guest, id, f->guest.session); /* slow, not hostile */
+        assert_true(sd_event_run(f->event, 20000) >= 0);
+        assert_true(sd_event_run(f->event, 20000) >= 0);
         assert_int_equal(a.times, 1);
         assert_int_equal(f->breaches, 0);
 }
@@ -348,14 +224,14 @@ static void test_old_session_is_dropped(void **state) {
 
         meet(f);
         ask(f, &a, 30 * SECOND);
-        id = next_id(f, CVM_MSG_EVIDENCE_REQUEST);
-        say_evidence(f, id, f->session ^ 1);
-        say_evidence(f, id, 0);
+        id = guest_next_id(&f->guest, CVM_MSG_EVIDENCE_REQUEST);
+        guest_evidence(&f->guest, id, f->guest.session ^ 1);
+        guest_evidence(&f->guest, id, 0);
         for (int i = 0; i < 5; i++)
-                turn(f);
+                assert_true(sd_event_run(f->event, 20000) >= 0);
         assert_int_equal(a.times, 0);
-        say_evidence(f, id, f->session);
-        UNTIL(f, a.times);
+        guest_evidence(&f->guest, id, f->guest.session);
+        UNTIL(f->event, a.times);
         assert_int_equal(f->breaches, 0);
 }
 
@@ -365,17 +241,17 @@ static void test_reset_ends_requests(void **state) {
         uint64_t session, id;
 
         meet(f);
-        session = f->session;
+        session = f->guest.session;
         ask(f, &a, 30 * SECOND);
-        id = next_id(f, CVM_MSG_EVIDENCE_REQUEST);
+        id = guest_next_id(&f->guest, CVM_MSG_EVIDENCE_REQUEST);
         agent_link_reset(f->link);
         assert_int_equal(a.times, 1);
         assert_ptr_equal(a.why.code, &CVM_CODE_BOOT_CHANGED);
-        say_evidence(f, id, session); /* the old boot's answer, still in the channel */
-        new_keyset(f);
+        guest_evidence(&f->guest, id, session); /* the old boot's answer, still in the channel */
+        guest_boot(&f->guest);
         meet(f);
-        assert_true(f->session != session);
-        assert_memory_equal(&f->welcomed, &f->keyset, sizeof f->keyset);
+        assert_true(f->guest.session != session);
+        assert_memory_equal(&f->welcomed, &f->guest.keyset, sizeof f->guest.keyset);
         assert_int_equal(a.times, 1);
         assert_int_equal(f->breaches, 0);
 }
@@ -392,8 +268,8 @@ static void test_sealed_bytes_are_not_sent_again(void **state) {
         assert_ptr_equal(a.why.code, &CVM_CODE_BOOT_CHANGED);
         meet(f);
         for (int i = 0; i < 5; i++) {
-                turn(f);
-                while (has_frame(f, &frame))
+                assert_true(sd_event_run(f->event, 20000) >= 0);
+                while (guest_has_frame(&f->guest, &frame))
                         assert_int_not_equal(frame.type, CVM_MSG_SECRET);
         }
 }
@@ -404,13 +280,13 @@ static void test_another_keyset_in_a_session_is_another_boot(void **state) {
 
         meet(f);
         ask(f, &a, 30 * SECOND);
-        next(f, CVM_MSG_EVIDENCE_REQUEST);
-        new_keyset(f);
-        say_welcome(f);
-        UNTIL(f, a.times);
+        guest_next(&f->guest, CVM_MSG_EVIDENCE_REQUEST);
+        guest_boot(&f->guest);
+        guest_welcome(&f->guest);
+        UNTIL(f->event, a.times);
         assert_ptr_equal(a.why.code, &CVM_CODE_BOOT_CHANGED);
         meet(f);
-        assert_memory_equal(&f->welcomed, &f->keyset, sizeof f->keyset);
+        assert_memory_equal(&f->welcomed, &f->guest.keyset, sizeof f->guest.keyset);
 }
 
 static void test_guest_dies_in_an_answer(void **state) {
@@ -419,16 +295,16 @@ static void test_guest_dies_in_an_answer(void **state) {
 
         meet(f);
         ask(f, &a, 30 * SECOND);
-        next(f, CVM_MSG_EVIDENCE_REQUEST);
-        say_bytes(f,
-                  "\xff"
-                  "CVM183",
-                  7);
-        f->fd = cvm_close(f->fd);
-        UNTIL(f, a.times);
+        guest_next(&f->guest, CVM_MSG_EVIDENCE_REQUEST);
+        guest_say_bytes(&f->guest,
+                        "\xff"
+                        "CVM183",
+                        7);
+        f->guest.fd = cvm_close(f->guest.fd);
+        UNTIL(f->event, a.times);
         assert_ptr_equal(a.why.code, &CVM_CODE_NO_AGENT);
-        cvm_frame_reader_reset(&f->in);
-        f->from = f->to = 0;
+        cvm_frame_reader_reset(&f->guest.in);
+        f->guest.from = f->guest.to = 0;
         meet(f); /* the link comes back on its own */
         assert_int_equal(f->welcomes, 2);
 }
@@ -436,13 +312,13 @@ static void test_guest_dies_in_an_answer(void **state) {
 static void test_garbage_before_a_frame_is_skipped(void **state) {
         struct fixture *f = *state;
 
-        next(f, CVM_MSG_HELLO);
-        say_bytes(f,
-                  "noise\xffnoise\xff"
-                  "CVM1zz",
-                  18);
-        say_welcome(f);
-        UNTIL(f, f->welcomes);
+        guest_next(&f->guest, CVM_MSG_HELLO);
+        guest_say_bytes(&f->guest,
+                        "noise\xffnoise\xff"
+                        "CVM1zz",
+                        18);
+        guest_welcome(&f->guest);
+        UNTIL(f->event, f->welcomes);
         assert_int_equal(f->breaches, 0);
 }
 
@@ -453,14 +329,14 @@ static void test_flood_breaks_and_heals(void **state) {
 
         memset(noise, 'x', 1 << 20);
         meet(f);
-        session = f->session;
+        session = f->guest.session;
         for (int i = 0; i < 64 && !f->breaches; i++)
                 for (size_t at = 0; at < 1 << 20 && !f->breaches; at += 1 << 15)
-                        say_bytes(f, noise, 1 << 15);
-        UNTIL(f, f->breaches);
+                        guest_say_bytes(&f->guest, noise, 1 << 15);
+        UNTIL(f->event, f->breaches);
         assert_ptr_equal(f->why.code, &CVM_CODE_FRAME);
         meet(f); /* after its pause */
-        assert_true(f->session != session);
+        assert_true(f->guest.session != session);
 }
 
 /* One malformed frame, by type and payload: broken, requests answered, a new session. */
@@ -470,15 +346,15 @@ static void breaks(struct fixture *f, uint8_t type, const char *payload) {
         uint64_t session;
 
         meet(f);
-        session = f->session;
+        session = f->guest.session;
         ask(f, &a, 30 * SECOND);
-        next(f, CVM_MSG_EVIDENCE_REQUEST);
-        say_text(f, type, payload);
-        UNTIL(f, a.times);
+        guest_next(&f->guest, CVM_MSG_EVIDENCE_REQUEST);
+        guest_say_text(&f->guest, type, payload);
+        UNTIL(f->event, a.times);
         assert_false(a.good);
         assert_int_equal(f->breaches, before + 1);
-        next(f, CVM_MSG_HELLO);
-        assert_true(f->session != session);
+        guest_next(&f->guest, CVM_MSG_HELLO);
+        assert_true(f->guest.session != session);
 }
 
 static void test_unknown_type(void **state) {
@@ -514,10 +390,10 @@ static void test_oversized_report(void **state) {
 static void test_bad_keyset(void **state) {
         struct fixture *f = *state;
 
-        memset(f->keyset.kem, 0, sizeof f->keyset.kem);
-        next(f, CVM_MSG_HELLO);
-        say_welcome(f);
-        UNTIL(f, f->breaches);
+        memset(f->guest.keyset.kem, 0, sizeof f->guest.keyset.kem);
+        guest_next(&f->guest, CVM_MSG_HELLO);
+        guest_welcome(&f->guest);
+        UNTIL(f->event, f->breaches);
         assert_ptr_equal(f->why.code, &CVM_CODE_KEY);
         assert_int_equal(f->welcomes, 0);
 }
@@ -525,10 +401,10 @@ static void test_bad_keyset(void **state) {
 static void test_status_before_welcome(void **state) {
         struct fixture *f = *state;
 
-        next(f, CVM_MSG_HELLO);
-        say_text(f, CVM_MSG_STATUS,
-                 "{\"waits_for\":\"\",\"secrets\":[],\"provisioned\":true,\"generation\":0}");
-        UNTIL(f, f->breaches);
+        guest_next(&f->guest, CVM_MSG_HELLO);
+        guest_say_text(&f->guest, CVM_MSG_STATUS,
+                       "{\"waits_for\":\"\",\"secrets\":[],\"provisioned\":true,\"generation\":0}");
+        UNTIL(f->event, f->breaches);
         assert_int_equal(f->statuses, 0);
 }
 
@@ -540,13 +416,13 @@ static void test_binding_is_sent_and_refused(void **state) {
         assert_int_equal(agent_link_set_binding(f->link, "{\"payload\":\"\"}\n", owner), 0);
         meet(f);
         snprintf(text, sizeof text, "{\"id\":%llu,\"code\":\"CVM-BINDING-OWNER\",\"text\":\"no\"}",
-                 (unsigned long long)next_id(f, CVM_MSG_BINDING));
-        say_text(f, CVM_MSG_REFUSED, text);
-        UNTIL(f, f->refused_bindings);
+                 (unsigned long long)guest_next_id(&f->guest, CVM_MSG_BINDING));
+        guest_say_text(&f->guest, CVM_MSG_REFUSED, text);
+        UNTIL(f->event, f->refused_bindings);
         assert_ptr_equal(f->why.code, &CVM_CODE_BINDING_OWNER);
         agent_link_reset(f->link);
         meet(f);
-        next(f, CVM_MSG_BINDING); /* again, for the new boot */
+        guest_next(&f->guest, CVM_MSG_BINDING); /* again, for the new boot */
 }
 
 static void test_refusal_keeps_its_code(void **state) {
@@ -558,9 +434,9 @@ static void test_refusal_keeps_its_code(void **state) {
         meet(f);
         assert_int_equal(agent_link_secret(f->link, "{}", 30 * SECOND, on_answer, &a, &err), 0);
         snprintf(text, sizeof text, "{\"id\":%llu,\"code\":\"CVM-SIGNATURE\",\"text\":\"not hers\"}",
-                 (unsigned long long)next_id(f, CVM_MSG_SECRET));
-        say_text(f, CVM_MSG_REFUSED, text);
-        UNTIL(f, a.times);
+                 (unsigned long long)guest_next_id(&f->guest, CVM_MSG_SECRET));
+        guest_say_text(&f->guest, CVM_MSG_REFUSED, text);
+        UNTIL(f->event, a.times);
         assert_ptr_equal(a.why.code, &CVM_CODE_SIGNATURE);
         assert_non_null(strstr(a.why.text, "not hers"));
 }
@@ -572,7 +448,7 @@ static void say_bye(struct fixture *f, EVP_PKEY *key, const uint8_t keyset[CVM_S
 
         memcpy(bye.keyset, keyset, sizeof bye.keyset);
         assert_int_equal(cvm_signed_make(CVM_ENVELOPE_BYE, bye_fields, &bye, key, &envelope, &err), 0);
-        say(f, CVM_MSG_BYE, f->session, &(struct msg_envelope){ .envelope = envelope });
+        guest_say(&f->guest, CVM_MSG_BYE, f->guest.session, &(struct msg_envelope){ .envelope = envelope });
 }
 
 static void test_bye(void **state) {
@@ -581,11 +457,11 @@ static void test_bye(void **state) {
 
         meet(f);
         agent_link_stop(f->link, false);
-        next(f, CVM_MSG_STOP);
-        cvm_keyset_digest(&f->keyset, keyset);
-        say_bye(f, f->sig, keyset);
-        UNTIL(f, f->byes);
-        next(f, CVM_MSG_BYE_ACK);
+        guest_next(&f->guest, CVM_MSG_STOP);
+        cvm_keyset_digest(&f->guest.keyset, keyset);
+        say_bye(f, f->guest.sig, keyset);
+        UNTIL(f->event, f->byes);
+        guest_next(&f->guest, CVM_MSG_BYE_ACK);
         assert_int_equal(f->breaches, 0);
 }
 
@@ -597,9 +473,9 @@ static void test_forged_bye(void **state) {
 
         assert_int_equal(cvm_key_make(CVM_KEY_SIGN, &other, &err), 0);
         meet(f);
-        cvm_keyset_digest(&f->keyset, keyset);
+        cvm_keyset_digest(&f->guest.keyset, keyset);
         say_bye(f, other, keyset);
-        UNTIL(f, f->breaches);
+        UNTIL(f->event, f->breaches);
         assert_ptr_equal(f->why.code, &CVM_CODE_SIGNATURE);
         assert_int_equal(f->byes, 0);
 }
@@ -609,8 +485,8 @@ static void test_bye_of_another_boot(void **state) {
         uint8_t keyset[CVM_SHA384_SIZE] = { 9 };
 
         meet(f);
-        say_bye(f, f->sig, keyset);
-        UNTIL(f, f->breaches);
+        say_bye(f, f->guest.sig, keyset);
+        UNTIL(f->event, f->breaches);
         assert_ptr_equal(f->why.code, &CVM_CODE_VERDICT_OTHER_BOOT);
         assert_int_equal(f->byes, 0);
 }
@@ -636,8 +512,8 @@ static void test_answer_may_free_the_link(void **state) {
 
         meet(f);
         ask(f, &a, 30 * SECOND);
-        say_evidence(f, next_id(f, CVM_MSG_EVIDENCE_REQUEST), f->session);
-        UNTIL(f, a.times);
+        guest_evidence(&f->guest, guest_next_id(&f->guest, CVM_MSG_EVIDENCE_REQUEST), f->guest.session);
+        UNTIL(f->event, a.times);
         assert_null(f->link);
 }
 
@@ -646,10 +522,10 @@ static void test_host_waits_for_its_guest(void **state) {
         struct cvm_error err = { 0 };
 
         f->link = agent_link_free(f->link);
-        f->listener = cvm_close(f->listener);
+        f->guest.listener = cvm_close(f->guest.listener);
         assert_int_equal(agent_link_new(f->event, f->path, &handlers, f, &f->link, &err), 0);
-        turn(f);
-        assert_int_equal(unix_listen(f->path, &f->listener, &err), 0);
+        assert_true(sd_event_run(f->event, 20000) >= 0);
+        assert_int_equal(unix_listen(f->path, &f->guest.listener, &err), 0);
         meet(f);
 }
 
@@ -660,6 +536,7 @@ int main(void) {
                 TEST(test_welcome_and_answer),
                 TEST(test_evidence_waits_for_welcome),
                 TEST(test_hello_is_repeated_until_welcome),
+                TEST(test_a_guest_that_begins_to_listen_is_greeted_at_once),
                 TEST(test_silent_guest_times_out),
                 TEST(test_old_session_is_dropped),
                 TEST(test_reset_ends_requests),

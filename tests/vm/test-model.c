@@ -270,17 +270,89 @@ static void users_have_quotas_and_pass_descriptors(void **state) {
         view = scene_wait(&s, operation);
         assert_int_equal(view.state, OPERATION_FAILED);
         assert_string_equal(view.code->id, "CVM-PATH");
-        assert_int_equal(scene_look(&s).measurement_size, 0);
-        expect_code(vm_start(s.vm, &root, &operation, &err), &err, "CVM-WRONG-STATE");
+        assert_null(manager_vm_at(s.manager, 0)); /* what could not be prepared was never made */
+        assert_int_equal(s.removed, 1);
 
         file.fd = open(s.disk, O_RDONLY | O_CLOEXEC);
         assert_int_equal(create_as(&s, 1000, "b", &file, 1, &operation, &err), 0);
         scene_expect_done(&s, operation);
         assert_int_equal(scene_look(&s).measurement_size, 48);
+        assert_int_equal(create_as(&s, 1000, "a", &file, 1, &operation, &err), 0);
+        scene_expect_done(&s, operation);
         expect_code(create_as(&s, 1000, "c", &file, 1, &operation, &err), &err, "CVM-QUOTA");
         assert_int_equal(create_as(&s, 1001, "c", &file, 1, &operation, &err), 0);
         scene_expect_done(&s, operation);
         cvm_close(file.fd);
+        scene_end(&s);
+}
+
+static int update(struct scene *s, const char *members, bool dry_run, struct operation **ret,
+                  struct cvm_error *err) {
+        char text[4096];
+
+        scene_definition(s, "web1", members, text, sizeof text);
+        const struct create_options options = { .definition = text,
+                                                .definition_size = strlen(text),
+                                                .may_name_paths = true };
+        return vm_update(s->vm, &options, dry_run, &root, ret, err);
+}
+
+static void an_update_shows_both_measurements_before_it_applies(void **state) {
+        static const char cpu[] = ",\"cpu_model\":\"EPYC-Milan\"";
+        struct scene s;
+        struct operation *operation;
+        struct operation_view view;
+        struct cvm_error err = { 0 };
+        uint8_t before[64];
+
+        scene_begin(&s);
+        assert_int_equal(scene_create(&s, "web1", "", false, &operation, &err), 0);
+        scene_expect_done(&s, operation);
+        memcpy(before, scene_look(&s).measurement, sizeof before);
+
+        assert_int_equal(update(&s, cpu, true, &operation, &err), 0);
+        view = scene_wait(&s, operation);
+        assert_non_null(strstr(view.result, "\"changed\":true,\"applied\":false"));
+        assert_memory_equal(before, scene_look(&s).measurement, sizeof before);
+
+        assert_int_equal(update(&s, cpu, false, &operation, &err), 0);
+        expect_code(vm_start(s.vm, &root, &operation, &err), &err, "CVM-WRONG-STATE"); /* busy */
+        view = scene_wait(&s, manager_operation_at(s.manager, 0));
+        assert_non_null(strstr(view.result, "\"changed\":true,\"applied\":true"));
+        assert_memory_not_equal(before, scene_look(&s).measurement, sizeof before);
+        assert_non_null(strstr(scene_look(&s).definition, "EPYC-Milan"));
+        scene_close(&s);
+        scene_open(&s);
+        assert_non_null(strstr(scene_look(&s).definition, "EPYC-Milan"));
+
+        err = (struct cvm_error){ 0 };
+        expect_code(update(&s, ",\"uuid\":\"" SCENE_UUID "\"", false, &operation, &err), &err, "CVM-FIELD");
+        assert_int_equal(update(&s, ",\"nics\":[]", false, &operation, &err), 0);
+        assert_int_equal(operation_cancel(operation, &err), 0);
+        assert_int_equal(vm_start(s.vm, &root, &operation, &err), 0);
+        scene_expect_done(&s, operation);
+        err = (struct cvm_error){ 0 };
+        expect_code(update(&s, "", false, &operation, &err), &err, "CVM-WRONG-STATE");
+        scene_end(&s);
+}
+
+static void a_measurement_makes_no_vm(void **state) {
+        struct scene s;
+        struct operation *operation;
+        struct operation_view view;
+        struct cvm_error err = { 0 };
+        char text[4096];
+
+        scene_begin(&s);
+        scene_definition(&s, "web1", "", text, sizeof text);
+        const struct create_options options = { .definition = text,
+                                                .definition_size = strlen(text),
+                                                .may_name_paths = true };
+        assert_int_equal(manager_measure(s.manager, &options, &root, &operation, &err), 0);
+        view = scene_wait(&s, operation);
+        assert_int_equal(view.state, OPERATION_DONE);
+        assert_non_null(strstr(view.result, "\"measurement\":\""));
+        assert_null(manager_vm_at(s.manager, 0));
         scene_end(&s);
 }
 
@@ -320,6 +392,8 @@ int main(void) {
                 cmocka_unit_test(requests_that_come_twice_make_one_vm),
                 cmocka_unit_test(what_cannot_be_made_is_refused_with_its_code),
                 cmocka_unit_test(users_have_quotas_and_pass_descriptors),
+                cmocka_unit_test(an_update_shows_both_measurements_before_it_applies),
+                cmocka_unit_test(a_measurement_makes_no_vm),
                 cmocka_unit_test(a_qemu_that_cannot_start_says_why),
         };
 

@@ -1,0 +1,144 @@
+/* The probe of KVM: real probe guests, and programs that fail in each way that QEMU has been seen to. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "base/fd.h"
+#include "vm/driver.h"
+
+struct answer {
+        unsigned times;
+        bool yes;
+        struct cvm_error why;
+};
+
+static sd_event *event;
+static char dir[] = "/tmp/cvmd-probe-XXXXXX";
+
+static int set_up(void **state) {
+        return mkdtemp(dir) && sd_event_new(&event) >= 0 ? 0 : -1;
+}
+
+static int tear_down(void **state) {
+        char command[64];
+
+        sd_event_unref(event);
+        snprintf(command, sizeof command, "rm -rf %s", dir);
+        return system(command);
+}
+
+static void on_answer(void *ctx, struct cvm_error *err) {
+        struct answer *a = ctx;
+
+        a->times++;
+        a->yes = !err;
+        if (err)
+                a->why = *err;
+}
+
+static void probe(const char *binary, const char *accelerator, struct answer *a) {
+        struct cvm_error err = { 0 };
+
+        if (driver_probe(event, binary, "max", accelerator, on_answer, a, &err) < 0)
+                fail_msg("%s", err.text);
+        assert_int_equal(a->times, 0); /* never from within */
+        while (!a->times)
+                assert_true(sd_event_run(event, 30000000) > 0);
+        assert_int_equal(a->times, 1);
+}
+
+static void script(const char *name, const char *body, char ret[128]) {
+        CVM_CLEANUP(cvm_freep) char *text = NULL;
+
+        snprintf(ret, 128, "%s/%s", dir, name);
+        assert_true(asprintf(&text, "#!/bin/sh\n%s\n", body) > 0);
+        assert_int_equal(cvm_write_file(ret, text, strlen(text), 0755, NULL), 0);
+}
+
+/* Under emulation it needs no device: this shows that the guest of the probe is one. */
+static void the_probe_guest_executes(void **state) {
+        struct answer a = { 0 };
+
+        probe("qemu-system-x86_64", "tcg", &a);
+        if (!a.yes)
+                fail_msg("%s", a.why.text);
+}
+
+static void this_host_gives_one_answer(void **state) {
+        struct answer first = { 0 }, second = { 0 };
+        char copy[128];
+
+        /* a copy of its own key: a link to the real binary */
+        snprintf(copy, sizeof copy, "%s/qemu", dir);
+        assert_int_equal(symlink("/usr/bin/qemu-system-x86_64", copy), 0);
+        unlink(copy);
+        script("real", "exec qemu-system-x86_64 \"$@\"", copy);
+        probe(copy, "kvm", &first);
+        probe(copy, "kvm", &second); /* from the cache */
+        assert_int_equal(first.yes, second.yes);
+        if (!first.yes) {
+                assert_ptr_equal(first.why.code, &CVM_CODE_KVM);
+                assert_string_equal(first.why.text, second.why.text);
+        }
+}
+
+static void each_failure_is_a_no(void **state) {
+        static const struct {
+                const char *name, *body, *words;
+        } cases[] = {
+                { "aborts", "kill -ABRT $$", "signal 6" },
+                { "refuses", "exit 1", "status 1" },
+                { "ends", "exit 0", "status 0" },
+                { "hangs", "exec sleep 60", "within a second" },
+        };
+
+        for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+                struct answer a = { 0 };
+                char path[128];
+
+                script(cases[i].name, cases[i].body, path);
+                probe(path, "kvm", &a);
+                assert_false(a.yes);
+                assert_ptr_equal(a.why.code, &CVM_CODE_KVM);
+                assert_non_null(strstr(a.why.text, cases[i].words));
+        }
+}
+
+static void those_who_ask_together_share_a_run_and_may_leave(void **state) {
+        struct answer a = { 0 }, b = { 0 }, gone = { 0 };
+        struct cvm_error err = { 0 };
+        char path[128], body[256], count[128];
+        struct stat st;
+
+        snprintf(count, sizeof count, "%s/count", dir);
+        snprintf(body, sizeof body, "echo x >>%s; exit 3", count);
+        script("shared", body, path);
+        assert_int_equal(driver_probe(event, path, "max", "kvm", on_answer, &a, &err), 0);
+        assert_int_equal(driver_probe(event, path, "max", "kvm", on_answer, &gone, &err), 0);
+        driver_probe_forget(&gone);
+        probe(path, "kvm", &b);
+        assert_true(a.yes && b.yes);
+        assert_int_equal(gone.times, 0);
+        assert_int_equal(stat(count, &st), 0);
+        assert_int_equal(st.st_size, 2);
+        assert_true(driver_probe(event, "/no/such/qemu", "max", "kvm", on_answer, &a, &err) < 0);
+}
+
+int main(void) {
+        const struct CMUnitTest tests[] = {
+                cmocka_unit_test(the_probe_guest_executes),
+                cmocka_unit_test(this_host_gives_one_answer),
+                cmocka_unit_test(each_failure_is_a_no),
+                cmocka_unit_test(those_who_ask_together_share_a_run_and_may_leave),
+        };
+
+        return cmocka_run_group_tests(tests, set_up, tear_down);
+}

@@ -1,0 +1,198 @@
+/*
+ * Is KVM usable? A device that opens proves nothing: on some hosts QEMU then aborts, on others no
+ * instruction is ever executed. So a probe guest is run whose firmware is one instruction that ends QEMU
+ * with a status of its own; only that status, within a second, is a yes. The answer is kept for the QEMU
+ * binary, the kernel and the CPU model that it was given for.
+ */
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/stat.h>
+#include <sys/utsname.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/fd.h"
+#include "vm/driver.h"
+#include "vm/pidfd.h"
+#include "vm/spawn.h"
+
+#define PROBE_USEC 1000000ull
+#define FIRMWARE_SIZE (64u << 10)
+#define SEEN 3 /* isa-debug-exit: (value << 1) | 1 */
+
+/* At the reset vector: mov al, 1; out 0xf4, al; hlt; jmp to itself. */
+static const uint8_t reset_vector[16] = { 0xb0, 0x01, 0xe6, 0xf4, 0xf4, 0xeb, 0xfe };
+
+struct waiter {
+        struct waiter *next;
+        driver_done_fn done;
+        void *ctx;
+};
+
+struct probe {
+        struct probe *next;
+        char key[512];
+        int pidfd; /* -EBADF: the answer is known */
+        bool late;
+        sd_event_source *end, *deadline;
+        struct waiter *waiters;
+        struct cvm_error why; /* code NULL: it works */
+};
+
+static struct probe *probes; /* for the process's life: a few dozen bytes per CPU model */
+
+static int make_key(const char *binary, const char *cpu, char ret[512], struct cvm_error *err) {
+        char path[256];
+        struct utsname host;
+        struct stat st;
+
+        snprintf(path, sizeof path, "%s%s", strchr(binary, '/') ? "" : "/usr/bin/", binary);
+        if (stat(path, &st) < 0 || uname(&host) < 0)
+                return cvm_fail(err, &CVM_CODE_QEMU, errno, "'%s' is not there: %s", path, strerror(errno));
+        snprintf(ret, 512, "%ju:%ju:%jd:%jd %.64s %.128s", (uintmax_t)st.st_dev, (uintmax_t)st.st_ino,
+                 (intmax_t)st.st_mtime, (intmax_t)st.st_size, host.release, cpu);
+        return 0;
+}
+
+/* Answer everybody. The list is detached first: a callback may ask anew, or forget others. */
+static int on_known(sd_event_source *source, void *userdata) {
+        struct probe *p = userdata;
+
+        p->deadline = sd_event_source_disable_unref(p->deadline);
+        while (p->waiters) {
+                CVM_CLEANUP(cvm_freep) struct waiter *w = p->waiters;
+                struct cvm_error why = p->why;
+
+                p->waiters = w->next;
+                if (w->done)
+                        w->done(w->ctx, why.code ? &why : NULL);
+        }
+        return 0;
+}
+
+static int on_end(sd_event_source *source, int fd, uint32_t revents, void *userdata) {
+        struct probe *p = userdata;
+        siginfo_t info = { 0 };
+
+        (void)waitid(P_PIDFD, (id_t)p->pidfd, &info, WEXITED);
+        p->end = sd_event_source_disable_unref(p->end);
+        p->pidfd = cvm_close(p->pidfd);
+        if (info.si_code == CLD_EXITED && info.si_status == SEEN)
+                p->why = (struct cvm_error){ 0 };
+        else if (p->late)
+                cvm_fail(&p->why, &CVM_CODE_KVM, ETIMEDOUT,
+                         "a probe guest under KVM executed nothing within a second");
+        else
+                cvm_fail(&p->why, &CVM_CODE_KVM, EIO, "a probe guest under KVM did not run: QEMU %s %d",
+                         info.si_code == CLD_EXITED ? "ended with status" : "died of signal",
+                         info.si_status);
+        return on_known(NULL, p);
+}
+
+static int on_late(sd_event_source *source, uint64_t usec, void *userdata) {
+        struct probe *p = userdata;
+
+        p->late = true;
+        pidfd_kill(p->pidfd, SIGKILL);
+        return 0;
+}
+
+static int make_firmware(void) {
+        CVM_CLEANUP(cvm_freep) uint8_t *image = calloc(1, FIRMWARE_SIZE);
+
+        if (!image)
+                return -ENOMEM;
+        memcpy(image + FIRMWARE_SIZE - sizeof reset_vector, reset_vector, sizeof reset_vector);
+        return cvm_memfd("kvm-probe", image, FIRMWARE_SIZE);
+}
+
+static int start(struct probe *p, sd_event *event, const char *binary, const char *cpu,
+                 const char *accelerator, struct cvm_error *err) {
+        CVM_CLEANUP(cvm_closep) int firmware = make_firmware();
+        const char *const argv[] = { binary,       "-nodefaults", "-no-user-config",
+                                     "-display",   "none",        "-accel",
+                                     accelerator,  "-machine",    "q35",
+                                     "-cpu",       cpu,           "-m",
+                                     "16",         "-bios",       "/proc/self/fd/3",
+                                     "-no-reboot", "-device",     "isa-debug-exit,iobase=0xf4,iosize=1",
+                                     NULL };
+        const struct spawn spawn = {
+                .argv = (char *const *)argv, .fds = &firmware, .n_fds = 1, .out_fd = -EBADF, .err_fd = -EBADF
+        };
+        int go, r;
+        pid_t pid;
+
+        if (firmware < 0)
+                return cvm_fail(err, &CVM_CODE_NO_MEMORY, firmware, "making a probe guest");
+        r = spawn_begin(&spawn, &pid, &go, err);
+        if (r < 0)
+                return r;
+        p->pidfd = pidfd_of(pid);
+        r = sd_event_add_io(event, &p->end, p->pidfd, EPOLLIN, on_end, p);
+        if (r >= 0)
+                r = sd_event_add_time_relative(event, &p->deadline, CLOCK_MONOTONIC, PROBE_USEC, 0, on_late,
+                                               p);
+        if (r < 0) {
+                close(go); /* it ends without having done anything */
+                return cvm_fail(err, &CVM_CODE_INTERNAL, r, "watching a probe guest: %s", strerror(-r));
+        }
+        spawn_go(go);
+        return 0;
+}
+
+static struct probe *find(const char *key) {
+        struct probe *p = probes;
+
+        while (p && strcmp(p->key, key) != 0)
+                p = p->next;
+        return p;
+}
+
+int driver_probe(sd_event *event, const char *binary, const char *cpu, const char *accelerator,
+                 driver_done_fn done, void *ctx, struct cvm_error *err) {
+        CVM_CLEANUP(cvm_freep) struct waiter *w = calloc(1, sizeof *w);
+        CVM_CLEANUP(cvm_freep) struct probe *fresh = NULL;
+        char key[512];
+        struct probe *p;
+        int r = make_key(binary, cpu, key, err);
+
+        if (r < 0)
+                return r;
+        p = find(key);
+        if (!p) {
+                p = fresh = calloc(1, sizeof *fresh);
+                if (fresh) {
+                        snprintf(fresh->key, sizeof fresh->key, "%s", key);
+                        fresh->pidfd = -EBADF;
+                        r = start(fresh, event, binary, cpu, accelerator, err);
+                }
+        } else if (p->pidfd < 0 && !p->deadline) /* known: told from the loop, never from here */
+                r = sd_event_add_defer(event, &p->deadline, on_known, p);
+        if (!w || !p)
+                return cvm_fail(err, &CVM_CODE_NO_MEMORY, ENOMEM, "probing KVM");
+        if (r < 0)
+                return r;
+        *w = (struct waiter){ p->waiters, done, ctx };
+        p->waiters = TAKE_PTR(w);
+        if (fresh) {
+                fresh->next = probes;
+                probes = TAKE_PTR(fresh);
+        }
+        return 0;
+}
+
+int driver_probe_kvm(sd_event *event, const char *binary, const char *cpu, driver_done_fn done, void *ctx,
+                     struct cvm_error *err) {
+        return driver_probe(event, binary, cpu, "kvm", done, ctx, err);
+}
+
+void driver_probe_forget(void *ctx) {
+        for (struct probe *p = probes; p; p = p->next)
+                for (struct waiter *w = p->waiters; w; w = w->next)
+                        if (w->ctx == ctx)
+                                w->done = NULL;
+}

@@ -1,0 +1,99 @@
+/* The simulation root of this host: made by a worker when the first simulated guest starts, then kept. */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <openssl/crypto.h>
+
+#include "base/fd.h"
+#include "vm/steps.h"
+#include "worker/wire.h"
+
+#define MAKE_USEC (120ull * 1000000)
+#define PEM_MAX (64u << 10)
+
+static void root_path(const struct manager *m, char *ret, size_t size) {
+        snprintf(ret, size, "%s/simulation-root.pem", m->config.state_dir);
+}
+
+static int take_root(struct manager *m, const void *pem, size_t size, struct cvm_error *err) {
+        CVM_CLEANUP(sim_root_freep) struct sim_root *root = NULL;
+        int r = sim_root_read(pem, size, &root, err);
+
+        if (r >= 0)
+                r = sim_root_certificate(root, &m->sim_pem, err);
+        if (r >= 0)
+                m->sim_root = TAKE_PTR(root);
+        return r;
+}
+
+int manager_sim_open(struct manager *m, struct cvm_error *err) {
+        CVM_CLEANUP(cvm_bytes_done) struct cvm_bytes pem = { 0 };
+        char path[4096];
+        int r;
+
+        root_path(m, path, sizeof path);
+        if (access(path, F_OK) < 0 && errno == ENOENT)
+                return 0;
+        r = cvm_read_file(path, PEM_MAX, &pem, err);
+        if (r >= 0)
+                r = take_root(m, pem.data, pem.size, err);
+        if (pem.data)
+                OPENSSL_cleanse(pem.data, pem.size);
+        return r < 0 ? cvm_while(err, r, "'%s'", path) : 0;
+}
+
+static void tell_all(struct manager *m, struct cvm_error *err) {
+        for (size_t i = 0; i < m->n_vms; i++) {
+                struct vm *vm = m->vms[i];
+                vm_then_fn then = vm->wants_sim_root;
+                struct cvm_error copy = { 0 };
+
+                vm->wants_sim_root = NULL;
+                if (err)
+                        copy = *err;
+                if (then)
+                        then(vm, err ? &copy : NULL);
+        }
+}
+
+static void on_made(void *ctx, json_object *answer, struct cvm_error *err) {
+        struct manager *m = ctx;
+        struct cvm_json place = cvm_json_root(answer, "the worker's answer");
+        struct cvm_error why = { 0 };
+        const char *pem = "";
+        char path[4096];
+        int r = err ? -EIO : cvm_json_get_text(&place, "pem", &pem, &why);
+
+        m->sim_run = NULL;
+        root_path(m, path, sizeof path);
+        if (r >= 0)
+                r = cvm_write_file(path, pem, strlen(pem), 0600, &why);
+        if (r >= 0)
+                r = take_root(m, pem, strlen(pem), &why);
+        if (r < 0)
+                (void)cvm_error_text(&why, r);
+        tell_all(m, err ? err : r < 0 ? &why : NULL);
+}
+
+void manager_need_sim_root(struct vm *vm, vm_then_fn then) {
+        CVM_CLEANUP(cvm_json_putp) json_object *request = json_object_new_object();
+        struct manager *m = vm->manager;
+        struct cvm_error err = { 0 };
+
+        if (m->sim_root) {
+                then(vm, NULL);
+                return;
+        }
+        operation_phase(vm->operation, "making the simulation root", 45);
+        vm->wants_sim_root = then;
+        if (!m->sim_run && worker_run_start(m->event, WORKER_VERB_SIM_ROOT, request, NULL, 0, MAKE_USEC,
+                                            on_made, m, &m->sim_run, &err) < 0)
+                tell_all(m, &err);
+}
+
+void manager_forget_sim_root(struct vm *vm) {
+        vm->wants_sim_root = NULL;
+}

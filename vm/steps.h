@@ -1,0 +1,130 @@
+/*
+ * What the model's files (manager*.c, vm*.c, operation.c) ask of one another, by the file that answers.
+ * Nothing outside vm/ includes this.
+ */
+#pragma once
+
+#include "vm/model.h"
+
+/* --- vm.c: the one writer of state and of trust --- */
+int vm_new(struct manager *manager, struct vm_row *row, struct vm **ret,
+           struct cvm_error *err); /* takes the row */
+struct vm *vm_free(struct vm *vm);
+CVM_DEFINE_CLEANUP(struct vm, vm_free);
+void vm_touch(struct vm *vm);
+/* Apply an event to the state; its action runs once the change is durable. CVM_CODE_WRONG_STATE. */
+int vm_handle(struct vm *vm, enum vm_event event, const struct cvm_error *why, struct cvm_error *err);
+/* The same for trust; `by` says whose word it is. Events without an edge are no failure: they change
+ * nothing. */
+void vm_handle_trust(struct vm *vm, enum vm_event event, const char *by);
+/* A new boot began: label and trust change together. */
+void vm_new_boot(struct vm *vm);
+/* Why it is in this state, without another one. */
+void vm_set_reason(struct vm *vm, const struct cvm_error *why);
+void vm_set_waits_for(struct vm *vm, const char *what);
+/* An event for `cvmctl events`: {"event":WHAT,...,WHAT:VALUE} and, with why, its code and reason. */
+void vm_note(struct vm *vm, const char *what, const char *value, const struct cvm_error *why);
+/* Is something under way that changes this VM? CVM_CODE_WRONG_STATE. */
+int vm_check_idle(const struct vm *vm, struct cvm_error *err);
+int vm_runtime_dir(const struct vm *vm, char *ret, size_t size);
+
+/* --- vm-prepare.c: files --- */
+/* Pin the boot files, check the disks and measure; then(), never before this returns. One such work at a
+ * time. */
+int vm_prepare(struct vm *vm, vm_then_fn then, struct cvm_error *err);
+/* Open everything that the plan needs into vm->work.files; then(). */
+void vm_load(struct vm *vm, vm_then_fn then);
+void vm_work_cancel(struct vm *vm);
+
+/* --- vm-start.c --- */
+/* The one start: all fences are checked here. The operation (may be NULL) becomes the VM's. */
+int vm_begin_start(struct vm *vm, struct operation *operation, struct cvm_error *err);
+void vm_on_driver(void *ctx, enum driver_event event, struct cvm_error *why);
+/* Actions of the table, run behind the commit. */
+void vm_do_spawn(void *ctx, struct cvm_error *err);
+void vm_do_continue(void *ctx, struct cvm_error *err);
+void vm_do_shut_down(void *ctx, struct cvm_error *err);
+void vm_do_release(void *ctx, struct cvm_error *err);
+/* After an end that nobody asked for: start again where the definition says so, ever more slowly. */
+void vm_plan_restart(struct vm *vm, bool died);
+/* Find the process of a stored VM again, or note its end. */
+void vm_adopt(struct vm *vm);
+
+/* --- vm-agent.c --- */
+/* Links to the guest's agent and, for a simulated guest, to what stands for its hardware. */
+void vm_links_open(struct vm *vm);
+void vm_links_close(struct vm *vm);
+/* A boot begins: the agent has this long to answer. */
+void vm_expect_agent(struct vm *vm);
+
+/* --- vm-evidence.c --- */
+/* The daemon's own check of the present boot: `checked` or `refused`, and releases nothing. */
+void vm_check(struct vm *vm);
+
+/* --- vm-secret.c --- */
+void vm_do_relay_secrets(void *ctx, struct cvm_error *err);
+void vm_do_forget(void *ctx, struct cvm_error *err);
+/* Secrets that wait end with this; sealed bytes are dropped. NULL: the VM goes, and all are dropped. */
+void vm_forget_secrets(struct vm *vm, const struct cvm_error *why);
+/* The guest confirmed what it needs, by a receipt and in its own status. */
+void vm_note_provisioned(struct vm *vm);
+
+/* --- vm-verdict.c --- */
+void vm_do_judge_refused(void *ctx, struct cvm_error *err);
+/* The key behind a signed object of the owner or, where allowed, of her service: tries what the definition
+ * names. */
+int vm_owner_key(const struct vm *vm, EVP_PKEY **ret, struct cvm_error *err);
+int vm_service_key(const struct vm *vm, EVP_PKEY **ret, struct cvm_error *err);
+/* Digest of the binding's payload as the formulas have it. */
+void vm_binding_digest(const struct vm *vm, uint8_t ret[CVM_SHA384_SIZE]);
+
+/* --- manager-create.c --- */
+/* A VM that stands in no list yet, with its plan. like: the one whose name and uuid it takes where it names
+ * none. predict_only: it will not be started, so neither this host nor a binding matters. */
+int vm_make(struct manager *manager, const struct create_options *options, const struct vm *like,
+            bool predict_only, struct vm **ret, struct cvm_error *err);
+/* Its writable disks are no other VM's (but for except's), its network is allowed. */
+int vm_check_resources(const struct vm *vm, const struct vm *except, struct cvm_error *err);
+
+/* After a restart of the daemon: prepare what was interrupted before its files were kept. */
+void manager_finish_creates(struct manager *manager);
+
+/* --- manager-draft.c --- */
+void manager_free_drafts(struct manager *manager);
+
+/* --- manager-sim.c --- */
+/* Read the simulation root where there is one. */
+int manager_sim_open(struct manager *manager, struct cvm_error *err);
+/* Make sure that there is a simulation root; then(). It is made at its first use. */
+void manager_need_sim_root(struct vm *vm, vm_then_fn then);
+/* then() is not called any more. */
+void manager_forget_sim_root(struct vm *vm);
+
+/* --- vm-request.c --- */
+/* An operation that becomes the VM's own, if nothing else is under way. */
+int vm_begin(struct vm *vm, const char *kind, const struct caller *caller, struct operation **ret,
+             struct cvm_error *err);
+int vm_refuse(const struct vm *vm, enum vm_event event, struct cvm_error *err);
+/* The monitor answers (again): what was asked for meanwhile is done now. */
+void vm_command_deferred(struct vm *vm);
+
+/* --- operation.c --- */
+/* A new running operation, owned by the manager; vm may be NULL. CVM_CODE_QUOTA. */
+int operation_new(struct manager *manager, const char *kind, struct vm *vm, const struct caller *caller,
+                  struct operation **ret, struct cvm_error *err);
+void operation_phase(struct operation *operation, const char *phase,
+                     uint32_t percent); /* phase: static text */
+/* End it; all accept NULL. result is taken (NULL: ""). */
+void operation_done(struct operation *operation, char *result);
+void operation_fail(struct operation *operation, const struct cvm_error *err);
+void operation_free_all(struct manager *manager);
+/* The VM goes; what concerns it has ended, or ends without it. */
+void operation_forget_vm(struct manager *manager, const struct vm *vm);
+size_t operation_count(const struct manager *manager, uint32_t uid);
+/* Its cancel: NULL past the commit point. */
+void operation_set_cancel(struct operation *operation, void (*cancel)(struct vm *vm));
+
+/* --- manager.c --- */
+void manager_audit_transition(struct manager *manager, const struct vm *vm, const char *what,
+                              const char *outcome);
+void manager_remove_vm(struct manager *manager, struct vm *vm);

@@ -1,0 +1,194 @@
+/* What the owner says of a VM: verdicts, approvals and start permits. Only her key, or for verdicts her
+ * service's, counts; what comes is for this VM, this binding and this very boot, or it is refused. */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "attest/verdict.h"
+#include "base/time.h"
+#include "vm/steps.h"
+
+#define APPROVE_USEC (60ull * 1000000)
+
+int vm_owner_key(const struct vm *vm, EVP_PKEY **ret, struct cvm_error *err) {
+        const struct cvm_bytes *owner = &vm->definition->owner;
+
+        if (!owner->size)
+                return cvm_fail(err, &CVM_CODE_UNOWNED, EINVAL, "'%s' has no owner", vm->row.name);
+        return cvm_key_from_spki(CVM_KEY_SIGN, owner->data, owner->size, ret, err);
+}
+
+int vm_service_key(const struct vm *vm, EVP_PKEY **ret, struct cvm_error *err) {
+        const struct cvm_bytes *service = &vm->definition->service;
+
+        if (!service->size)
+                return -ENOKEY;
+        return cvm_key_from_spki(CVM_KEY_SIGN, service->data, service->size, ret, err);
+}
+
+void vm_binding_digest(const struct vm *vm, uint8_t ret[CVM_SHA384_SIZE]) {
+        cvm_sha384(vm->binding.data, vm->binding.size, ret);
+}
+
+/* By the owner or by her service; `by` becomes its id in hex. */
+static int open_verdict(const struct vm *vm, const char *envelope, struct verdict *ret,
+                        char by[2 * CVM_SHA384_SIZE + 1], struct cvm_error *err) {
+        static int (*const keys[])(const struct vm *, EVP_PKEY **, struct cvm_error *) = { vm_owner_key,
+                                                                                           vm_service_key };
+        CVM_CLEANUP(cvm_bytes_done) struct cvm_bytes payload = { 0 };
+        uint8_t spki[CVM_SPKI_SIZE], id[CVM_SHA384_SIZE];
+        int r = -ENOKEY;
+
+        for (size_t i = 0; i < ARRAY_SIZE(keys); i++) {
+                CVM_CLEANUP(EVP_PKEY_freep) EVP_PKEY *key = NULL;
+                struct cvm_error why = { 0 };
+
+                if (keys[i](vm, &key, &why) < 0) {
+                        if (i == 0)
+                                *err = why;
+                        continue;
+                }
+                r = cvm_envelope_open(envelope, strlen(envelope), CVM_ENVELOPE_VERDICT, key, &payload, NULL,
+                                      &why);
+                if (r < 0) {
+                        *err = why;
+                        continue;
+                }
+                *err = (struct cvm_error){ 0 };
+                (void)cvm_key_spki(key, spki, NULL);
+                cvm_key_id(spki, id);
+                cvm_hex(id, sizeof id, by);
+                break;
+        }
+        return r < 0 ? r : verdict_read(payload.data, payload.size, ret, err);
+}
+
+static int check_verdict(const struct vm *vm, const struct verdict *v, struct cvm_error *err) {
+        uint8_t binding[CVM_SHA384_SIZE];
+
+        vm_binding_digest(vm, binding);
+        if (strcmp(v->uuid ? v->uuid : "", vm->row.id) != 0 ||
+            memcmp(v->binding, binding, sizeof binding) != 0)
+                return cvm_fail(err, &CVM_CODE_VERDICT_VM, EBADMSG,
+                                "the verdict is for another VM or another binding than that of '%s'",
+                                vm->row.name);
+        if (!vm->heard || memcmp(v->keyset, vm->row.keyset, sizeof v->keyset) != 0)
+                return cvm_fail(err, &CVM_CODE_VERDICT_OTHER_BOOT, EBADMSG,
+                                "the verdict is for another boot of '%s' than the present one",
+                                vm->row.name);
+        if (v->time < vm->row.verdict_msec)
+                return cvm_fail(err, &CVM_CODE_VERDICT_OLD, EBADMSG,
+                                "the verdict is older than the last one for this boot of '%s'",
+                                vm->row.name);
+        return 0;
+}
+
+/* The reasons, for people: codes and words of the owner's side. */
+static void note_verdict(struct vm *vm, const struct verdict *verdict) {
+        struct cvm_error why = { 0 };
+        char what[64];
+
+        if (verdict->n_reasons > 0)
+                cvm_fail(&why, verdict->reasons[0].code, EACCES, "%s", verdict->reasons[0].text);
+        vm_note(vm, "verdict", verdict_result_texts[verdict->result], &why);
+        snprintf(what, sizeof what, "verdict %s", verdict_result_texts[verdict->result]);
+        manager_audit_transition(vm->manager, vm, what, "ok");
+}
+
+int vm_record_verdict(struct vm *vm, const char *envelope, const struct caller *caller,
+                      struct cvm_error *err) {
+        CVM_CLEANUP(verdict_done) struct verdict verdict = { 0 };
+        CVM_CLEANUP(cvm_freep) char *copy = strdup(envelope);
+        char by[2 * CVM_SHA384_SIZE + 1] = "";
+        int r = copy ? open_verdict(vm, envelope, &verdict, by, err)
+                     : cvm_fail(err, &CVM_CODE_NO_MEMORY, ENOMEM, "keeping a verdict");
+
+        if (r >= 0)
+                r = check_verdict(vm, &verdict, err);
+        if (r < 0)
+                return cvm_while(err, r, "the verdict");
+        vm->row.verdict_msec = verdict.time;
+        note_verdict(vm, &verdict);
+        vm_touch(vm);
+        if (verdict.result == VERDICT_ACCEPTED) {
+                free(vm->row.verdict);
+                vm->row.verdict = TAKE_PTR(copy);
+                vm_handle_trust(vm, EV_VERDICT_ACCEPTED, by);
+        } else if (verdict.result == VERDICT_REFUSED)
+                vm_handle_trust(vm, EV_VERDICT_REFUSED, by);
+        /* could not check: what was known stays known, and nothing is released */
+        return journal_commit(vm->manager->journal, err);
+}
+
+void vm_do_judge_refused(void *ctx, struct cvm_error *err) {
+        struct vm *vm = ctx;
+        struct cvm_error why = { 0 };
+
+        cvm_fail(&why, &CVM_CODE_REFUSED, EACCES, "'%s' was refused by %s", vm->row.name,
+                 vm->row.trust_by ? vm->row.trust_by : "cvmd");
+        vm_forget_secrets(vm, &why);
+        if (vm->definition->on_refused == ON_REFUSED_KILL && vm->guest) {
+                vm->refused = true;
+                vm->manager->driver->kill(vm->guest);
+        }
+}
+
+static int take_permit(struct vm *vm, const char *envelope, EVP_PKEY *key, struct cvm_error *err) {
+        CVM_CLEANUP(start_permit_done) struct start_permit permit = { 0 };
+        uint8_t binding[CVM_SHA384_SIZE];
+        int r = cvm_signed_open(envelope, strlen(envelope), CVM_ENVELOPE_START_PERMIT, start_permit_fields,
+                                key, &permit, NULL, err);
+
+        if (r < 0)
+                return cvm_while(err, r, "the start permit");
+        vm_binding_digest(vm, binding);
+        if (strcmp(permit.uuid, vm->row.id) != 0 || memcmp(permit.binding, binding, sizeof binding) != 0 ||
+            memcmp(permit.start_nonce, vm->start_nonce, sizeof vm->start_nonce) != 0)
+                return cvm_fail(err, &CVM_CODE_APPROVAL_OTHER, EBADMSG,
+                                "the start permit is for another VM, binding or start than this of '%s'",
+                                vm->row.name);
+        if (permit.expiry < cvm_time_now())
+                return cvm_fail(err, &CVM_CODE_APPROVAL_OTHER, ETIME, "the start permit has expired");
+        memset(vm->start_nonce, 0, sizeof vm->start_nonce); /* it serves once */
+        vm_set_waits_for(vm, "");
+        return vm_handle(vm, EV_PERMIT, NULL, err);
+}
+
+static void on_approved(void *ctx, const void *message, struct cvm_error *err) {
+        /* the agent's status tells; its refusal leaves it waiting */
+}
+
+static int take_approval(struct vm *vm, const char *envelope, EVP_PKEY *key, struct cvm_error *err) {
+        CVM_CLEANUP(approval_done) struct approval approval = { 0 };
+        uint8_t binding[CVM_SHA384_SIZE];
+        int r = cvm_signed_open(envelope, strlen(envelope), CVM_ENVELOPE_APPROVAL, approval_fields, key,
+                                &approval, NULL, err);
+
+        if (r < 0)
+                return cvm_while(err, r, "the approval");
+        if (!vm->agent || !vm->heard)
+                return cvm_fail(err, &CVM_CODE_NO_AGENT, EAGAIN,
+                                "no agent of '%s' has answered in this boot: there is nobody to approve",
+                                vm->row.name);
+        vm_binding_digest(vm, binding);
+        if (strcmp(approval.uuid, vm->row.id) != 0 ||
+            memcmp(approval.binding, binding, sizeof binding) != 0 ||
+            memcmp(approval.keyset, vm->row.keyset, sizeof approval.keyset) != 0)
+                return cvm_fail(err, &CVM_CODE_APPROVAL_OTHER, EBADMSG,
+                                "the approval is for another VM, binding or boot than this of '%s'",
+                                vm->row.name);
+        return agent_link_approve(vm->agent, envelope, APPROVE_USEC, on_approved, vm, err);
+}
+
+int vm_approve(struct vm *vm, const char *envelope, const struct caller *caller, struct cvm_error *err) {
+        CVM_CLEANUP(EVP_PKEY_freep) EVP_PKEY *key = NULL;
+        int r = vm_owner_key(vm, &key, err);
+
+        if (r < 0)
+                return r;
+        /* Which of the two is expected follows from what the VM waits for, never from what has come. */
+        r = vm->state == VM_AWAITING_APPROVAL ? take_permit(vm, envelope, key, err)
+                                              : take_approval(vm, envelope, key, err);
+        return r < 0 ? r : journal_commit(vm->manager->journal, err);
+}

@@ -9,7 +9,7 @@ TECHNOLOGIES = {
     "tdx": re.compile(r"\b\w*(?<![a-z])tdx(?![a-z])\w*", re.I),
 }
 # the enum, and the const tables with one line for each technology
-TABLES = {"base/platform-id.h", "base/platform-id.c", "launch/platform.c", "attest/evidence.c", "sim/sim.h", "sim/report.c",
+TABLES = {"base/platform-id.h", "base/platform-id.c", "launch/platform.c", "attest/evidence.c", "sim/platform.h", "sim/sim-root.c",
           "cli/command.c", "guest-agent/tee.c"}
 
 

@@ -217,12 +217,17 @@ static bool all_ones(const uint8_t *bytes, size_t size) {
         return true;
 }
 
+static void own(const struct evidence *evidence, struct evidence_claims *ret) {
+        ret->host_data_size = sizeof evidence->report.host_data;
+        memcpy(ret->host_data, evidence->report.host_data, sizeof evidence->report.host_data);
+        memcpy(ret->report_data, evidence->report.report_data, sizeof ret->report_data);
+}
+
 static void claims(const struct evidence *evidence, struct evidence_claims *ret) {
         const struct snp_report *report = &evidence->report;
         const struct snp_product_facts *facts = &snp_products[evidence->product];
 
         *ret = (struct evidence_claims){
-                .host_data_size = sizeof report->host_data,
                 .by_host = report->vmpl == VMPL_HOST,
                 .level = report->vmpl,
                 .debug = report->policy & POLICY_DEBUG,
@@ -233,8 +238,7 @@ static void claims(const struct evidence *evidence, struct evidence_claims *ret)
                 .product = facts->name,
         };
         memcpy(ret->measurement, report->measurement, sizeof ret->measurement);
-        memcpy(ret->host_data, report->host_data, sizeof report->host_data);
-        memcpy(ret->report_data, report->report_data, sizeof ret->report_data);
+        own(evidence, ret);
         memcpy(ret->components, facts->components, sizeof facts->components);
         cvm_hex(report->chip_id, facts->chip_id_size, ret->host_id);
         claim_tcbs(report, ret);
@@ -266,6 +270,7 @@ const struct evidence_ops evidence_snp = {
         .parse = parse,
         .free = evidence_snp_free,
         .authenticate = authenticate,
+        .own = own,
         .claims = claims,
         .flag_is_known = flag_is_known,
         .certificates = certificates,

@@ -27,6 +27,7 @@ static const struct cvm_json_field binding_fields[] = {
         ID(msg_binding),
         { "envelope", CVM_JSON_TEXT, .required = true, AT(msg_binding, envelope), .max = ENVELOPE_TEXT_MAX },
         { "owner", CVM_JSON_BASE64, .required = true, AT(msg_binding, owner), .max = CVM_SPKI_SIZE },
+        { "service", CVM_JSON_BASE64, AT(msg_binding, service), .max = CVM_SPKI_SIZE },
         { 0 },
 };
 
@@ -110,6 +111,7 @@ static void binding_done_(void *message) {
 
         free(m->envelope);
         cvm_bytes_done(&m->owner);
+        cvm_bytes_done(&m->service);
 }
 
 static void envelope_done(void *message) {

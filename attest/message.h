@@ -58,7 +58,8 @@ struct msg_welcome {
 struct msg_binding {
         uint64_t id;
         char *envelope;
-        struct cvm_bytes owner; /* SPKI, 44 bytes, checked by its digest */
+        struct cvm_bytes owner;   /* SPKI, 44 bytes, checked by its digest */
+        struct cvm_bytes service; /* SPKI of the owner's service, checked by the binding's; absent: none */
 };
 
 struct msg_status {

@@ -73,7 +73,7 @@ struct agent_link {
 
         struct cvm_keyset keyset; /* announced in this session */
         char *binding;
-        struct cvm_bytes owner;
+        struct cvm_bytes owner, service;
         uint64_t binding_id, stop_id;
         struct request *requests;
         size_t n_requests;
@@ -93,6 +93,7 @@ CVM_DEFINE_CLEANUP(struct request, request_free);
 static void link_destroy(struct agent_link *link) {
         free(link->binding);
         cvm_bytes_done(&link->owner);
+        cvm_bytes_done(&link->service);
         cvm_frame_reader_done(&link->in);
         cvm_writer_done(&link->out);
         free(link->path);
@@ -372,26 +373,33 @@ int agent_link_evidence(struct agent_link *link, const uint8_t nonce[CVM_NONCE_S
 }
 
 static int send_binding(struct agent_link *link, struct cvm_error *err) {
-        struct msg_binding message = { .envelope = link->binding, .owner = link->owner };
+        struct msg_binding message = { .envelope = link->binding,
+                                       .owner = link->owner,
+                                       .service = link->service };
 
         link->binding_id = message.id = link->next_id++;
         return put(link, CVM_MSG_BINDING, &message, err);
 }
 
-int agent_link_set_binding(struct agent_link *link, const char *envelope,
-                           const uint8_t owner[CVM_SPKI_SIZE]) {
+int agent_link_set_binding(struct agent_link *link, const char *envelope, const struct cvm_bytes *owner,
+                           const struct cvm_bytes *service) {
         CVM_CLEANUP(cvm_freep) char *copy = NULL;
-        CVM_CLEANUP(cvm_bytes_done) struct cvm_bytes key = { 0 };
+        CVM_CLEANUP(cvm_bytes_done) struct cvm_bytes owner_copy = { 0 };
+        CVM_CLEANUP(cvm_bytes_done) struct cvm_bytes service_copy = { 0 };
         int r = flatten(envelope, &copy, NULL);
 
         if (r >= 0)
-                r = cvm_bytes_copy(owner, CVM_SPKI_SIZE, &key);
+                r = cvm_bytes_copy(owner->data, owner->size, &owner_copy);
+        if (r >= 0 && service->size)
+                r = cvm_bytes_copy(service->data, service->size, &service_copy);
         if (r < 0)
                 return r;
         free(link->binding);
         cvm_bytes_done(&link->owner);
+        cvm_bytes_done(&link->service);
         link->binding = TAKE_PTR(copy);
-        link->owner = cvm_bytes_take(&key);
+        link->owner = cvm_bytes_take(&owner_copy);
+        link->service = cvm_bytes_take(&service_copy);
         return link->phase == PHASE_UP ? send_binding(link, NULL) : 0;
 }
 
@@ -573,11 +581,14 @@ static int take_message(struct agent_link *link, size_t row, const struct cvm_fr
         union message message = { 0 };
         int r;
 
-        if (link->phase != PHASE_UP && frame->type != CVM_MSG_WELCOME)
+        if (link->phase != PHASE_UP && frame->type != CVM_MSG_WELCOME && frame->type != CVM_MSG_REFUSED)
                 return cvm_fail(err, &CVM_CODE_FRAME, EPROTO, "the guest sent a '%s' before its welcome",
                                 kind->name);
         r = cvm_message_read(kind, frame, &message, err);
-        if (r >= 0)
+        if (r >= 0 && link->phase != PHASE_UP && frame->type == CVM_MSG_REFUSED) {
+                read_refusal(&message.refused, err); /* it serves nobody, and says why */
+                r = -EPROTO;
+        } else if (r >= 0)
                 r = takers[row].take(link, &message, err);
         kind->done(&message);
         return r;

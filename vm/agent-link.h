@@ -48,9 +48,10 @@ void agent_link_wake(struct agent_link *link);
  * begins. */
 void agent_link_reset(struct agent_link *link);
 
-/* Sent after each WELCOME from now on (and at once if there was one). owner: SPKI. */
-int agent_link_set_binding(struct agent_link *link, const char *envelope,
-                           const uint8_t owner[CVM_SPKI_SIZE]);
+/* Sent after each WELCOME from now on (and at once if there was one). SPKIs of the owner and of her service
+ * (size 0: none); copied. */
+int agent_link_set_binding(struct agent_link *link, const char *envelope, const struct cvm_bytes *owner,
+                           const struct cvm_bytes *service);
 
 /* Deadlines count from now. Evidence may be asked for before there is a WELCOME: it is sent
  * then. */

@@ -131,7 +131,8 @@ static int open_links(struct vm *vm, const char *dir, struct cvm_error *err) {
         if (r >= 0)
                 r = agent_link_new(m->event, path, &handlers, vm, &vm->agent, err);
         if (r >= 0 && vm->row.binding)
-                r = agent_link_set_binding(vm->agent, vm->row.binding, vm->definition->owner.data);
+                r = agent_link_set_binding(vm->agent, vm->row.binding, &vm->definition->owner,
+                                           &vm->definition->service);
         if (r < 0 || !vm->definition->simulate || !m->sim_root)
                 return r;
         describe_sim_guest(vm);

@@ -411,9 +411,10 @@ static void test_status_before_welcome(void **state) {
 static void test_binding_is_sent_and_refused(void **state) {
         struct fixture *f = *state;
         char text[128];
-        uint8_t owner[CVM_SPKI_SIZE] = { 1 };
+        uint8_t spki[CVM_SPKI_SIZE] = { 1 };
+        const struct cvm_bytes owner = { spki, sizeof spki }, service = { 0 };
 
-        assert_int_equal(agent_link_set_binding(f->link, "{\"payload\":\"\"}\n", owner), 0);
+        assert_int_equal(agent_link_set_binding(f->link, "{\"payload\":\"\"}\n", &owner, &service), 0);
         meet(f);
         snprintf(text, sizeof text, "{\"id\":%llu,\"code\":\"CVM-BINDING-OWNER\",\"text\":\"no\"}",
                  (unsigned long long)guest_next_id(&f->guest, CVM_MSG_BINDING));

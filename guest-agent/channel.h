@@ -1,0 +1,7 @@
+/* Channels to the host: "NAME" of a virtio-serial port, "/path" of a device or a socket, or "fd:N". */
+#pragma once
+
+#include "base/error.h"
+
+/* Opened for reading and writing, non-blocking, close-on-exec; owned. CVM_CODE_AGENT_CHANNEL. */
+int channel_open(const char *where, int *ret_fd, struct cvm_error *err);

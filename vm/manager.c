@@ -304,6 +304,15 @@ void manager_audit_transition(struct manager *m, const struct vm *vm, const char
         journal_audit(m->journal, "transition", "cvmd", vm->row.id, what, outcome);
 }
 
+const char *manager_platform_at(const struct manager *m, size_t i) {
+        const struct platform *p;
+
+        for (size_t k = 0; (p = platform_at(k)); k++)
+                if (m->facts.offers[p->id] && p->confide && i-- == 0)
+                        return p->name;
+        return NULL;
+}
+
 const char *manager_simulation_root(struct manager *m) {
         return m->sim_pem ? m->sim_pem : "";
 }

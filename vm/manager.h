@@ -98,6 +98,8 @@ int manager_audit(struct manager *manager, uint64_t since, size_t max, char **re
 void manager_audit_request(struct manager *manager, const struct caller *caller, const char *method,
                            const char *object, const char *outcome);
 
+/* Platform number i that this host runs on hardware, by name; NULL past the last. */
+const char *manager_platform_at(const struct manager *manager, size_t i);
 /* Certificate (PEM) of the simulation root; "" before its first use. Borrowed. */
 const char *manager_simulation_root(struct manager *manager);
 /* PEM of the record key's public half. Borrowed. */

@@ -239,11 +239,19 @@ void vm_look(const struct vm *vm, struct vm_view *ret) {
                 .boot_id = text_of(vm->row.boot_id),
                 .waits_for = text_of(vm->waits_for),
                 .definition = vm->row.definition,
+                .binding = text_of(vm->row.binding),
+                .operation = "",
                 .labels = vm->definition->labels,
                 .created_msec = vm->row.created_msec,
                 .started_msec = vm->row.started_msec,
                 .pid = vm->row.pid,
         };
+        if (vm->operation) {
+                struct operation_view view;
+
+                operation_look(vm->operation, &view);
+                ret->operation = view.id;
+        }
         memcpy(ret->measurement, vm->row.measurement, sizeof ret->measurement);
         if (vm->heard)
                 memcpy(ret->keyset, vm->row.keyset, sizeof ret->keyset);

@@ -31,6 +31,8 @@ struct vm_view {        /* all borrowed, valid until the loop goes on; never NUL
         const char *waits_for;
         uint8_t keyset[CVM_SHA384_SIZE]; /* digest announced by the present agent; zeros: none */
         const char *definition;          /* JSON text as stored */
+        const char *binding;             /* envelope; "" */
+        const char *operation;           /* id of the one that changes this VM; "" */
         char *const *labels;
         uint64_t created_msec, started_msec; /* UTC; 0: never */
         int32_t pid;                         /* 0: none */

@@ -362,7 +362,7 @@ static int follow(sd_bus *bus, const char *path, uint64_t deadline, const bool *
 
 int bus_wait(sd_bus *bus, const char *path, uint64_t default_usec, char **ret_result,
              struct cvm_error *err) {
-        sd_bus_slot *slot = NULL;
+        sd_bus_slot *slot = NULL, *owner = NULL;
         bool told = false;
         int r;
 
@@ -372,9 +372,15 @@ int bus_wait(sd_bus *bus, const char *path, uint64_t default_usec, char **ret_re
                 return *ret_result ? 0 : -ENOMEM;
         }
         r = sd_bus_match_signal(bus, &slot, NULL, path, NULL, NULL, on_signal, &told);
+        if (r >= 0) /* a daemon that dies tells nothing any more: the bus does */
+                r = sd_bus_add_match(bus, &owner,
+                                     "type='signal',sender='org.freedesktop.DBus',member='NameOwnerChanged',"
+                                     "arg0='" CVMD_BUS_NAME "'",
+                                     on_signal, &told);
         r = r < 0 ? cvm_fail(err, &CVM_CODE_INTERNAL, r, "watching an operation: %s", strerror(-r))
                   : follow(bus, path, deadline_of(default_usec), &told, ret_result, err);
         sd_bus_slot_unref(slot);
+        sd_bus_slot_unref(owner);
         return r;
 }
 

@@ -241,6 +241,15 @@ void vm_do_release(void *ctx, struct cvm_error *err) {
         }
 }
 
+/* Found before its first instruction, in a start that was durable and holds for nobody: it goes on. Where it
+ * runs already, or was paused, that has been told by now. */
+static void finish_start(void *ctx, struct cvm_error *err) {
+        struct vm *vm = ctx;
+
+        if (vm->state == VM_STARTING && !vm->definition->hold)
+                vm_do_continue(vm, err);
+}
+
 /* Up: held, or on to the first instruction. A guest that was found again is left as it was found. */
 static void on_up(struct vm *vm) {
         struct cvm_error err = { 0 };
@@ -249,6 +258,8 @@ static void on_up(struct vm *vm) {
         vm_links_open(vm);
         if (vm->adopted)
                 vm_expect_agent(vm);
+        if (vm->adopted && vm->state == VM_STARTING)
+                (void)journal_then(vm->manager->journal, finish_start, vm);
         if (vm->state != VM_AWAITING_APPROVAL && (vm->state != VM_STARTING || vm->adopted))
                 return;
         if (!vm->definition->hold) {
@@ -274,8 +285,8 @@ static void on_running(struct vm *vm) {
                 return;
         cvm_fault_point("start-before-running");
         vm_set_waits_for(vm, "");
-        if (!vm->adopted || !vm->row.boot_id)
-                vm_new_boot(vm);
+        vm_new_boot(vm);
+        vm->adopted = false;
         (void)vm_handle(vm, EV_RUNNING, NULL, &err);
         operation_done(vm->operation, NULL);
 }

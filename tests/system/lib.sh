@@ -42,13 +42,12 @@ end_daemon() {
         daemon_pid=
 }
 
-# Processes that have a socket of this run's directory open: its guests, whoever started them
+# Processes that have a file of this run's directory open: its guests, whoever started them
 guests() {
-        local proc
-        for proc in /proc/[0-9]*; do
-                case "$(tr '\0' ' ' <"$proc/cmdline" 2>/dev/null)" in
-                qemu-system-*) ls -l "$proc/fd" 2>/dev/null | grep -q "$work/run" && echo "${proc#/proc/}" ;;
-                esac
+        local file
+        for file in $(grep -lza '^qemu-system-' /proc/[0-9]*/cmdline 2>/dev/null); do
+                file=${file%/cmdline}
+                ls -l "$file/fd" 2>/dev/null | grep -q "$work/run" && echo "${file#/proc/}"
         done
         true
 }

@@ -1,7 +1,6 @@
 """A private bus with a daemon of its own, and clients of any user."""
 import json
 import os
-import pickle
 import shutil
 import signal
 import subprocess
@@ -99,29 +98,51 @@ class Scene:
         assert status == 0, f"the daemon ended with {status}"
 
 
-def as_user(uid, function):
-    """Run it as another user in another process: its result, or the name of the D-Bus error that it met."""
-    read_end, write_end = os.pipe()
-    pid = os.fork()
-    if pid == 0:
-        try:
-            os.close(read_end)
-            os.setresuid(uid, uid, uid)
-            try:
-                result = function()
-            except dbus.DBusException as e:
-                result = e.get_dbus_name()
-            os.write(write_end, pickle.dumps(result))
-            os._exit(0)
-        except BaseException:
-            traceback.print_exc()
-            os._exit(1)
-    os.close(write_end)
-    with os.fdopen(read_end, "rb") as f:
-        data = f.read()
-    _, status = os.waitpid(pid, 0)
-    assert status == 0, "the other user's process failed"
-    return pickle.loads(data)
+def start_client(scene, uid, function, *arguments):
+    """Another user's process: what it calls is in client.py."""
+    def become():
+        os.setresgid(uid, uid, uid)
+        os.setresuid(uid, uid, uid)
+
+    return subprocess.Popen([sys.executable, f"{os.path.dirname(os.path.abspath(__file__))}/client.py", scene.address, function,
+                             json.dumps(arguments)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+                            preexec_fn=become)
+
+
+def read_line(client):
+    """Its next line, while whoever serves in this process goes on answering."""
+    loop, text = GLib.MainLoop(), []
+
+    def readable(channel, condition):
+        text.append(os.read(channel, 1).decode())
+        if text[-1] in ("\n", ""):
+            loop.quit()
+        return text[-1] not in ("\n", "")
+
+    GLib.io_add_watch(client.stdout.fileno(), GLib.IO_IN | GLib.IO_HUP, readable)
+    loop.run()
+    return "".join(text).strip()
+
+
+def end_client(client):
+    """Its result, while whoever serves in this process goes on answering."""
+    loop, text = GLib.MainLoop(), []
+
+    def readable(channel, condition):
+        text.append(os.read(channel, 1 << 16).decode())
+        if not text[-1]:
+            loop.quit()
+        return bool(text[-1])
+
+    client.stdin.close()
+    GLib.io_add_watch(client.stdout.fileno(), GLib.IO_IN | GLib.IO_HUP, readable)
+    loop.run()
+    assert client.wait() == 0, "the client failed"
+    return json.loads("".join(text).strip().split("\n")[-1])
+
+
+def as_client(scene, uid, function, *arguments):
+    return end_client(start_client(scene, uid, function, *arguments))
 
 
 def refused(function, name):

@@ -43,6 +43,7 @@ int cvm_while(struct cvm_error *err, int r, const char *format, ...) {
         va_end(args);
         /* The cause stands at the end and is what must not be lost: only what is put in front is cut. */
         room = (int)(sizeof err->text - strlen(after)) - 3;
-        snprintf(err->text, sizeof err->text, "%.*s: %s", room > 0 ? room : 0, before, after);
+        if (room > 0)
+                snprintf(err->text, sizeof err->text, "%.*s: %s", room, before, after);
         return r;
 }

@@ -67,7 +67,7 @@ static const struct cvm_json_field welcome_fields[] = {
 static const struct cvm_json_field status_fields[] = {
         { "waits_for", CVM_JSON_TEXT, .required = true, AT(msg_status, waits_for), .max = 128 },
         { "secrets", CVM_JSON_CUSTOM, .required = true, AT(msg_status, secrets), .read = cvm_json_read_texts,
-          .write = cvm_json_write_texts },
+          .write = cvm_json_write_list },
         { "provisioned", CVM_JSON_BOOL, .required = true, AT(msg_status, provisioned) },
         { "binding", CVM_JSON_HEX, AT(msg_status, binding), .size = CVM_SHA384_SIZE,
           .has_offset = offsetof(struct msg_status, has_binding) },

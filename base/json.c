@@ -509,3 +509,9 @@ json_object *cvm_json_write_texts(const void *member) {
                 json_object_array_add(list, json_object_new_string(texts[i]));
         return list;
 }
+
+json_object *cvm_json_write_list(const void *member) {
+        json_object *list = cvm_json_write_texts(member);
+
+        return list ? list : json_object_new_array();
+}

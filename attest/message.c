@@ -194,7 +194,7 @@ int cvm_message_read(const struct cvm_message_kind *kind, const struct cvm_frame
         int r = cvm_json_read_text(frame->payload, frame->size, kind->name, kind->fields, message, &why);
 
         if (r < 0)
-                return cvm_fail(err, &CVM_CODE_FRAME, EBADMSG, "%s", cvm_error_text(&why, r));
+                return cvm_fail_as(err, &CVM_CODE_FRAME, EBADMSG, &why, r);
         return 0;
 }
 

@@ -47,3 +47,10 @@ int cvm_while(struct cvm_error *err, int r, const char *format, ...) {
                 snprintf(err->text, sizeof err->text, "%.*s: %s", room, before, after);
         return r;
 }
+
+int cvm_fail_as(struct cvm_error *err, const struct cvm_code *code, int errnum, struct cvm_error *why,
+                int r) {
+        if (r == -ENOMEM)
+                return cvm_fail(err, &CVM_CODE_NO_MEMORY, ENOMEM, "%s", cvm_error_text(why, r));
+        return cvm_fail(err, code, errnum, "%s", cvm_error_text(why, r));
+}

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/fd.h"
+#include "cli/binding.h"
 #include "cli/commands.h"
 #include "cli/definition-input.h"
 #include "cli/key-file.h"
@@ -18,8 +19,8 @@ static const struct option_row options[] = {
         { 0 },
 };
 
-static int sign_binding(const struct definition *definition, uint64_t serial, EVP_PKEY *key, char **ret,
-                        struct cvm_error *err) {
+int binding_sign(const struct definition *definition, uint64_t serial, EVP_PKEY *key, char **ret,
+                 struct cvm_error *err) {
         CVM_CLEANUP(binding_done) struct binding binding = { 0 };
         CVM_CLEANUP(cvm_bytes_done) struct cvm_bytes payload = { 0 };
         uint8_t spki[CVM_SPKI_SIZE];
@@ -42,7 +43,7 @@ static int sign_binding(const struct definition *definition, uint64_t serial, EV
 
 /* A binding names its VM; a definition that leaves the uuid open gets one here, and must have it from then
  * on. */
-static int give_uuid(struct definition *definition, struct cvm_error *err) {
+int binding_give_uuid(struct definition *definition, struct cvm_error *err) {
         char uuid[CVM_UUID_TEXT];
 
         if (definition->uuid)
@@ -69,9 +70,9 @@ static int run(const struct arguments *arguments, struct cvm_error *err) {
                 r = key_file_private(argument(arguments, "key") ? argument(arguments, "key") : "owner.pem",
                                      &key, err);
         if (r >= 0)
-                r = give_uuid(definition, err);
+                r = binding_give_uuid(definition, err);
         if (r >= 0)
-                r = sign_binding(definition, serial, key, &envelope, err);
+                r = binding_sign(definition, serial, key, &envelope, err);
         if (r >= 0)
                 r = output_file(argument(arguments, "output"), envelope, 0644, err);
         return r;

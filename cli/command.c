@@ -233,13 +233,37 @@ static int run_command(const struct command *command, int argc, char **argv, str
         return command->run(&arguments, err);
 }
 
+/* Options for everywhere may stand before the command: they are moved behind it. */
+static void put_command_first(int argc, char **argv) {
+        char *leading[ARGUMENTS_MAX];
+        int n = 0;
+
+        while (1 + n < argc && n + 1 < ARGUMENTS_MAX && argv[1 + n][0] == '-' && argv[1 + n][1]) {
+                const char *name = long_form(argv[1 + n]) + 2;
+                const struct option_row *row = find_option(global_rows, name, strlen(name));
+
+                leading[n] = argv[1 + n];
+                n++;
+                if (row && row->kind != OPTION_FLAG && 1 + n < argc) {
+                        leading[n] = argv[1 + n];
+                        n++;
+                }
+        }
+        memmove(argv + 1, argv + 1 + n, (size_t)(argc - 1 - n) * sizeof *argv);
+        memcpy(argv + argc - n, leading, (size_t)n * sizeof *argv);
+}
+
 int command_main(int argc, char **argv) {
         struct cvm_error err = { 0 };
         const struct command *command;
-        bool in_group = argc > 1 && is_group(argv[1]);
-        bool bare = argc == 1 || (argc == 2 && in_group);
-        bool asked = argc > 1 && (asks_help(argv[1]) || (argc > 2 && in_group && asks_help(argv[2])));
+        bool in_group, bare, asked;
         int used = 0, r;
+
+        if (argc > 1 && !asks_help(argv[1]) && strcmp(argv[1], "--version") != 0)
+                put_command_first(argc, argv);
+        in_group = argc > 1 && is_group(argv[1]);
+        bare = argc == 1 || (argc == 2 && in_group);
+        asked = argc > 1 && (asks_help(argv[1]) || (argc > 2 && in_group && asks_help(argv[2])));
 
         if (bare || asked) {
                 print_help(in_group ? argv[1] : NULL);

@@ -12,7 +12,6 @@
 
 #define DEFINITION_MAX (256u << 10)
 #define EVENTS_MAX 1000
-#define AUDIT_MAX 20000
 
 /* The end of every handler: refused in words, or what was answered. */
 static int end(struct face *face, sd_bus_message *m, const struct vm *vm, bool audit, struct cvm_error *err,
@@ -471,7 +470,7 @@ static int get_audit(struct face *face, sd_bus_message *m, char **ret, struct cv
         uint64_t since;
         int r = sd_bus_message_read(m, "t", &since);
 
-        return r < 0 ? r : manager_audit(face->manager, since, AUDIT_MAX, ret, err);
+        return r < 0 ? r : manager_audit(face->manager, since, CVMD_AUDIT_ROWS, ret, err);
 }
 
 static int method_get_record(sd_bus_message *m, void *userdata, sd_bus_error *ret_error) {

@@ -11,6 +11,9 @@
 #define CVMD_VM_PATH CVMD_PATH "/vm"               /* then the uuid with '_' for '-' */
 #define CVMD_OPERATION_PATH CVMD_PATH "/operation" /* then its number */
 
+/* GetAudit gives at most so many rows: whoever gets as many asks again from the last of them. */
+#define CVMD_AUDIT_ROWS 20000
+
 #define CVMD_MANAGER_INTERFACE "org.cvmd1.Manager"
 #define CVMD_VM_INTERFACE "org.cvmd1.VM"
 #define CVMD_OPERATION_INTERFACE "org.cvmd1.Operation"

@@ -133,6 +133,36 @@ static void drop_as_other_boot(struct agent_link *link) {
         drop_requests(link, &err);
 }
 
+/* Questions that still wait for a WELCOME were put to no boot yet: the next one that answers is asked. */
+static struct request *set_unsent_apart(struct agent_link *link) {
+        struct request *unsent = NULL;
+
+        for (struct request **p = &link->requests; *p;) {
+                struct request *request = *p;
+
+                if (!request->unsent.data) {
+                        p = &request->next;
+                        continue;
+                }
+                *p = request->next;
+                link->n_requests--;
+                request->next = unsent;
+                unsent = request;
+        }
+        return unsent;
+}
+
+static void put_back(struct agent_link *link, struct request *unsent) {
+        while (unsent) {
+                struct request *request = unsent;
+
+                unsent = request->next;
+                request->next = link->requests;
+                link->requests = request;
+                link->n_requests++;
+        }
+}
+
 static void want_write(struct agent_link *link) {
         uint32_t events = link->out_done < link->out.bytes.size ? EPOLLIN | EPOLLOUT : EPOLLIN;
 
@@ -688,9 +718,15 @@ void agent_link_wake(struct agent_link *link) {
 void agent_link_reset(struct agent_link *link) {
         PINNED(link);
 
+        struct request *unsent;
+
         if (link->phase == PHASE_HELLO || link->phase == PHASE_UP)
                 begin_session(link);
+        unsent = set_unsent_apart(link);
         drop_as_other_boot(link);
+        put_back(link, unsent);
+        if (link->dead) /* by an answer */
+                drop_as_other_boot(link);
 }
 
 int agent_link_new(sd_event *event, const char *socket_path, const struct agent_link_handlers *handlers,

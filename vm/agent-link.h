@@ -44,8 +44,8 @@ struct agent_link *agent_link_free(struct agent_link *link);
  * a minute, ever more slowly, and then only after this: guests without an agent wake nobody. */
 void agent_link_wake(struct agent_link *link);
 
-/* A new boot began: every request ends with CVM_CODE_BOOT_CHANGED, nothing is sent again, a new session
- * begins. */
+/* A new boot began: every request that was sent ends with CVM_CODE_BOOT_CHANGED, nothing is sent again, a
+ * new session begins. Evidence that nobody was asked for yet is asked of whoever answers next. */
 void agent_link_reset(struct agent_link *link);
 
 /* Sent after each WELCOME from now on (and at once if there was one). SPKIs of the owner and of her service

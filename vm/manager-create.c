@@ -354,7 +354,7 @@ static int find_again(struct manager *m, const struct create_options *options,
 int manager_create(struct manager *m, const struct create_options *options, const struct caller *caller,
                    struct vm **ret_vm, struct operation **ret_operation, struct cvm_error *err) {
         uint8_t digest[CVM_SHA256_SIZE];
-        struct vm *vm;
+        struct vm *vm = NULL;
         int r = 0;
 
         cvm_sha256(options->definition, options->definition_size, digest);

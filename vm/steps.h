@@ -63,7 +63,6 @@ void vm_check(struct vm *vm);
 
 /* --- vm-secret.c --- */
 void vm_do_relay_secrets(void *ctx, struct cvm_error *err);
-void vm_do_forget(void *ctx, struct cvm_error *err);
 /* Secrets that wait end with this; sealed bytes are dropped. NULL: the VM goes, and all are dropped. */
 void vm_forget_secrets(struct vm *vm, const struct cvm_error *why);
 /* The guest confirmed what it needs, by a receipt and in its own status. */

@@ -35,6 +35,8 @@ static void on_welcome(void *ctx, const struct cvm_keyset *keyset, const struct 
         vm_note(vm, "agent", "answers", NULL);
         vm_touch(vm);
         vm_check(vm);
+        if (vm->state == VM_STOPPING) /* asked while it booted, when nobody could hear it */
+                agent_link_stop(vm->agent, false);
 }
 
 static void on_status(void *ctx, const struct msg_status *status) {

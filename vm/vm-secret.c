@@ -214,13 +214,6 @@ void vm_forget_secrets(struct vm *vm, const struct cvm_error *why) {
         }
 }
 
-void vm_do_forget(void *ctx, struct cvm_error *err) {
-        struct vm *vm = ctx;
-
-        if (vm->agent)
-                agent_link_reset(vm->agent);
-}
-
 static void drop_cancelled(struct vm *vm) {
         for (struct release *r = vm->releases, *next; r; r = next) {
                 struct operation_view view;

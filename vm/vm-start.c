@@ -289,6 +289,13 @@ static void on_paused(struct vm *vm) {
         }
 }
 
+/* What the old boot was asked is answered first; then the channel begins anew. */
+static void on_reset(struct vm *vm) {
+        if (vm->agent)
+                agent_link_reset(vm->agent);
+        vm_new_boot(vm);
+}
+
 static void on_gone(struct vm *vm, struct cvm_error *why) {
         struct cvm_error none = { 0 };
 
@@ -314,7 +321,7 @@ void vm_on_driver(void *ctx, enum driver_event event, struct cvm_error *why) {
         else if (event == DRIVER_PAUSED)
                 on_paused(vm);
         else if (event == DRIVER_RESET && vm->state != VM_STARTING)
-                vm_new_boot(vm);
+                on_reset(vm);
         else if (event == DRIVER_LISTENS && vm->agent)
                 agent_link_wake(vm->agent);
         else if (event == DRIVER_SHUTDOWN)

@@ -19,7 +19,7 @@ static const journal_then_fn actions[] = {
         [DO_CONTINUE] = vm_do_continue,
         [DO_SHUT_DOWN] = vm_do_shut_down,
         [DO_RELEASE] = vm_do_release,
-        [DO_FORGET] = vm_do_forget,
+        [DO_FORGET] = do_nothing, /* forgotten at once (vm_expect_agent): dropping waits for no commit */
         [DO_RELAY_SECRETS] = vm_do_relay_secrets,
         [DO_JUDGE_REFUSED] = vm_do_judge_refused,
 };

@@ -1,0 +1,30 @@
+/* Files of the owner's side, read with their caps: policies, bundles, challenges, verdicts. */
+#pragma once
+
+#include "attest/policy.h"
+#include "cli/command.h"
+
+/* A whole file as text, owned. */
+int document_text(const char *path, size_t max, char **ret, struct cvm_error *err);
+
+/* A policy: plain JSON, or an envelope that must then be signed by `owner` (CVM_CODE_KEY where that is
+ * NULL). */
+int document_policy(const char *path, EVP_PKEY *owner, struct policy **ret, struct cvm_error *err);
+int document_bundle(const char *path, struct bundle *ret, struct cvm_error *err);
+
+/* A challenge remembers whether it has served: a nonce serves once. */
+struct challenge {
+        uint8_t nonce[CVM_NONCE_SIZE];
+        uint64_t made, used; /* UTC milliseconds; used 0: not yet */
+        bool is_used;
+};
+void challenge_make(struct challenge *ret);
+int challenge_write(const char *path, const struct challenge *challenge, struct cvm_error *err);
+int challenge_read(const char *path, struct challenge *ret, struct cvm_error *err);
+
+/* A verdict signed by this key, accepted, about this bundle's VM, boot and binding: what sealing and
+ * approving need. CVM_CODE_VERDICT_MISSING, CVM_CODE_SIGNATURE, CVM_CODE_VERDICT_OTHER_BOOT. */
+int document_accepted(const char *path, EVP_PKEY *key, const struct bundle *bundle, struct verdict *ret,
+                      struct cvm_error *err);
+/* SHA-384 of the bundle's binding payload, of the empty string when unowned. */
+int bundle_binding_digest(const struct bundle *bundle, uint8_t ret[CVM_SHA384_SIZE], struct cvm_error *err);

@@ -1,0 +1,119 @@
+/* cvmctl evidence verify: does this bundle hold under this policy? 0: accepted, 5: refused, 6: could not be
+ * checked. */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/time.h"
+#include "cli/commands.h"
+#include "cli/key-file.h"
+#include "cli/output.h"
+#include "cli/verify.h"
+
+static const struct option_row options[] = {
+        { "challenge", OPTION_TEXT, "FILE", "the challenge that it must answer; it serves once" },
+        { "nonce", OPTION_TEXT, "HEX", "the nonce itself, where no file remembers it" },
+        { "policy", OPTION_TEXT, "FILE", "what the owner accepts, signed or not" },
+        { "owner-key", OPTION_TEXT, "KEY", "the owner's key; with --verdict her private one" },
+        { "verdict", OPTION_TEXT, "FILE", "sign the verdict and write it there" },
+        { "at", OPTION_TEXT, "TIME", "judge dates at this time (RFC 3339) instead of now" },
+        { 0 },
+};
+
+struct inputs {
+        struct policy *policy;
+        struct bundle bundle;
+        struct challenge challenge;
+        EVP_PKEY *owner;
+        uint64_t at;
+};
+
+static void inputs_done(struct inputs *in) {
+        policy_free(in->policy);
+        bundle_done(&in->bundle);
+        EVP_PKEY_free(in->owner);
+}
+
+static int read_nonce(const struct arguments *arguments, struct challenge *ret, struct cvm_error *err) {
+        const char *file = argument(arguments, "challenge"), *hex = argument(arguments, "nonce");
+        int r;
+
+        if (!file == !hex)
+                return cvm_fail(err, &CVM_CODE_USAGE, EINVAL, "give either --challenge or --nonce");
+        if (hex)
+                return cvm_unhex(hex, ret->nonce, sizeof ret->nonce) < 0
+                                       ? cvm_fail(err, &CVM_CODE_ARGUMENT, EINVAL,
+                                                  "--nonce must be 64 hex digits")
+                                       : 0;
+        r = challenge_read(file, ret, err);
+        if (r >= 0 && ret->is_used)
+                return cvm_fail(err, &CVM_CODE_NONCE, EALREADY, "the challenge '%s' has served already",
+                                file);
+        return r;
+}
+
+static int read_key(const struct arguments *arguments, EVP_PKEY **ret, struct cvm_error *err) {
+        const char *name = argument(arguments, "owner-key");
+
+        if (!name && !argument(arguments, "verdict"))
+                return 0;
+        if (!name)
+                return cvm_fail(err, &CVM_CODE_USAGE, EINVAL,
+                                "--verdict needs --owner-key: a verdict is signed");
+        return argument(arguments, "verdict") ? key_file_private(name, ret, err)
+                                              : key_file_public(name, ret, err);
+}
+
+static int read_inputs(const struct arguments *arguments, struct inputs *in, struct cvm_error *err) {
+        const char *policy = argument(arguments, "policy"), *at = argument(arguments, "at");
+        int r = policy ? read_key(arguments, &in->owner, err)
+                       : cvm_fail(err, &CVM_CODE_USAGE, EINVAL,
+                                  "--policy is needed: nothing is accepted without one");
+
+        if (r >= 0 && at && cvm_time_parse(at, &in->at) < 0)
+                r = cvm_fail(err, &CVM_CODE_ARGUMENT, EINVAL,
+                             "--at must be a time such as 2026-01-31T00:00:00Z");
+        if (r >= 0)
+                r = document_policy(policy, in->owner, &in->policy, err);
+        if (r >= 0)
+                r = document_bundle(arguments->words[0], &in->bundle, err);
+        return r < 0 ? r : read_nonce(arguments, &in->challenge, err);
+}
+
+/* A nonce that has answered is spent, whatever the verdict: the same evidence again is a replay. */
+static int spend(const struct arguments *arguments, struct challenge *challenge, struct cvm_error *err) {
+        const char *file = argument(arguments, "challenge");
+
+        challenge->used = cvm_time_now();
+        challenge->is_used = true;
+        return file ? challenge_write(file, challenge, err) : 0;
+}
+
+static int run(const struct arguments *arguments, struct cvm_error *err) {
+        CVM_CLEANUP(inputs_done) struct inputs in = { 0 };
+        CVM_CLEANUP(verdict_done) struct verdict verdict = { 0 };
+        CVM_CLEANUP(cvm_freep) char *envelope = NULL;
+        int r = read_inputs(arguments, &in, err);
+
+        if (r >= 0)
+                r = verify_bundle(in.policy, &in.bundle, in.challenge.nonce, in.at, in.owner, &verdict, err);
+        if (r >= 0)
+                r = spend(arguments, &in.challenge, err);
+        if (r >= 0 && argument(arguments, "verdict")) {
+                r = verify_sign(&verdict, in.owner, &envelope, err);
+                if (r >= 0)
+                        r = output_file(argument(arguments, "verdict"), envelope, 0644, err);
+        }
+        return r < 0 ? r : verify_tell(&verdict);
+}
+
+const struct command command_evidence_verify = {
+        .group = "evidence",
+        .name = "verify",
+        .words = "BUNDLE",
+        .words_min = 1,
+        .words_max = 1,
+        .summary = "judge a bundle under a policy: exit 0 accepted, 5 refused, 6 could not check",
+        .options = options,
+        .run = run,
+};

@@ -1,0 +1,26 @@
+/* Sealing a secret on the owner's side: for `secret seal` and the short path of `secret put`. */
+#pragma once
+
+#include "base/secret.h"
+#include "attest/seal.h"
+#include "attest/signed.h"
+#include "cli/documents.h"
+
+struct seal_inputs {
+        const char *name;
+        int kind; /* enum cvm_secret_kind */
+        const struct bundle *bundle;
+        const struct verdict *verdict; /* accepted, about this bundle */
+        uint64_t after;                /* last sequence number that is known; 0: none */
+};
+
+/* A file's bytes in locked memory ("-": standard input), at most CVM_SECRET_MAX. */
+int seal_read(const char *path, struct cvm_secret *ret, struct cvm_error *err);
+/* Sealed to the bundle's keyset and signed by key: the envelope, owned. */
+int seal_secret(const struct seal_inputs *in, const struct cvm_secret *plaintext, EVP_PKEY *key, char **ret,
+                struct cvm_error *err);
+/* The guest's receipt, by the bundle's boot key; secret (may be NULL): the envelope that it must be for. */
+int seal_check_receipt(const char *receipt, const struct bundle *bundle, const char *secret,
+                       EVP_PKEY *signer, struct receipt *ret, struct cvm_error *err);
+/* Print it; exit status 0 installed, 5 stale or refused. */
+int seal_tell_receipt(const struct receipt *receipt);

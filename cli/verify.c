@@ -1,0 +1,46 @@
+#include "cli/verify.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/time.h"
+#include "cli/output.h"
+
+int verify_bundle(const struct policy *policy, const struct bundle *bundle,
+                  const uint8_t nonce[CVM_NONCE_SIZE], uint64_t now_msec, EVP_PKEY *owner,
+                  struct verdict *ret, struct cvm_error *err) {
+        struct appraisal appraisal = { .now_msec = now_msec ? now_msec : cvm_time_now() };
+        uint8_t spki[CVM_SPKI_SIZE];
+        int r = owner ? cvm_key_spki(owner, spki, err) : 0;
+
+        if (r < 0)
+                return r;
+        memcpy(appraisal.nonce, nonce, sizeof appraisal.nonce);
+        appraisal.owner_spki = owner ? spki : NULL;
+        return policy_appraise(policy, bundle, &appraisal, ret, err);
+}
+
+int verify_sign(const struct verdict *verdict, EVP_PKEY *key, char **ret, struct cvm_error *err) {
+        CVM_CLEANUP(cvm_freep) char *payload = verdict_write(verdict);
+
+        if (!payload)
+                return cvm_fail(err, &CVM_CODE_NO_MEMORY, ENOMEM, "writing a verdict");
+        return cvm_envelope_sign(CVM_ENVELOPE_VERDICT, payload, strlen(payload), key, ret, err);
+}
+
+int verify_tell(const struct verdict *verdict) {
+        static const int statuses[] = {
+                [VERDICT_ACCEPTED] = 0, [VERDICT_REFUSED] = 5, [VERDICT_UNKNOWN] = 6
+        };
+        CVM_CLEANUP(cvm_freep) char *text = verdict_write(verdict);
+        CVM_CLEANUP(cvm_json_putp) json_object *node = NULL;
+
+        if (verdict->class_ == CVM_CLASS_SIMULATED)
+                output_say("SIMULATED: this evidence vouches for no hardware");
+        for (size_t i = 0; i < verdict->n_reasons; i++)
+                output_say("%s: %s", verdict->reasons[i].code->id, verdict->reasons[i].text);
+        if (text && cvm_json_parse(text, strlen(text), "verdict", &node, NULL) >= 0)
+                output_object(node, "result");
+        return statuses[verdict->result];
+}

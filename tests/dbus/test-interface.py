@@ -1,0 +1,152 @@
+"""The interface as published is the live one; requests that are wrong are refused in words; operations end once."""
+import os
+import sys
+import xml.etree.ElementTree as ElementTree
+
+import dbus
+from gi.repository import GLib
+
+import scene as s
+
+PUBLISHED = f"{sys.argv[2]}/dbus/org.cvmd1.xml"
+NAMES = dbus.Dictionary({}, signature="sv")
+
+
+def shape(interface):
+    """What a client can rely on, without comments and annotations."""
+    def args(node, default):
+        return tuple((a.get("name"), a.get("type"), a.get("direction", default)) for a in node.findall("arg"))
+
+    return ({("method", m.get("name"), args(m, "in")) for m in interface.findall("method")} |
+            {("signal", m.get("name"), tuple(a[:2] for a in args(m, "out"))) for m in interface.findall("signal")} |
+            {("property", p.get("name"), p.get("type"), p.get("access")) for p in interface.findall("property")})
+
+
+def the_published_interface_is_the_live_one(scene):
+    published = {i.get("name"): shape(i) for i in ElementTree.parse(PUBLISHED).getroot().findall("interface")}
+    vm, operation = scene.manager.Launch(scene.definition("live"), NAMES, dbus_interface=s.MANAGER)
+    live = {}
+    for path in ("/org/cvmd1", vm, operation):
+        text = scene.proxy(scene.bus, path).Introspect(dbus_interface=dbus.INTROSPECTABLE_IFACE)
+        live.update({i.get("name"): shape(i) for i in ElementTree.fromstring(text).findall("interface")
+                     if i.get("name").startswith("org.cvmd1")})
+    assert scene.wait(scene.bus, operation)["State"] == "done"
+    assert published.keys() == live.keys(), (published.keys(), live.keys())
+    for name in published:
+        assert published[name] == live[name], (name, published[name] ^ live[name])
+
+
+def a_life_by_operations(scene):
+    ended = []
+    scene.bus.add_signal_receiver(lambda *a, path: ended.append(path), "Finished", s.OPERATION, path_keyword="path")
+    vm = scene.manager.Create(scene.definition("life"), NAMES, dbus_interface=s.MANAGER)
+    scene.wait(scene.bus, scene.properties(scene.bus, vm, s.VM)["Operation"])
+    asked = []
+    for method, arguments, state in (("Start", (), "running"), ("Pause", (), "paused"), ("Resume", (), "running"),
+                                     ("Reset", (), "running"), ("Kill", (), "stopped")):
+        operation = getattr(scene.proxy(scene.bus, vm), method)(*arguments, dbus_interface=s.VM)
+        asked.append(operation)
+        result = scene.wait(scene.bus, operation)
+        assert result["State"] == "done", (method, result["Error"])
+        assert scene.properties(scene.bus, vm, s.VM)["State"] == state, method
+    operation = scene.proxy(scene.bus, vm).Delete(NAMES, dbus_interface=s.VM)
+    assert "payload" in scene.wait(scene.bus, operation)["Result"]
+    assert "payload" in scene.manager.GetRecord("life", dbus_interface=s.MANAGER)
+    s.refused(lambda: scene.manager.GetVM("life", dbus_interface=s.MANAGER), "org.cvmd1.Error.NoVM")
+    while GLib.MainContext.default().iteration(False):
+        pass
+    for operation in asked:
+        assert ended.count(operation) == 1, (operation, ended.count(operation))
+
+
+def the_same_request_gives_the_same_objects(scene):
+    options = dbus.Dictionary({"request_id": "r-1"}, signature="sv")
+    first = scene.manager.Create(scene.definition("again"), options, dbus_interface=s.MANAGER)
+    assert scene.manager.Create(scene.definition("again"), options, dbus_interface=s.MANAGER) == first
+    s.refused(lambda: scene.manager.Create(scene.definition("again2"), options, dbus_interface=s.MANAGER),
+              "org.cvmd1.Error.Exists")
+
+
+def measuring_makes_nothing(scene):
+    before = len(scene.manager.ListVMs(NAMES, dbus_interface=s.MANAGER))
+    measured = scene.manager.Measure(scene.definition("measured"), dbus_interface=s.MANAGER)
+    assert len(measured["measurement"]) == 96 and measured["platform"] == "sev-snp" and measured["simulated"]
+    assert len(scene.manager.ListVMs(NAMES, dbus_interface=s.MANAGER)) == before
+    s.refused(lambda: scene.manager.Measure("{", dbus_interface=s.MANAGER), "org.cvmd1.Error.Json")
+
+
+def wrong_requests_are_refused_in_words(scene):
+    vm = scene.manager.GetVM("live", dbus_interface=s.MANAGER)
+
+    def create(definition, **options):
+        return lambda: scene.manager.Create(definition, dbus.Dictionary(options, signature="sv"), dbus_interface=s.MANAGER)
+
+    def evidence(**options):
+        return lambda: scene.proxy(scene.bus, vm).GetEvidence(dbus.Dictionary(options, signature="sv"), dbus_interface=s.VM)
+
+    good = scene.definition("wrong")
+    for function, name in (
+            (create(good, colour="red"), "Field"),
+            (create(good, request_id=dbus.UInt32(1)), "Field"),
+            (create(good, request_id="x" * 300), "Field"),
+            (create(good, binding="text"), "Field"),
+            (create(good, nonce=dbus.ByteArray(bytes(32))), "Field"),
+            (create(good, files=dbus.Dictionary({f"f{i}": dbus.types.UnixFd(0) for i in range(3)}, signature="sh"),
+                    state="running"), "Field"),
+            (create("{"), "Json"),
+            (create("x" * 300000), "TooLarge"),
+            (create(scene.definition("../up")), "Field"),
+            (create(scene.definition("live")), "Exists"),
+            (evidence(), "Field"),
+            (evidence(nonce=dbus.ByteArray(bytes(31))), "Field"),
+            (lambda: scene.proxy(scene.bus, vm).PutSecret("{}", "", dbus_interface=s.VM), "Unowned"),
+            (lambda: scene.proxy(scene.bus, vm).PutSecret("x" * 2000000, "", dbus_interface=s.VM), "TooLarge"),
+            (lambda: scene.proxy(scene.bus, vm).RecordVerdict("{}", dbus_interface=s.VM), "Unowned"),
+            (lambda: scene.proxy(scene.bus, vm).Start(dbus_interface=s.VM), "WrongState"),
+            (lambda: scene.proxy(scene.bus, vm).OpenConsole(dbus_interface=s.VM), "Console"),
+            (lambda: scene.manager.Explain("CVM-NOTHING", dbus_interface=s.MANAGER), "NoCode"),
+            (lambda: scene.manager.GetRecord("nobody", dbus_interface=s.MANAGER), "NoVM"),
+            (lambda: scene.manager.ListVMs(dbus.Dictionary({"colour": "red"}, signature="sv"), dbus_interface=s.MANAGER),
+             "Field")):
+        s.refused(function, f"org.cvmd1.Error.{name}")
+
+
+def filters_and_properties(scene):
+    def names(**options):
+        paths = scene.manager.ListVMs(dbus.Dictionary(options, signature="sv"), dbus_interface=s.MANAGER)
+        return {str(scene.properties(scene.bus, p, s.VM)["Name"]) for p in paths}
+
+    assert "live" in names(state="running") and "live" not in names(state="stopped")
+    assert names(platform="tdx") == set() and names(label="tier") == set()
+    manager = scene.properties(scene.bus, "/org/cvmd1", s.MANAGER)
+    assert manager["Capacity"]["running"] >= 1 and "BEGIN PUBLIC KEY" in manager["RecordKey"]
+    assert "BEGIN CERTIFICATE" in manager["SimulationRoot"]
+    assert all(c[1] in ("PASS", "WARN", "FAIL") for c in scene.manager.CheckHost(dbus_interface=s.MANAGER))
+    assert "vCPUs" in scene.manager.Explain("CVM-VCPUS", dbus_interface=s.MANAGER)
+    seqs = [e[0] for e in scene.manager.GetEvents(dbus.UInt64(0), dbus_interface=s.MANAGER)]
+    assert seqs == sorted(seqs) and seqs
+
+
+def a_path_of_the_host_is_judged(scene):
+    os.symlink("/etc/passwd", f"{scene.work}/link")
+    for path, code in ((f"{scene.work}/link", "CVM-PATH"), ("/etc/passwd", "CVM-PATH"), (scene.work, "CVM-PATH")):
+        vm, operation = scene.manager.Launch(
+            '{"version":1,"name":"path","simulate":true,"boot":{"kernel":"%s"}}' % path, NAMES, dbus_interface=s.MANAGER)
+        result = scene.wait(scene.bus, operation)
+        assert result["ErrorCode"] == code and result["Remedy"], result
+        s.refused(lambda: scene.manager.GetVM("path", dbus_interface=s.MANAGER), "org.cvmd1.Error.NoVM")
+
+
+def operations_can_be_called_off(scene):
+    scene.manager.GetVM("live", dbus_interface=s.MANAGER)
+    operation = scene.proxy(scene.bus, scene.manager.GetVM("live", dbus_interface=s.MANAGER)).GetEvidence(
+        dbus.Dictionary({"nonce": dbus.ByteArray(bytes(32))}, signature="sv"), dbus_interface=s.VM)
+    scene.proxy(scene.bus, operation).Cancel(dbus_interface=s.OPERATION)
+    state = scene.wait(scene.bus, operation)
+    assert state["State"] == "cancelled" and state["ErrorCode"] == "CVM-CANCELLED", state
+    s.refused(lambda: scene.proxy(scene.bus, operation).Cancel(dbus_interface=s.OPERATION), "org.cvmd1.Error.WrongState")
+
+
+s.run([the_published_interface_is_the_live_one, a_life_by_operations, the_same_request_gives_the_same_objects,
+       measuring_makes_nothing, wrong_requests_are_refused_in_words, filters_and_properties, a_path_of_the_host_is_judged,
+       operations_can_be_called_off], sys.argv[1])

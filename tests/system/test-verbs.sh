@@ -1,0 +1,90 @@
+#!/bin/bash
+# cvmctl against a real daemon, with a guest of one boot sector: every verb, its formats, and an exit status for every fault.
+set -euo pipefail
+build=$1 source_dir=$2
+work=$(mktemp -d)
+. "$source_dir/tests/system/lib.sh"
+. "$source_dir/tests/system/expect.sh"
+trap end_all EXIT
+
+expect 9 "CVM-NO-DAEMON" "$build/cli/cvmctl" --bus unix:path="$work/nobody" list
+start_bus
+expect 9 "CVM-NO-DAEMON" cvmctl list
+start_daemon
+cd "$work"
+boot_sector disk
+
+definition() { # NAME [MEMBERS]
+        printf '{"version":1,"name":"%s","simulate":true,"memory":"256MiB","vcpus":1,"accel":"tcg","boot":{"disk":"boot"},
+                "disks":[{"path":"%s","format":"raw","readonly":true,"serial":"boot"}]%s}' "$1" "$work/disk" "${2:-}"
+}
+definition web1 ',"labels":{"tier":"front"}' >web1.json
+definition web2 >web2.json
+
+expect 0 "SIMULATED" cvmctl launch web1.json
+expect 2 "CVM-EXISTS" cvmctl launch web1.json
+expect 0 '"prediction"' cvmctl launch web2.json --dry-run -o json
+expect 0 "web2 is defined" cvmctl create web2.json
+expect 0 "web2" cvmctl list -o name
+expect 0 "sev-snp SIMULATED" cvmctl list
+expect 0 '"state": "running"' cvmctl list -o json
+expect 0 '"state":"defined"' cvmctl list -o jsonl
+expect 0 "MEASUREMENT" cvmctl list -o wide
+[ "$(cvmctl list --state running -o name)" = web1 ] || fault "list --state"
+[ "$(cvmctl list --label tier -o name)" = web1 ] || fault "list --label"
+[ -z "$(cvmctl list --label tier=back -o name)" ] || fault "list --label with a value"
+expect 0 '"simulated": true' cvmctl show web1 -o json
+expect 0 "web1" cvmctl show web1 -o name
+expect 3 "CVM-NO-VM" cvmctl show nobody
+expect 3 "CVM-NO-VM" cvmctl start nobody
+expect 8 "CVM-WRONG-STATE" cvmctl start web1
+expect 8 "CVM-WRONG-STATE" cvmctl resume web1
+expect 8 "CVM-WRONG-STATE" cvmctl delete web1
+expect 0 "is paused" cvmctl pause web1
+expect 0 "runs" cvmctl resume web1
+expect 0 "was reset" cvmctl reset web1
+expect 7 "CVM-TIMEOUT" cvmctl stop web1 --timeout 1
+expect 0 "running" cvmctl list
+expect 2 "no interactive console" cvmctl console web1
+expect 0 "runs" cvmctl start web2
+expect 0 "was killed" cvmctl kill web1 web2
+expect 3 "nobody" cvmctl kill nobody
+expect 8 "web1" cvmctl kill web1
+expect 0 '"applied": false' cvmctl update web1 web1.json --cpu-model EPYC-Milan --dry-run -o json
+expect 0 '"changed": true' cvmctl update web1 web1.json --cpu-model EPYC-Milan -o json
+expect 2 "CVM-FIELD" cvmctl update web1 web2.json
+expect 0 '"stopped": 2' cvmctl status -o json
+expect 0 "state" cvmctl events web1
+expect 0 "" cvmctl logs web1
+expect 2 "CVM-UNOWNED" cvmctl approve web1 web1.json
+expect 8 "only a running guest" cvmctl evidence get web1 --nonce "$(printf '%064d' 1)"
+expect 2 "64 hex digits" cvmctl evidence get web1 --nonce zz
+expect 0 '"waits_for"' cvmctl approval request web1
+expect 0 "deleted" cvmctl delete web1 --record record.json
+cvmctl host show --record-key >record.pem
+expect 0 "signature_checked        true" cvmctl record show record.json --key record.pem
+expect 0 "payload" cvmctl record get web1
+expect 3 "CVM-NO-VM" cvmctl record get nobody
+expect 0 "deleted" cvmctl delete web2
+expect 0 "SEQ" cvmctl audit show
+cvmctl audit export -o chain
+expect 0 "signature_checked        true" cvmctl audit verify chain --key record.pem
+sed -i '0,/created/s//Created/' chain
+expect 5 "CVM-AUDIT" cvmctl audit verify chain --key record.pem
+expect 0 "PASS" cvmctl host check
+expect 0 "version" cvmctl status
+[ -z "$(guests)" ] || fault "a process is left: $(guests)"
+
+# What cannot be made leaves nothing behind, and says why.
+definition web3 ',"colour":"red"' >web3.json
+expect 2 "'colour'" cvmctl launch web3.json
+expect 2 "no bootable image" cvmctl launch --name k --simulate --accel tcg --kernel web1.json
+expect 0 "deleted" cvmctl delete k
+expect 2 "CVM-DISK-FORMAT" cvmctl launch --name q --simulate --disk "path=$work/disk,format=qcow2,serial=boot" --boot-disk boot
+expect 3 "CVM-NO-VM" cvmctl show q
+truncate -s 1M base.raw
+qemu-img create -q -f qcow2 -b base.raw -F raw backed.qcow2
+expect 2 "CVM-DISK-BACKING" cvmctl launch --name b --simulate --disk "path=$work/backed.qcow2,format=qcow2,serial=boot" --boot-disk boot
+qemu-img create -q -f qcow2 -o data_file=data.raw data.qcow2 1M
+expect 2 "CVM-DISK-DATA-FILE" cvmctl launch --name d --simulate --disk "path=$work/data.qcow2,format=qcow2,serial=boot" --boot-disk boot
+end_faults

@@ -262,12 +262,16 @@ static void check_constraints(struct appraising *a) {
                     (unsigned long long)b->serial, (unsigned long long)p->min_serial);
 }
 
-static void check_binding(struct appraising *a) {
+/* A digest needs no signature to be another one: this is refused even where the rest cannot be checked. */
+static void check_pin(struct appraising *a) {
         const struct policy_binding *p = &a->policy->binding;
 
         if (p->pinned && !cvm_equal(p->digest, sizeof p->digest, a->verdict->binding, sizeof p->digest))
                 ADD(a, BINDING, "the binding is not the one that the policy pins");
-        if (!p->pinned)
+}
+
+static void check_binding(struct appraising *a) {
+        if (!a->policy->binding.pinned)
                 check_constraints(a);
         if (a->binding.platform != a->bundle->platform || a->binding.class_ != a->policy->class_)
                 ADD(a, BINDING, "the binding is for platform %s and class %s",
@@ -305,8 +309,10 @@ static int open_binding(struct appraising *a, struct cvm_error *err) {
         struct cvm_error found = { 0 };
         int r = cvm_envelope_peek(envelope, strlen(envelope), CVM_ENVELOPE_BINDING, &a->payload, &found);
 
-        if (r >= 0)
+        if (r >= 0) {
                 cvm_sha384(a->payload.data, a->payload.size, a->verdict->binding);
+                check_pin(a);
+        }
         if (r >= 0 && !a->input->owner_spki) {
                 ADD(a, OWNER_UNKNOWN, "no owner key was given, so nobody checked who signed the binding");
                 return 0;

@@ -68,10 +68,11 @@ static void note_since(struct walk *w) {
 static int verify_row(struct walk *w, const char *line, size_t size, struct cvm_error *err) {
         CVM_CLEANUP(audit_row_done) struct audit_row row = { 0 };
         struct cvm_error why = { 0 };
+        int r = cvm_json_read_text(line, size, "audit row", audit_row_fields, &row, &why);
 
-        if (cvm_json_read_text(line, size, "audit row", audit_row_fields, &row, &why) < 0)
-                return cvm_fail(err, &CVM_CODE_AUDIT, EBADMSG, "after row %" PRIu64 ": %s", w->seq,
-                                why.text);
+        if (r < 0)
+                return cvm_while(err, cvm_fail_as(err, &CVM_CODE_AUDIT, EBADMSG, &why, r),
+                                 "after row %" PRIu64, w->seq);
         /* An export may begin in the middle: its first row says where. */
         if (!w->begun) {
                 w->seq = row.seq - 1;

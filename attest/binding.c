@@ -88,13 +88,6 @@ static int read_secret_names(const struct cvm_json *place, void *member, struct 
         return r;
 }
 
-/* An empty list is written too: every field of a binding is there. */
-static json_object *write_secret_names(const void *member) {
-        json_object *list = cvm_json_write_texts(member);
-
-        return list ? list : json_object_new_array();
-}
-
 #define AT(member) .required = true, .offset = offsetof(struct binding, member)
 
 /* The order is that of the bytes: it never changes. */
@@ -108,7 +101,7 @@ static const struct cvm_json_field binding_fields[] = {
         { "owner_id", CVM_JSON_HEX, AT(owner_id), .size = CVM_SHA384_SIZE },
         { "root", CVM_JSON_CUSTOM, .required = true, .offset = 0, .read = read_root, .write = write_root },
         { "required_secrets", CVM_JSON_CUSTOM, AT(required_secrets), .read = read_secret_names,
-          .write = write_secret_names },
+          .write = cvm_json_write_list },
         { "service_id", CVM_JSON_HEX, AT(service_id), .nullable = true, .size = CVM_SHA384_SIZE,
           .has_offset = offsetof(struct binding, has_service) },
         { "approval", CVM_JSON_BOOL, AT(approval) },

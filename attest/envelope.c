@@ -110,7 +110,7 @@ int cvm_envelope_sign(enum cvm_envelope_type type, const void *payload, size_t s
         if (size > CVM_ENVELOPE_MAX)
                 return cvm_fail(err, &CVM_CODE_TOO_LARGE, EFBIG, "a signed object has at most %u bytes",
                                 CVM_ENVELOPE_MAX);
-        if (!md || encode_pae(types[type], payload, size, &pae) < 0 ||
+        if (!md || !e.payload_type || encode_pae(types[type], payload, size, &pae) < 0 ||
             cvm_bytes_copy(payload, size, &e.payload) < 0)
                 return cvm_fail(err, &CVM_CODE_NO_MEMORY, ENOMEM, "signing");
         if (EVP_DigestSignInit(md, NULL, NULL, NULL, key) != 1 ||
@@ -135,7 +135,7 @@ static int read_envelope(const char *text, size_t size, enum cvm_envelope_type t
                                 2 * CVM_ENVELOPE_MAX);
         r = cvm_json_read_text(text, size, "envelope", envelope_fields, e, &why);
         if (r < 0)
-                return cvm_fail(err, &CVM_CODE_ENVELOPE, EBADMSG, "%s", cvm_error_text(&why, r));
+                return cvm_fail_as(err, &CVM_CODE_ENVELOPE, EBADMSG, &why, r);
         if (strcmp(e->payload_type, types[type]) != 0)
                 return cvm_fail(err, &CVM_CODE_ENVELOPE, EBADMSG, "the envelope holds '%.80s', not '%s'",
                                 e->payload_type, types[type]);

@@ -210,6 +210,8 @@ int hpke_seal(enum hpke_aead aead, EVP_PKEY *recipient, EVP_PKEY *ephemeral, str
         if (r >= 0)
                 r = encrypt(aead, &key, aad, plaintext, ret);
         OPENSSL_cleanse(&key, sizeof key);
+        if (r == -ENOMEM)
+                return cvm_fail(err, &CVM_CODE_NO_MEMORY, ENOMEM, "sealing");
         if (r < 0)
                 return cvm_fail(err, &CVM_CODE_SECRET_SEAL, r, "sealing to this key is not possible");
         memcpy(ret_enc, enc, sizeof enc);
@@ -230,6 +232,8 @@ int hpke_open(enum hpke_aead aead, EVP_PKEY *recipient, const uint8_t enc[HPKE_E
         if (r >= 0)
                 r = decrypt(aead, &key, aad, ciphertext, ret);
         OPENSSL_cleanse(&key, sizeof key);
+        if (r == -ENOMEM)
+                return cvm_fail(err, &CVM_CODE_NO_MEMORY, ENOMEM, "opening a secret");
         if (r < 0)
                 return cvm_fail(err, &CVM_CODE_SECRET_SEAL, r, "the sealed bytes do not open with this key");
         return 0;

@@ -22,25 +22,28 @@ int cvm_key_make(enum cvm_key_kind kind, EVP_PKEY **ret, struct cvm_error *err) 
         return 0;
 }
 
-int cvm_key_from_spki(enum cvm_key_kind kind, const uint8_t *spki, size_t size, EVP_PKEY **ret,
-                      struct cvm_error *err) {
-        CVM_CLEANUP(EVP_PKEY_freep) EVP_PKEY *key = NULL;
-        const uint8_t *p = spki;
-
-        if (size == CVM_SPKI_SIZE)
-                key = d2i_PUBKEY(NULL, &p, (long)size);
-        if (!key || p != spki + size || EVP_PKEY_get_base_id(key) != kinds[kind].type)
-                return cvm_fail(err, &CVM_CODE_KEY, EINVAL, "not a public %s key of %d bytes",
-                                kinds[kind].name, CVM_SPKI_SIZE);
-        *ret = TAKE_PTR(key);
-        return 0;
-}
-
 int cvm_key_spki(EVP_PKEY *key, uint8_t ret[CVM_SPKI_SIZE], struct cvm_error *err) {
         uint8_t *p = ret;
 
         if (i2d_PUBKEY(key, NULL) != CVM_SPKI_SIZE || i2d_PUBKEY(key, &p) != CVM_SPKI_SIZE)
                 return cvm_fail(err, &CVM_CODE_KEY, EINVAL, "not an Ed25519 or X25519 key");
+        return 0;
+}
+
+int cvm_key_from_spki(enum cvm_key_kind kind, const uint8_t *spki, size_t size, EVP_PKEY **ret,
+                      struct cvm_error *err) {
+        CVM_CLEANUP(EVP_PKEY_freep) EVP_PKEY *key = NULL;
+        uint8_t again[CVM_SPKI_SIZE];
+        const uint8_t *p = spki;
+
+        if (size == CVM_SPKI_SIZE)
+                key = d2i_PUBKEY(NULL, &p, (long)size);
+        /* OpenSSL takes other bytes for the same key; its digest is its name, so only DER counts. */
+        if (!key || EVP_PKEY_get_base_id(key) != kinds[kind].type || cvm_key_spki(key, again, NULL) < 0 ||
+            memcmp(again, spki, size) != 0)
+                return cvm_fail(err, &CVM_CODE_KEY, EINVAL, "not a public %s key of %d bytes",
+                                kinds[kind].name, CVM_SPKI_SIZE);
+        *ret = TAKE_PTR(key);
         return 0;
 }
 

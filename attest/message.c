@@ -67,7 +67,7 @@ static const struct cvm_json_field welcome_fields[] = {
 static const struct cvm_json_field status_fields[] = {
         { "waits_for", CVM_JSON_TEXT, .required = true, AT(msg_status, waits_for), .max = 128 },
         { "secrets", CVM_JSON_CUSTOM, .required = true, AT(msg_status, secrets), .read = cvm_json_read_texts,
-          .write = cvm_json_write_texts },
+          .write = cvm_json_write_list },
         { "provisioned", CVM_JSON_BOOL, .required = true, AT(msg_status, provisioned) },
         { "binding", CVM_JSON_HEX, AT(msg_status, binding), .size = CVM_SHA384_SIZE,
           .has_offset = offsetof(struct msg_status, has_binding) },
@@ -194,7 +194,7 @@ int cvm_message_read(const struct cvm_message_kind *kind, const struct cvm_frame
         int r = cvm_json_read_text(frame->payload, frame->size, kind->name, kind->fields, message, &why);
 
         if (r < 0)
-                return cvm_fail(err, &CVM_CODE_FRAME, EBADMSG, "%s", cvm_error_text(&why, r));
+                return cvm_fail_as(err, &CVM_CODE_FRAME, EBADMSG, &why, r);
         return 0;
 }
 

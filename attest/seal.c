@@ -147,7 +147,7 @@ static int read_sealed(const struct cvm_bytes *payload, struct sealed *sealed, s
         int r = cvm_json_read_text(payload->data, payload->size, "secret", sealed_fields, sealed, &why);
 
         if (r < 0)
-                return cvm_fail(err, &CVM_CODE_SECRET_HEADER, EBADMSG, "%s", cvm_error_text(&why, r));
+                return cvm_fail_as(err, &CVM_CODE_SECRET_HEADER, EBADMSG, &why, r);
         if (sealed->enc.size != HPKE_ENC_SIZE)
                 return cvm_fail(err, &CVM_CODE_SECRET_HEADER, EBADMSG,
                                 "'enc' in 'secret' must have %d bytes", HPKE_ENC_SIZE);

@@ -142,7 +142,7 @@ static int read_payload(const struct cvm_bytes *payload, enum cvm_envelope_type 
                                    object, &why);
 
         if (r < 0)
-                return cvm_fail(err, &CVM_CODE_ENVELOPE, EBADMSG, "%s", cvm_error_text(&why, r));
+                return cvm_fail_as(err, &CVM_CODE_ENVELOPE, EBADMSG, &why, r);
         return 0;
 }
 

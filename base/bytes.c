@@ -122,8 +122,10 @@ static uint8_t *write_room(struct cvm_writer *w, size_t size) {
         size_t wanted = w->bytes.size + size + 1;
         uint8_t *place;
 
-        if (w->failed || wanted < size)
+        if (w->failed || size > SIZE_MAX / 4 - w->bytes.size) { /* the sum or its double would go round */
+                w->failed = true;
                 return NULL;
+        }
         if (wanted > w->room) {
                 size_t room = wanted < 256 ? 256 : wanted * 2;
                 uint8_t *grown = realloc(w->bytes.data, room);

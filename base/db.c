@@ -26,7 +26,7 @@ int cvm_db_prepare(sqlite3 *db, const char *sql, sqlite3_stmt **ret, struct cvm_
         return 0;
 }
 
-static int get_pragma(sqlite3 *db, const char *sql, int *ret, struct cvm_error *err) {
+static int get_number(sqlite3 *db, const char *sql, int *ret, struct cvm_error *err) {
         CVM_CLEANUP(cvm_sqlite_finalizep) sqlite3_stmt *statement = NULL;
         int r = cvm_db_prepare(db, sql, &statement, err);
 
@@ -72,11 +72,14 @@ static int step(sqlite3 *db, const struct cvm_db_schema *schema, int version, st
 
 static int check_identity(sqlite3 *db, const char *path, const struct cvm_db_schema *schema, int version,
                           struct cvm_error *err) {
-        int id, r = get_pragma(db, "PRAGMA application_id", &id, err);
+        int id, objects, r = get_number(db, "PRAGMA application_id", &id, err);
 
+        if (r >= 0)
+                r = get_number(db, "SELECT count(*) FROM sqlite_master", &objects, err);
         if (r < 0)
                 return r;
-        if (version > 0 && id != schema->application_id)
+        /* Most programs leave both numbers at 0: only an empty file of those is a new store. */
+        if (version > 0 ? id != schema->application_id : objects > 0)
                 return cvm_fail(err, &CVM_CODE_STORE, EINVAL, "'%s' is a database of another program", path);
         if (version > schema->version)
                 return cvm_fail(err, &CVM_CODE_STORE_NEWER, EINVAL,
@@ -88,7 +91,7 @@ static int check_identity(sqlite3 *db, const char *path, const struct cvm_db_sch
 static int migrate(sqlite3 *db, const char *path, const struct cvm_db_schema *schema,
                    struct cvm_error *err) {
         char set_id[64];
-        int version, r = get_pragma(db, "PRAGMA user_version", &version, err);
+        int version, r = get_number(db, "PRAGMA user_version", &version, err);
 
         if (r >= 0)
                 r = check_identity(db, path, schema, version, err);

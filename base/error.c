@@ -43,6 +43,14 @@ int cvm_while(struct cvm_error *err, int r, const char *format, ...) {
         va_end(args);
         /* The cause stands at the end and is what must not be lost: only what is put in front is cut. */
         room = (int)(sizeof err->text - strlen(after)) - 3;
-        snprintf(err->text, sizeof err->text, "%.*s: %s", room > 0 ? room : 0, before, after);
+        if (room > 0)
+                snprintf(err->text, sizeof err->text, "%.*s: %s", room, before, after);
         return r;
+}
+
+int cvm_fail_as(struct cvm_error *err, const struct cvm_code *code, int errnum, struct cvm_error *why,
+                int r) {
+        if (r == -ENOMEM)
+                return cvm_fail(err, &CVM_CODE_NO_MEMORY, ENOMEM, "%s", cvm_error_text(why, r));
+        return cvm_fail(err, code, errnum, "%s", cvm_error_text(why, r));
 }

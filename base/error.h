@@ -26,6 +26,13 @@ int cvm_fail(struct cvm_error *err, const struct cvm_code *code, int errnum, con
  */
 int cvm_while(struct cvm_error *err, int r, const char *format, ...) CVM_PRINTF(3, 4);
 
+/*
+ * A callee's failure under a code of ours: its words in `why`, returns -errnum. Want of memory stays what it
+ * is (-ENOMEM, CVM_CODE_NO_MEMORY), so that it never becomes a word on what was read.
+ */
+int cvm_fail_as(struct cvm_error *err, const struct cvm_code *code, int errnum, struct cvm_error *why,
+                int r);
+
 /* The sentence, or strerror of r where there is none. Borrowed from err. */
 const char *cvm_error_text(struct cvm_error *err, int r);
 

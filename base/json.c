@@ -68,6 +68,10 @@ static int scan_value_list(struct key_scan *s, json_object *seen, struct cvm_err
                 s->next += strspn(s->next, " \t\r\n");
                 if (!seen || s->next >= s->end || *s->next != ':' || !name)
                         continue;
+                /* json-c cuts a key there and takes it for another one */
+                if (strlen(name) != (size_t)json_object_get_string_len(key))
+                        return cvm_fail(err, &CVM_CODE_FIELD, EINVAL, "a key in '%s' has a NUL character",
+                                        s->document);
                 if (json_object_object_get_ex(seen, name, NULL))
                         return cvm_fail(err, &CVM_CODE_FIELD, EINVAL, "'%.80s' is given twice in '%s'", name,
                                         s->document);
@@ -508,4 +512,10 @@ json_object *cvm_json_write_texts(const void *member) {
         for (size_t i = 0; list && texts[i]; i++)
                 json_object_array_add(list, json_object_new_string(texts[i]));
         return list;
+}
+
+json_object *cvm_json_write_list(const void *member) {
+        json_object *list = cvm_json_write_texts(member);
+
+        return list ? list : json_object_new_array();
 }

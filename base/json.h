@@ -111,4 +111,6 @@ size_t cvm_texts_count(char *const *texts);
 int cvm_texts_add(char ***texts, const char *text);
 int cvm_json_read_texts(const struct cvm_json *place, void *member, struct cvm_error *err);
 json_object *cvm_json_write_texts(const void *member);
+/* The same for required lists: an empty one is written too. */
+json_object *cvm_json_write_list(const void *member);
 CVM_DEFINE_CLEANUP(char *, cvm_texts_free);

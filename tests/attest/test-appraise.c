@@ -206,6 +206,22 @@ static void test_other_binding_from_the_start(void **state) {
         expect(&s, &CVM_CODE_BINDING);
 }
 
+/* Without the owner's key the signer is unknown, but the digest is not. */
+static void test_other_binding_without_owner_key(void **state) {
+        CVM_CLEANUP(scene_done) struct scene s = scene();
+
+        s.appraisal.owner_spki = NULL;
+        seal(&s);
+        set_policy(&s, "binding",
+                   "\""
+                   "111111111111111111111111111111111111111111111111"
+                   "111111111111111111111111111111111111111111111111\"");
+        judge(&s);
+        assert_int_equal(s.verdict.result, VERDICT_REFUSED);
+        assert_true(has_reason(&s, &CVM_CODE_BINDING));
+        assert_true(has_reason(&s, &CVM_CODE_OWNER_UNKNOWN));
+}
+
 static void test_host_data_alone(void **state) {
         struct scene s = scene();
 
@@ -659,6 +675,7 @@ int main(void) {
                 cmocka_unit_test(test_other_domains),
                 cmocka_unit_test(test_changed_binding),
                 cmocka_unit_test(test_other_binding_from_the_start),
+                cmocka_unit_test(test_other_binding_without_owner_key),
                 cmocka_unit_test(test_host_data_alone),
                 cmocka_unit_test(test_binding_signed_by_another),
                 cmocka_unit_test(test_other_owner),

@@ -3,6 +3,7 @@
 
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -114,6 +115,25 @@ static void test_duplicate_keys_are_named(void **state) {
         refused("{\"version\":1,\"words\":[{\"a\":1,\"b\":{\"a\":1},\"a\":2}]}", "'a' is given twice");
 }
 
+/* Other readers see another key: what was signed must mean one thing. */
+static void test_key_that_is_cut(void **state) {
+        refused("{\"version\\u0000x\":1}", "a key in 'x.json' has a NUL character");
+        refused("{\"version\":1,\"words\":[{\"a\\u0000\":1}]}", "a key in 'x.json' has a NUL character");
+}
+
+static void test_numbers_of_other_forms(void **state) {
+        static const char *const forms[] = {
+                "01", "+1", "1.", "1e0", "0x1", "NaN", "Infinity", "-Infinity"
+        };
+
+        for (size_t i = 0; i < sizeof forms / sizeof *forms; i++) {
+                char text[64];
+
+                snprintf(text, sizeof text, "{\"version\":%s}", forms[i]);
+                refused(text, "x.json");
+        }
+}
+
 static void test_broken_text(void **state) {
         refused("", "not JSON");
         refused("{\"version\":1", "unexpected end of data");
@@ -130,6 +150,8 @@ int main(void) {
                 cmocka_unit_test(test_null_stands_for_absent),
                 cmocka_unit_test(test_refusals_name_the_field),
                 cmocka_unit_test(test_duplicate_keys_are_named),
+                cmocka_unit_test(test_key_that_is_cut),
+                cmocka_unit_test(test_numbers_of_other_forms),
                 cmocka_unit_test(test_broken_text),
         };
 

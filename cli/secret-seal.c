@@ -40,9 +40,9 @@ static int run_seal(const struct arguments *arguments, struct cvm_error *err) {
         struct seal_inputs inputs = { .name = arguments->words[0], .bundle = &bundle, .verdict = &verdict };
         int r;
 
-        if (!bundle_file || !verdict_file)
+        if (!bundle_file)
                 return cvm_fail(err, &CVM_CODE_USAGE, EINVAL,
-                                "--bundle and --verdict are needed: nothing is sealed to a boot that was not accepted");
+                                "--bundle is needed: it has the key that is sealed to");
         r = key_file_private(key_name ? key_name : "owner.pem", &key, err);
         if (r >= 0)
                 r = read_kind(argument(arguments, "kind"), &inputs.kind, err);

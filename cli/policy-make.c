@@ -10,6 +10,7 @@
 #include "cli/commands.h"
 #include "cli/definition-input.h"
 #include "cli/documents.h"
+#include "cli/key-file.h"
 #include "cli/output.h"
 #include "cli/policy-open.h"
 #include "cli/predict.h"
@@ -35,11 +36,13 @@ struct making {
         struct policy_inputs in;
         uint8_t measurement[CVM_SHA384_SIZE], binding[CVM_SHA384_SIZE], root[CVM_SHA256_SIZE];
         const char *hosts[ARGUMENTS_MAX + 1];
-        json_object *node; /* the prediction; owned */
-        bool debug;        /* what the prediction is of */
+        struct definition *definition; /* that was predicted; owned, NULL: the prediction was given */
+        json_object *node;             /* the prediction; owned */
+        bool debug;                    /* what the prediction is of */
 };
 
 static void making_done(struct making *m) {
+        definition_free(m->definition);
         json_object_put(m->node);
 }
 
@@ -59,20 +62,19 @@ static int load_prediction(const char *file, json_object **ret, struct cvm_error
 }
 
 /* The same document that `measure predict` would print. */
-static int make_prediction(const struct arguments *arguments, json_object **ret, struct cvm_error *err) {
-        CVM_CLEANUP(definition_freep) struct definition *definition = NULL;
+static int make_prediction(const struct arguments *arguments, struct making *m, struct cvm_error *err) {
         CVM_CLEANUP(plan_freep) struct plan *plan = NULL;
         CVM_CLEANUP(cvm_freep) char *text = NULL;
-        int r = definition_input(arguments, &text, &definition, err);
+        int r = definition_input(arguments, &text, &m->definition, err);
 
         if (r >= 0)
-                r = plan_predict(definition, &plan, err);
+                r = plan_predict(m->definition, &plan, err);
         if (r >= 0)
                 r = predict(plan, err);
         if (r < 0)
                 return cvm_while(err, r, "predicting");
-        *ret = measurement_json(&plan->measurement, plan->simulated);
-        json_object_object_add(*ret, "debug", json_object_new_boolean(plan->debug));
+        m->node = measurement_json(&plan->measurement, plan->simulated);
+        json_object_object_add(m->node, "debug", json_object_new_boolean(plan->debug));
         return 0;
 }
 
@@ -127,40 +129,73 @@ static int take_prediction(const struct arguments *arguments, struct making *m, 
 
         if (from && arguments->n_words)
                 return cvm_fail(err, &CVM_CODE_USAGE, EINVAL, "give --from or a definition, not both");
-        r = from ? load_prediction(from, &m->node, err) : make_prediction(arguments, &m->node, err);
+        r = from ? load_prediction(from, &m->node, err) : make_prediction(arguments, m, err);
         if (r >= 0 && from && json_object_object_get(m->node, "version")) {
                 json_object_put(m->node);
                 m->node = NULL;
                 of_definition.words[0] = from;
                 of_definition.n_words = 1;
-                r = make_prediction(&of_definition, &m->node, err);
+                r = make_prediction(&of_definition, m, err);
         }
         return r < 0 ? r : read_prediction(from ? from : "the prediction", m, err);
 }
 
+/* Whose binding it must be: the definition's owner, or who --owner-key names; false: nobody is known. */
+static int find_owner(const struct arguments *arguments, const struct making *m, uint8_t ret[CVM_SPKI_SIZE],
+                      bool *ret_known, struct cvm_error *err) {
+        CVM_CLEANUP(EVP_PKEY_freep) EVP_PKEY *key = NULL;
+        const char *name = argument(arguments, "owner-key");
+        int r;
+
+        *ret_known = name || (m->definition && m->definition->owner.size);
+        if (m->definition && m->definition->owner.size)
+                memcpy(ret, m->definition->owner.data, CVM_SPKI_SIZE);
+        if (!name || m->definition)
+                return 0;
+        r = key_file_public(name, &key, err);
+        return r < 0 ? r : cvm_key_spki(key, ret, err);
+}
+
+static int open_binding(const struct arguments *arguments, const struct making *m, const char *text,
+                        struct binding *ret, struct cvm_bytes *ret_payload, struct cvm_error *err) {
+        uint8_t owner[CVM_SPKI_SIZE];
+        bool known = false;
+        int r = find_owner(arguments, m, owner, &known, err);
+
+        if (r < 0)
+                return r;
+        if (known)
+                return binding_open(text, strlen(text), owner, ret, ret_payload, err);
+        output_say("Nobody checked who signed the binding: that takes --owner-key.");
+        r = cvm_envelope_peek(text, strlen(text), CVM_ENVELOPE_BINDING, ret_payload, err);
+        return r < 0 ? r : binding_read(ret_payload->data, ret_payload->size, ret, err);
+}
+
 /* The root that the binding promises is what the policy will demand. */
-static int read_binding(const char *file, struct making *m, struct cvm_error *err) {
+static int read_binding(const struct arguments *arguments, struct making *m, struct cvm_error *err) {
         static const int covered[] = { [CVM_ROOT_NONE] = CVM_COVERED_NONE,
                                        [CVM_ROOT_LUKS] = CVM_COVERED_OWNER_KEYED,
                                        [CVM_ROOT_VERITY] = CVM_COVERED_VERITY };
         CVM_CLEANUP(cvm_freep) char *text = NULL;
         CVM_CLEANUP(cvm_bytes_done) struct cvm_bytes payload = { 0 };
         CVM_CLEANUP(binding_done) struct binding binding = { 0 };
-        int r;
+        const char *file = argument(arguments, "binding");
+        int r = file ? document_text(file, CVM_ENVELOPE_MAX, &text, err) : 0;
 
-        if (!file)
-                return 0;
-        r = document_text(file, CVM_ENVELOPE_MAX, &text, err);
-        if (r >= 0)
-                r = cvm_envelope_peek(text, strlen(text), CVM_ENVELOPE_BINDING, &payload, err);
-        if (r >= 0)
-                r = binding_read(payload.data, payload.size, &binding, err);
+        if (r < 0 || !file)
+                return r;
+        r = open_binding(arguments, m, text, &binding, &payload, err);
+        if (r >= 0 && (binding.platform != m->in.platform || binding.class_ != m->in.class_))
+                r = cvm_fail(err, &CVM_CODE_FIELD, EINVAL,
+                             "it is for platform %s, class %s, and the prediction is not",
+                             cvm_platform_texts[binding.platform], cvm_class_texts[binding.class_]);
+        if (r >= 0 && m->definition && !m->definition->uuid) /* `binding make` gave it one */
+                m->definition->uuid = strdup(binding.uuid);
+        if (r >= 0 && m->definition)
+                r = definition_check_binding(m->definition, (enum cvm_platform_id)m->in.platform, &binding,
+                                             err);
         if (r < 0)
-                return cvm_while(err, r, "'%s'", file);
-        if (binding.platform != m->in.platform || binding.class_ != m->in.class_)
-                return cvm_fail(err, &CVM_CODE_FIELD, EINVAL,
-                                "the binding is for platform %s, class %s, and the prediction is not",
-                                cvm_platform_texts[binding.platform], cvm_class_texts[binding.class_]);
+                return cvm_while(err, r, "the binding '%s'", file);
         cvm_sha384(payload.data, payload.size, m->binding);
         m->in.binding = m->binding;
         m->in.covers.root = covered[binding.root];
@@ -225,7 +260,7 @@ static int run(const struct arguments *arguments, struct cvm_error *err) {
         int r = take_prediction(arguments, &m, err);
 
         if (r >= 0)
-                r = read_binding(argument(arguments, "binding"), &m, err);
+                r = read_binding(arguments, &m, err);
         if (r >= 0)
                 r = read_root(argument(arguments, "simulation-root"), &m, err);
         if (r >= 0)

@@ -60,6 +60,8 @@ static int run_seal(const struct arguments *arguments, struct cvm_error *err) {
                 return cvm_while(err, r, "sealing '%.64s'", arguments->words[0]);
         if (verdict.class_ == CVM_CLASS_SIMULATED)
                 output_say("SIMULATED: this secret is sealed to a guest that nothing protects");
+        for (size_t i = 0; i < verdict.n_reasons; i++)
+                output_say("%s: %s", verdict.reasons[i].code->id, verdict.reasons[i].text);
         return output_file(argument(arguments, "output"), envelope, 0644, err);
 }
 

@@ -71,7 +71,8 @@ make_debug() { "$cvmctl" policy make --from dbg/prediction.json --binding dbg/bi
 expect 0 "only --debug accepts" make_debug -o p-dbg.json
 policy=p-dbg.json judge 5 "CVM-DEBUG: " dbg/bundle.json
 expect 0 "DEBUG: the policy accepts" make_debug --debug -o p-dbg.json
-policy=p-dbg.json judge 0 accepted dbg/bundle.json
+policy=p-dbg.json judge 0 "CVM-POLICY-OPEN: the guest is in debug mode" dbg/bundle.json
+policy=p-dbg.json judge 0 '"result":"accepted"' dbg/bundle.json -o jsonl
 policy=p-dbg.json judge 0 accepted good.json # it has the same measurement and binding
 
 # A challenge serves once, whatever came out.

@@ -48,6 +48,14 @@ python='import json, sys; p = json.load(open("p.json")); p["binding"] = dict(uui
 said "any 'min_serial' in the binding is accepted" "$cvmctl" policy show fleet.json
 said "not pinned by its digest" "$cvmctl" policy show fleet.json
 
+# The binding must be the owner's, and that of the definition.
+expect 0 "Nobody checked who signed the binding" "$cvmctl" policy make --from predicted.json "${common[@]}"
+[ -z "$("$cvmctl" policy make --from predicted.json "${common[@]}" --owner-key owner.pem 2>&1 | grep Nobody)" ] || fault "a checked binding is called unchecked"
+"$cvmctl" owner init --key other.pem -q >/dev/null
+expect 5 "not by the expected key" "$cvmctl" policy make --from predicted.json "${common[@]}" --owner-key other.pem
+expect 5 "not by the expected key" "$cvmctl" policy make d.json --owner-key other.pem "${common[@]}"
+expect 2 "CVM-BINDING-DEFINITION" "$cvmctl" policy make d.json --owner-key owner.pem "${common[@]}" --approval
+
 # Hardware: minimums by JSON, hosts by id; no digest of ours is checked here, only the form.
 sed 's/"simulated": true/"simulated": false/' predicted.json >hw.json
 id=$(printf 'ab%.0s' {1..64})
@@ -74,7 +82,6 @@ expect 0 "" "$cvmctl" policy sign p.json -o signed.json
 expect 0 "Nobody checked who signed it" "$cvmctl" policy show signed.json
 expect 0 '"class":"simulated"' "$cvmctl" policy show signed.json --owner-key owner.pem -o jsonl
 [ -z "$("$cvmctl" policy show signed.json --owner-key owner.pem 2>&1 | grep Nobody)" ] || fault "a checked signature is called unchecked"
-"$cvmctl" owner init --key other.pem -q >/dev/null
 expect 5 "not by the expected key" "$cvmctl" policy show signed.json --owner-key other.pem
 expect 2 "'owner_id' in" "$cvmctl" policy sign owner.json
 expect 2 "'colour'" "$cvmctl" policy sign <(sed 's/"version"/"colour": 1, "version"/' p.json)

@@ -31,6 +31,8 @@ expect 5 "CVM-SIGNATURE" "$cvmctl" record show bye --key public-boot-sig.pem
 expect 5 "CVM-ENVELOPE" "$cvmctl" record show owner.json
 "$make" record . forged-bye >forged
 expect 5 "CVM-SIGNATURE" "$cvmctl" record show forged --key "$key" --bundle bundle.json
+"$make" record . list >list
+expect 5 "the record is no object" "$cvmctl" record show list
 "$make" record . no-bye >none
 expect 0 '"bye":null' "$cvmctl" record show none --key "$key" -o jsonl
 expect 5 "CVM-RECORD-BYE" "$cvmctl" record show none --key "$key" --bundle bundle.json

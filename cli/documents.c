@@ -1,8 +1,11 @@
 #include "cli/documents.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
 
 #include "base/fd.h"
 #include "base/time.h"
@@ -89,6 +92,44 @@ int challenge_read(const char *path, struct challenge *ret, struct cvm_error *er
 
         *ret = (struct challenge){ 0 };
         return r < 0 ? r : cvm_json_read_text(text, strlen(text), path, challenge_fields, ret, err);
+}
+
+/* Written in place, because a lock is on the file and not on its name. A torn write is a challenge that
+ * nobody can read any more, which is the safe side. */
+static int mark_used(int fd, const char *path, struct cvm_error *err) {
+        CVM_CLEANUP(cvm_bytes_done) struct cvm_bytes before = { 0 };
+        CVM_CLEANUP(cvm_freep) char *after = NULL;
+        struct challenge challenge = { 0 };
+        int r = cvm_read_fd(fd, CHALLENGE_MAX, path, &before, err);
+
+        if (r >= 0)
+                r = cvm_json_read_text(before.data, before.size, path, challenge_fields, &challenge, err);
+        if (r >= 0 && challenge.is_used)
+                r = cvm_fail(err, &CVM_CODE_NONCE, EALREADY, "the challenge '%s' has served already", path);
+        if (r < 0)
+                return r;
+        challenge.used = cvm_time_now();
+        challenge.is_used = true;
+        after = cvm_json_write_text(challenge_fields, &challenge);
+        /* It only grows, so no reader ever sees an empty file. */
+        if (!after || pwrite(fd, after, strlen(after), 0) != (ssize_t)strlen(after) ||
+            ftruncate(fd, (off_t)strlen(after)) < 0 || fsync(fd) < 0)
+                return cvm_fail(err, &CVM_CODE_FILE, EIO, "'%s' cannot be marked as used", path);
+        return 0;
+}
+
+int challenge_spend(const char *path, struct cvm_error *err) {
+        CVM_CLEANUP(cvm_closep) int fd = open(path, O_RDWR | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+        struct stat st;
+
+        if (fd >= 0 && fstat(fd, &st) >= 0 && !S_ISREG(st.st_mode))
+                return cvm_fail(err, &CVM_CODE_FILE, EINVAL,
+                                "'%s' is no file, so it cannot remember that the challenge has served",
+                                path);
+        if (fd < 0 || flock(fd, LOCK_EX) < 0)
+                return cvm_fail(err, &CVM_CODE_FILE, errno, "'%s' cannot be marked as used: %s", path,
+                                strerror(errno));
+        return mark_used(fd, path, err);
 }
 
 int challenge_find(const struct arguments *arguments, struct challenge *ret, struct cvm_error *err) {

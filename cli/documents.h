@@ -28,6 +28,9 @@ struct challenge {
 void challenge_make(struct challenge *ret);
 int challenge_write(const char *path, const struct challenge *challenge, struct cvm_error *err);
 int challenge_read(const char *path, struct challenge *ret, struct cvm_error *err);
+/* Mark it as used, in the file itself and under a lock: of any number of readers one succeeds, once.
+ * CVM_CODE_NONCE when it has served meanwhile. */
+int challenge_spend(const char *path, struct cvm_error *err);
 /* Exactly one of the options --challenge FILE and --nonce HEX; whether it has served is the caller's to ask.
  */
 int challenge_find(const struct arguments *arguments, struct challenge *ret, struct cvm_error *err);

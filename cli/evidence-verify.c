@@ -77,15 +77,6 @@ static int read_inputs(const struct arguments *arguments, struct inputs *in, str
         return r < 0 ? r : read_nonce(arguments, &in->challenge, err);
 }
 
-/* A nonce that has answered is spent, whatever the verdict: the same evidence again is a replay. */
-static int spend(const struct arguments *arguments, struct challenge *challenge, struct cvm_error *err) {
-        const char *file = argument(arguments, "challenge");
-
-        challenge->used = cvm_time_now();
-        challenge->is_used = true;
-        return file ? challenge_write(file, challenge, err) : 0;
-}
-
 static int verify(const struct arguments *arguments, struct cvm_error *err) {
         CVM_CLEANUP(inputs_done) struct inputs in = { 0 };
         CVM_CLEANUP(verdict_done) struct verdict verdict = { 0 };
@@ -94,8 +85,9 @@ static int verify(const struct arguments *arguments, struct cvm_error *err) {
 
         if (r >= 0)
                 r = verify_bundle(in.policy, &in.bundle, in.challenge.nonce, in.at, in.owner, &verdict, err);
-        if (r >= 0)
-                r = spend(arguments, &in.challenge, err);
+        /* A nonce that has answered is spent, whatever the verdict: the same evidence again is a replay. */
+        if (r >= 0 && argument(arguments, "challenge"))
+                r = challenge_spend(argument(arguments, "challenge"), err);
         if (r >= 0 && argument(arguments, "verdict")) {
                 r = verify_sign(&verdict, in.owner, &envelope, err);
                 if (r >= 0)

@@ -87,6 +87,17 @@ expect 5 "CVM-NONCE" once
 "$cvmctl" evidence challenge -o c.json 2>/dev/null
 expect 5 "CVM-NONCE: " once # the bundle of before
 expect 5 "has served already" once
+"$cvmctl" evidence challenge -o c.json 2>/dev/null
+"$make" bundle . good "$(of c.json nonce)" >fresh.json
+for i in 1 2 3; do
+        (once -q >"race-$i" 2>&1 || echo "exit $?" >>"race-$i") & # at the same time: one of them counts
+done
+wait
+[ "$(cat race-? | grep -c '^result *accepted')" = 1 ] && [ "$(cat race-? | grep -c '^exit 5')" = 2 ] ||
+        fault "a challenge served more than once: $(cat race-?)"
+cp c.json read-only.json && chmod 400 read-only.json
+expect 5 "CVM-NONCE" "$cvmctl" evidence verify fresh.json --challenge read-only.json --policy p.json
+expect 2 "cannot remember that the challenge has served" "$cvmctl" evidence verify fresh.json --challenge <("$cvmctl" evidence challenge) --policy p.json --owner-key owner.pem
 [ "$("$cvmctl" evidence challenge)" != "$("$cvmctl" evidence challenge)" ] || fault "two challenges are equal"
 expect 5 "CVM-NONCE: " "$cvmctl" policy test p.json good.json --nonce "$(of c.json nonce)" --owner-key owner.pem --at "$now"
 expect 0 "says nothing about replay" "$cvmctl" policy test p.json good.json --owner-key owner.pem --at "$now"

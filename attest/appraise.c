@@ -103,6 +103,9 @@ static void check_modes(struct appraising *a) {
                 ADD(a, VMPL, "the report comes from privilege level %u, not 0", a->claims.level);
         if (a->claims.debug && !a->policy->debug)
                 ADD(a, DEBUG, "the guest is in debug mode");
+        else if (a->claims.debug)
+                ADD(a, POLICY_OPEN,
+                    "the guest is in debug mode, which the policy accepts: its host can read its memory");
         if (a->claims.migratable)
                 ADD(a, MIGRATABLE, "a migration agent is or may be associated with the guest");
         if (a->claims.guest_svn < a->policy->min_guest_svn)

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/time.h"
 #include "cli/commands.h"
 #include "cli/output.h"
 
@@ -61,6 +62,16 @@ int argument_u64(const struct arguments *arguments, const char *name, uint64_t m
                 return cvm_fail(err, &CVM_CODE_ARGUMENT, EINVAL,
                                 "--%s must be a number up to %" PRIu64 ", not '%s'", name, max, text);
         *ret = v;
+        return 0;
+}
+
+int argument_time(const struct arguments *arguments, const char *name, uint64_t *ret,
+                  struct cvm_error *err) {
+        const char *text = argument(arguments, name);
+
+        if (text && cvm_time_parse(text, ret) < 0)
+                return cvm_fail(err, &CVM_CODE_ARGUMENT, EINVAL,
+                                "--%s must be a time such as 2026-01-31T00:00:00Z, not '%s'", name, text);
         return 0;
 }
 

@@ -55,6 +55,9 @@ const char *argument_at(const struct arguments *arguments, const char *name, siz
 int argument_u64(const struct arguments *arguments, const char *name, uint64_t max, uint64_t *ret,
                  struct cvm_error *err);
 
+/* A time in RFC 3339 as UTC milliseconds, likewise. */
+int argument_time(const struct arguments *arguments, const char *name, uint64_t *ret, struct cvm_error *err);
+
 struct command {
         const char *group; /* NULL: a daily verb */
         const char *name;

@@ -1,42 +1,58 @@
 #include "cli/documents.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
 
 #include "base/fd.h"
 #include "base/time.h"
 
-#define POLICY_MAX (1u << 20)
-#define BUNDLE_MAX (4u << 20)
 #define CHALLENGE_MAX (4u << 10)
 
 int document_text(const char *path, size_t max, char **ret, struct cvm_error *err) {
-        struct cvm_bytes text;
+        CVM_CLEANUP(cvm_bytes_done) struct cvm_bytes text = { 0 };
         int r = cvm_read_file(path, max, &text, err);
 
+        if (r >= 0 && strlen((char *)text.data) != text.size)
+                r = cvm_fail(err, &CVM_CODE_JSON, EINVAL, "'%s' is no text", path);
         if (r >= 0)
-                *ret = (char *)text.data;
+                *ret = (char *)TAKE_PTR(text.data);
         return r;
 }
 
-int document_policy(const char *path, EVP_PKEY *owner, struct policy **ret, struct cvm_error *err) {
+/* Known by the member that every envelope has and no policy may have. */
+static bool is_signed(const char *text) {
+        CVM_CLEANUP(cvm_json_putp) json_object *node = NULL;
+
+        return cvm_json_parse(text, strlen(text), "", &node, NULL) >= 0 &&
+               json_object_object_get_ex(node, "payloadType", NULL);
+}
+
+int document_policy_payload(const char *path, EVP_PKEY *owner, bool unchecked, struct cvm_bytes *ret,
+                            struct cvm_error *err) {
         CVM_CLEANUP(cvm_freep) char *text = NULL;
-        CVM_CLEANUP(cvm_bytes_done) struct cvm_bytes payload = { 0 };
-        size_t size;
         int r = document_text(path, POLICY_MAX, &text, err);
 
         if (r < 0)
                 return r;
-        size = strlen(text);
-        if (!strstr(text, "\"payloadType\""))
-                return policy_read(text, size, path, ret, err);
-        if (!owner)
+        if (!is_signed(text))
+                return cvm_bytes_copy(text, strlen(text), ret);
+        if (!owner && !unchecked)
                 return cvm_fail(err, &CVM_CODE_KEY, EINVAL,
                                 "'%s' is signed: give the owner's key that signed it", path);
-        r = cvm_envelope_open(text, size, CVM_ENVELOPE_POLICY, owner, &payload, NULL, err);
-        return r < 0 ? cvm_while(err, r, "'%s'", path)
-                     : policy_read(payload.data, payload.size, path, ret, err);
+        r = owner ? cvm_envelope_open(text, strlen(text), CVM_ENVELOPE_POLICY, owner, ret, NULL, err)
+                  : cvm_envelope_peek(text, strlen(text), CVM_ENVELOPE_POLICY, ret, err);
+        return r < 0 ? cvm_while(err, r, "'%s'", path) : 0;
+}
+
+int document_policy(const char *path, EVP_PKEY *owner, struct policy **ret, struct cvm_error *err) {
+        CVM_CLEANUP(cvm_bytes_done) struct cvm_bytes payload = { 0 };
+        int r = document_policy_payload(path, owner, false, &payload, err);
+
+        return r < 0 ? r : policy_read(payload.data, payload.size, path, ret, err);
 }
 
 int document_bundle(const char *path, struct bundle *ret, struct cvm_error *err) {
@@ -78,6 +94,58 @@ int challenge_read(const char *path, struct challenge *ret, struct cvm_error *er
         return r < 0 ? r : cvm_json_read_text(text, strlen(text), path, challenge_fields, ret, err);
 }
 
+/* Written in place, because a lock is on the file and not on its name. A torn write is a challenge that
+ * nobody can read any more, which is the safe side. */
+static int mark_used(int fd, const char *path, struct cvm_error *err) {
+        CVM_CLEANUP(cvm_bytes_done) struct cvm_bytes before = { 0 };
+        CVM_CLEANUP(cvm_freep) char *after = NULL;
+        struct challenge challenge = { 0 };
+        int r = cvm_read_fd(fd, CHALLENGE_MAX, path, &before, err);
+
+        if (r >= 0)
+                r = cvm_json_read_text(before.data, before.size, path, challenge_fields, &challenge, err);
+        if (r >= 0 && challenge.is_used)
+                r = cvm_fail(err, &CVM_CODE_NONCE, EALREADY, "the challenge '%s' has served already", path);
+        if (r < 0)
+                return r;
+        challenge.used = cvm_time_now();
+        challenge.is_used = true;
+        after = cvm_json_write_text(challenge_fields, &challenge);
+        /* It only grows, so no reader ever sees an empty file. */
+        if (!after || pwrite(fd, after, strlen(after), 0) != (ssize_t)strlen(after) ||
+            ftruncate(fd, (off_t)strlen(after)) < 0 || fsync(fd) < 0)
+                return cvm_fail(err, &CVM_CODE_FILE, EIO, "'%s' cannot be marked as used", path);
+        return 0;
+}
+
+int challenge_spend(const char *path, struct cvm_error *err) {
+        CVM_CLEANUP(cvm_closep) int fd = open(path, O_RDWR | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+        struct stat st;
+
+        if (fd >= 0 && fstat(fd, &st) >= 0 && !S_ISREG(st.st_mode))
+                return cvm_fail(err, &CVM_CODE_FILE, EINVAL,
+                                "'%s' is no file, so it cannot remember that the challenge has served",
+                                path);
+        if (fd < 0 || flock(fd, LOCK_EX) < 0)
+                return cvm_fail(err, &CVM_CODE_FILE, errno, "'%s' cannot be marked as used: %s", path,
+                                strerror(errno));
+        return mark_used(fd, path, err);
+}
+
+int challenge_find(const struct arguments *arguments, struct challenge *ret, struct cvm_error *err) {
+        const char *file = argument(arguments, "challenge"), *hex = argument(arguments, "nonce");
+
+        if (!file == !hex)
+                return cvm_fail(err, &CVM_CODE_USAGE, EINVAL, "give either --challenge or --nonce");
+        if (file)
+                return challenge_read(file, ret, err);
+        *ret = (struct challenge){ 0 };
+        return cvm_unhex(hex, ret->nonce, sizeof ret->nonce) < 0
+                               ? cvm_fail(err, &CVM_CODE_ARGUMENT, EINVAL,
+                                          "--nonce must be %d lower-case hex digits", 2 * CVM_NONCE_SIZE)
+                               : 0;
+}
+
 int bundle_binding_digest(const struct bundle *bundle, uint8_t ret[CVM_SHA384_SIZE], struct cvm_error *err) {
         CVM_CLEANUP(cvm_bytes_done) struct cvm_bytes payload = { 0 };
         int r = 0;
@@ -90,28 +158,63 @@ int bundle_binding_digest(const struct bundle *bundle, uint8_t ret[CVM_SHA384_SI
         return r;
 }
 
+/* Whether the verdict was reached on this very bundle: by all that names a boot, and by its report. */
+static int check_about(const struct verdict *verdict, const struct bundle *bundle, const char *path,
+                       struct cvm_error *err) {
+        uint8_t keyset[CVM_SHA384_SIZE], binding[CVM_SHA384_SIZE], evidence[CVM_SHA384_SIZE];
+        int r = bundle_binding_digest(bundle, binding, err);
+
+        if (r < 0)
+                return r;
+        cvm_keyset_digest(&bundle->keyset, keyset);
+        bundle_evidence_digest(bundle, evidence);
+        if (strcmp(verdict->uuid, bundle->uuid) != 0 ||
+            memcmp(binding, verdict->binding, sizeof binding) != 0)
+                return cvm_fail(err, &CVM_CODE_VERDICT_VM, EACCES,
+                                "the verdict '%s' is about another VM or binding than the bundle", path);
+        if (memcmp(keyset, verdict->keyset, sizeof keyset) != 0 ||
+            memcmp(evidence, verdict->evidence, sizeof evidence) != 0 ||
+            verdict->generation != bundle->generation)
+                return cvm_fail(err, &CVM_CODE_VERDICT_OTHER_BOOT, EACCES,
+                                "the verdict '%s' is about other evidence than the bundle's", path);
+        return 0;
+}
+
+/* The class that the chain has proven, which the bundle must not call otherwise; and an owner. */
+static int check_class(const struct verdict *verdict, const struct bundle *bundle, struct cvm_error *err) {
+        bool simulated = verdict->class_ == CVM_CLASS_SIMULATED;
+
+        if (bundle->simulated != simulated)
+                return cvm_fail(err, simulated ? &CVM_CODE_CLASS_SIMULATED : &CVM_CODE_CLASS_HARDWARE,
+                                EACCES, "the verdict is of class %s, the bundle calls itself %s",
+                                cvm_class_texts[verdict->class_],
+                                cvm_class_texts[bundle->simulated ? CVM_CLASS_SIMULATED
+                                                                  : CVM_CLASS_HARDWARE]);
+        if (!bundle->binding)
+                return cvm_fail(err, &CVM_CODE_UNOWNED, EINVAL,
+                                "the guest has no owner: it takes nothing from anybody");
+        return 0;
+}
+
 int document_accepted(const char *path, EVP_PKEY *key, const struct bundle *bundle, struct verdict *ret,
                       struct cvm_error *err) {
         CVM_CLEANUP(cvm_freep) char *text = NULL;
         CVM_CLEANUP(cvm_bytes_done) struct cvm_bytes payload = { 0 };
-        uint8_t keyset[CVM_SHA384_SIZE], binding[CVM_SHA384_SIZE];
-        int r = document_text(path, CVM_ENVELOPE_MAX, &text, err);
+        int r;
 
+        if (!path)
+                return cvm_fail(err, &CVM_CODE_VERDICT_MISSING, EACCES,
+                                "--verdict is needed: nothing is released to a boot that was not accepted");
+        r = document_text(path, CVM_ENVELOPE_MAX, &text, err);
         if (r >= 0)
                 r = cvm_envelope_open(text, strlen(text), CVM_ENVELOPE_VERDICT, key, &payload, NULL, err);
         if (r >= 0)
                 r = verdict_read(payload.data, payload.size, ret, err);
-        if (r >= 0)
-                r = bundle_binding_digest(bundle, binding, err);
         if (r < 0)
                 return cvm_while(err, r, "the verdict '%s'", path);
         if (ret->result != VERDICT_ACCEPTED)
                 return cvm_fail(err, &CVM_CODE_VERDICT_MISSING, EACCES, "the verdict '%s' says: %s", path,
                                 verdict_result_texts[ret->result]);
-        cvm_keyset_digest(&bundle->keyset, keyset);
-        if (memcmp(keyset, ret->keyset, sizeof keyset) != 0 ||
-            memcmp(binding, ret->binding, sizeof binding) != 0)
-                return cvm_fail(err, &CVM_CODE_VERDICT_OTHER_BOOT, EACCES,
-                                "the verdict '%s' is about another boot or binding than the bundle", path);
-        return 0;
+        r = check_about(ret, bundle, path, err);
+        return r < 0 ? r : check_class(ret, bundle, err);
 }

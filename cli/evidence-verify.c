@@ -8,6 +8,7 @@
 #include "cli/commands.h"
 #include "cli/key-file.h"
 #include "cli/output.h"
+#include "cli/raw-evidence.h"
 #include "cli/verify.h"
 
 static const struct option_row options[] = {
@@ -17,6 +18,7 @@ static const struct option_row options[] = {
         { "owner-key", OPTION_TEXT, "KEY", "the owner's key; with --verdict her private one" },
         { "verdict", OPTION_TEXT, "FILE", "sign the verdict and write it there" },
         { "at", OPTION_TEXT, "TIME", "judge dates at this time (RFC 3339) instead of now" },
+        RAW_EVIDENCE_OPTIONS,
         { 0 },
 };
 
@@ -35,20 +37,12 @@ static void inputs_done(struct inputs *in) {
 }
 
 static int read_nonce(const struct arguments *arguments, struct challenge *ret, struct cvm_error *err) {
-        const char *file = argument(arguments, "challenge"), *hex = argument(arguments, "nonce");
-        int r;
+        int r = challenge_find(arguments, ret, err);
 
-        if (!file == !hex)
-                return cvm_fail(err, &CVM_CODE_USAGE, EINVAL, "give either --challenge or --nonce");
-        if (hex)
-                return cvm_unhex(hex, ret->nonce, sizeof ret->nonce) < 0
-                                       ? cvm_fail(err, &CVM_CODE_ARGUMENT, EINVAL,
-                                                  "--nonce must be 64 hex digits")
-                                       : 0;
-        r = challenge_read(file, ret, err);
         if (r >= 0 && ret->is_used)
-                return cvm_fail(err, &CVM_CODE_NONCE, EALREADY, "the challenge '%s' has served already",
-                                file);
+                return cvm_fail(err, &CVM_CODE_NONCE, EALREADY,
+                                "the challenge '%s' has served already: evidence that answers it again is a replay",
+                                argument(arguments, "challenge"));
         return r;
 }
 
@@ -65,14 +59,17 @@ static int read_key(const struct arguments *arguments, EVP_PKEY **ret, struct cv
 }
 
 static int read_inputs(const struct arguments *arguments, struct inputs *in, struct cvm_error *err) {
-        const char *policy = argument(arguments, "policy"), *at = argument(arguments, "at");
-        int r = policy ? read_key(arguments, &in->owner, err)
-                       : cvm_fail(err, &CVM_CODE_USAGE, EINVAL,
-                                  "--policy is needed: nothing is accepted without one");
+        const char *policy = argument(arguments, "policy");
+        int r;
 
-        if (r >= 0 && at && cvm_time_parse(at, &in->at) < 0)
-                r = cvm_fail(err, &CVM_CODE_ARGUMENT, EINVAL,
-                             "--at must be a time such as 2026-01-31T00:00:00Z");
+        if (!arguments->n_words || argument(arguments, "platform") || argument(arguments, "certs"))
+                return cvm_fail(err, &CVM_CODE_USAGE, EINVAL,
+                                "give a BUNDLE, or --platform, --report and --certs");
+        r = policy ? read_key(arguments, &in->owner, err)
+                   : cvm_fail(err, &CVM_CODE_USAGE, EINVAL,
+                              "--policy is needed: nothing is accepted without one");
+        if (r >= 0)
+                r = argument_time(arguments, "at", &in->at, err);
         if (r >= 0)
                 r = document_policy(policy, in->owner, &in->policy, err);
         if (r >= 0)
@@ -80,16 +77,7 @@ static int read_inputs(const struct arguments *arguments, struct inputs *in, str
         return r < 0 ? r : read_nonce(arguments, &in->challenge, err);
 }
 
-/* A nonce that has answered is spent, whatever the verdict: the same evidence again is a replay. */
-static int spend(const struct arguments *arguments, struct challenge *challenge, struct cvm_error *err) {
-        const char *file = argument(arguments, "challenge");
-
-        challenge->used = cvm_time_now();
-        challenge->is_used = true;
-        return file ? challenge_write(file, challenge, err) : 0;
-}
-
-static int run(const struct arguments *arguments, struct cvm_error *err) {
+static int verify(const struct arguments *arguments, struct cvm_error *err) {
         CVM_CLEANUP(inputs_done) struct inputs in = { 0 };
         CVM_CLEANUP(verdict_done) struct verdict verdict = { 0 };
         CVM_CLEANUP(cvm_freep) char *envelope = NULL;
@@ -97,8 +85,9 @@ static int run(const struct arguments *arguments, struct cvm_error *err) {
 
         if (r >= 0)
                 r = verify_bundle(in.policy, &in.bundle, in.challenge.nonce, in.at, in.owner, &verdict, err);
-        if (r >= 0)
-                r = spend(arguments, &in.challenge, err);
+        /* A nonce that has answered is spent, whatever the verdict: the same evidence again is a replay. */
+        if (r >= 0 && argument(arguments, "challenge"))
+                r = challenge_spend(argument(arguments, "challenge"), err);
         if (r >= 0 && argument(arguments, "verdict")) {
                 r = verify_sign(&verdict, in.owner, &envelope, err);
                 if (r >= 0)
@@ -107,13 +96,24 @@ static int run(const struct arguments *arguments, struct cvm_error *err) {
         return r < 0 ? r : verify_tell(&verdict);
 }
 
+static int run(const struct arguments *arguments, struct cvm_error *err) {
+        static const char *const of_bundles[] = { "challenge", "nonce", "verdict" };
+
+        if (!argument(arguments, "report"))
+                return verify(arguments, err);
+        for (size_t i = 0; i < ARRAY_SIZE(of_bundles); i++)
+                if (arguments->n_words || argument(arguments, of_bundles[i]))
+                        return cvm_fail(err, &CVM_CODE_USAGE, EINVAL, "--report takes no bundle and no --%s",
+                                        of_bundles[i]);
+        return raw_evidence_verify(arguments, err);
+}
+
 const struct command command_evidence_verify = {
         .group = "evidence",
         .name = "verify",
-        .words = "BUNDLE",
-        .words_min = 1,
+        .words = "[BUNDLE]",
         .words_max = 1,
-        .summary = "judge a bundle under a policy: exit 0 accepted, 5 refused, 6 could not check",
+        .summary = "judge a bundle, or a raw report: exit 0 accepted, 5 refused, 6 could not check",
         .options = options,
         .run = run,
 };

@@ -1,4 +1,5 @@
-/* cvmctl policy make: a policy from a prediction. Nobody types digests. */
+/* cvmctl policy make: a policy from a prediction, or from a definition that is predicted here. Nobody types
+ * digests. */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -7,8 +8,12 @@
 
 #include "base/fd.h"
 #include "cli/commands.h"
+#include "cli/definition-input.h"
 #include "cli/documents.h"
+#include "cli/key-file.h"
 #include "cli/output.h"
+#include "cli/policy-open.h"
+#include "cli/predict.h"
 
 #define PREDICTION_MAX (64u << 10)
 #define PEM_MAX (64u << 10)
@@ -20,8 +25,10 @@ static const struct option_row options[] = {
         { "hosts", OPTION_REPEAT, "ID", "a chip id in hex, or 'any'" },
         { "min-tcb", OPTION_TEXT, "JSON", "such as {\"Genoa\":{\"snp\":23}}, or 'any'" },
         { "simulation-root", OPTION_TEXT, "FILE", "certificate of the simulation root (class simulated)" },
+        { "debug", OPTION_FLAG, NULL, "accept a guest in debug mode: its host can read its memory" },
         { "serial", OPTION_TEXT, "N", "higher than that of the policy before (1)" },
         { "output", OPTION_TEXT, "FILE", "where the policy goes, also -o (standard output)" },
+        DEFINITION_OPTIONS,
         { 0 },
 };
 
@@ -29,12 +36,13 @@ struct making {
         struct policy_inputs in;
         uint8_t measurement[CVM_SHA384_SIZE], binding[CVM_SHA384_SIZE], root[CVM_SHA256_SIZE];
         const char *hosts[ARGUMENTS_MAX + 1];
-        char *prediction;
-        json_object *node;
+        struct definition *definition; /* that was predicted; owned, NULL: the prediction was given */
+        json_object *node;             /* the prediction; owned */
+        bool debug;                    /* what the prediction is of */
 };
 
 static void making_done(struct making *m) {
-        free(m->prediction);
+        definition_free(m->definition);
         json_object_put(m->node);
 }
 
@@ -46,60 +54,148 @@ static int find_platform(const char *name) {
         return cvm_platform_texts[id] ? id : -ENOENT;
 }
 
-static int read_prediction(const char *file, struct making *m, struct cvm_error *err) {
-        const char *platform = "", *hex = "";
-        bool simulated = false;
-        struct cvm_json root, covers;
-        int r = document_text(file, PREDICTION_MAX, &m->prediction, err);
+static int load_prediction(const char *file, json_object **ret, struct cvm_error *err) {
+        CVM_CLEANUP(cvm_freep) char *text = NULL;
+        int r = document_text(file, PREDICTION_MAX, &text, err);
+
+        return r < 0 ? r : cvm_json_parse(text, strlen(text), file, ret, err);
+}
+
+/* The same document that `measure predict` would print. */
+static int make_prediction(const struct arguments *arguments, struct making *m, struct cvm_error *err) {
+        CVM_CLEANUP(plan_freep) struct plan *plan = NULL;
+        CVM_CLEANUP(cvm_freep) char *text = NULL;
+        int r = definition_input(arguments, &text, &m->definition, err);
 
         if (r >= 0)
-                r = cvm_json_parse(m->prediction, strlen(m->prediction), file, &m->node, err);
+                r = plan_predict(m->definition, &plan, err);
+        if (r >= 0)
+                r = predict(plan, err);
+        if (r < 0)
+                return cvm_while(err, r, "predicting");
+        m->node = measurement_json(&plan->measurement, plan->simulated);
+        json_object_object_add(m->node, "debug", json_object_new_boolean(plan->debug));
+        return 0;
+}
+
+static int read_covers(const struct cvm_json *prediction, struct verdict_covers *ret,
+                       struct cvm_error *err) {
+        struct cvm_json covers = cvm_json_at(prediction, "covers");
+        const struct {
+                const char *key;
+                bool *member;
+        } parts[] = { { "firmware", &ret->firmware },
+                      { "kernel", &ret->kernel },
+                      { "initrd", &ret->initrd },
+                      { "cmdline", &ret->cmdline },
+                      { "acpi", &ret->acpi } };
+        int r = 0;
+
+        for (size_t i = 0; r >= 0 && i < ARRAY_SIZE(parts); i++)
+                r = cvm_json_get_bool(&covers, parts[i].key, parts[i].member, err);
+        return r;
+}
+
+static int read_prediction(const char *name, struct making *m, struct cvm_error *err) {
+        const struct cvm_json root = cvm_json_root(m->node, name);
+        const char *platform = "", *hex = "";
+        bool simulated = false;
+        int r = cvm_json_get_text(&root, "platform", &platform, err);
+
+        if (r >= 0)
+                r = cvm_json_get_text(&root, "measurement", &hex, err);
+        if (r >= 0)
+                r = cvm_json_get_bool(&root, "simulated", &simulated, err);
+        if (r >= 0)
+                r = cvm_json_get_bool(&root, "debug", &m->debug, err);
+        if (r >= 0)
+                r = read_covers(&root, &m->in.covers, err);
         if (r < 0)
                 return r;
-        root = cvm_json_root(m->node, file);
-        covers = cvm_json_at(&root, "covers");
-        if (cvm_json_get_text(&root, "platform", &platform, err) < 0 ||
-            cvm_json_get_text(&root, "measurement", &hex, err) < 0 ||
-            cvm_json_get_bool(&root, "simulated", &simulated, err) < 0 ||
-            cvm_json_get_bool(&root, "debug", &m->in.debug, err) < 0 ||
-            cvm_json_get_bool(&covers, "firmware", &m->in.covers.firmware, err) < 0 ||
-            cvm_json_get_bool(&covers, "kernel", &m->in.covers.kernel, err) < 0 ||
-            cvm_json_get_bool(&covers, "initrd", &m->in.covers.initrd, err) < 0 ||
-            cvm_json_get_bool(&covers, "cmdline", &m->in.covers.cmdline, err) < 0 ||
-            cvm_json_get_bool(&covers, "acpi", &m->in.covers.acpi, err) < 0)
-                return -EINVAL;
         m->in.platform = find_platform(platform);
         if (m->in.platform <= 0 || cvm_unhex(hex, m->measurement, sizeof m->measurement) < 0)
-                return cvm_fail(err, &CVM_CODE_FIELD, EINVAL, "'%s' is no prediction of `measure predict`",
-                                file);
+                return cvm_fail(err, &CVM_CODE_FIELD, EINVAL,
+                                "'%s' is no prediction such as `measure predict -o json` prints", name);
         m->in.class_ = simulated ? CVM_CLASS_SIMULATED : CVM_CLASS_HARDWARE;
         m->in.measurement = m->measurement;
         return 0;
 }
 
+/* A definition is known by its version, which no prediction has. */
+static int take_prediction(const struct arguments *arguments, struct making *m, struct cvm_error *err) {
+        const char *from = argument(arguments, "from");
+        struct arguments of_definition = *arguments;
+        int r;
+
+        if (from && arguments->n_words)
+                return cvm_fail(err, &CVM_CODE_USAGE, EINVAL, "give --from or a definition, not both");
+        r = from ? load_prediction(from, &m->node, err) : make_prediction(arguments, m, err);
+        if (r >= 0 && from && json_object_object_get(m->node, "version")) {
+                json_object_put(m->node);
+                m->node = NULL;
+                of_definition.words[0] = from;
+                of_definition.n_words = 1;
+                r = make_prediction(&of_definition, m, err);
+        }
+        return r < 0 ? r : read_prediction(from ? from : "the prediction", m, err);
+}
+
+/* Whose binding it must be: the definition's owner, or who --owner-key names; false: nobody is known. */
+static int find_owner(const struct arguments *arguments, const struct making *m, uint8_t ret[CVM_SPKI_SIZE],
+                      bool *ret_known, struct cvm_error *err) {
+        CVM_CLEANUP(EVP_PKEY_freep) EVP_PKEY *key = NULL;
+        const char *name = argument(arguments, "owner-key");
+        int r;
+
+        *ret_known = name || (m->definition && m->definition->owner.size);
+        if (m->definition && m->definition->owner.size)
+                memcpy(ret, m->definition->owner.data, CVM_SPKI_SIZE);
+        if (!name || m->definition)
+                return 0;
+        r = key_file_public(name, &key, err);
+        return r < 0 ? r : cvm_key_spki(key, ret, err);
+}
+
+static int open_binding(const struct arguments *arguments, const struct making *m, const char *text,
+                        struct binding *ret, struct cvm_bytes *ret_payload, struct cvm_error *err) {
+        uint8_t owner[CVM_SPKI_SIZE];
+        bool known = false;
+        int r = find_owner(arguments, m, owner, &known, err);
+
+        if (r < 0)
+                return r;
+        if (known)
+                return binding_open(text, strlen(text), owner, ret, ret_payload, err);
+        output_say("Nobody checked who signed the binding: that takes --owner-key.");
+        r = cvm_envelope_peek(text, strlen(text), CVM_ENVELOPE_BINDING, ret_payload, err);
+        return r < 0 ? r : binding_read(ret_payload->data, ret_payload->size, ret, err);
+}
+
 /* The root that the binding promises is what the policy will demand. */
-static int read_binding(const char *file, struct making *m, struct cvm_error *err) {
+static int read_binding(const struct arguments *arguments, struct making *m, struct cvm_error *err) {
         static const int covered[] = { [CVM_ROOT_NONE] = CVM_COVERED_NONE,
                                        [CVM_ROOT_LUKS] = CVM_COVERED_OWNER_KEYED,
                                        [CVM_ROOT_VERITY] = CVM_COVERED_VERITY };
         CVM_CLEANUP(cvm_freep) char *text = NULL;
         CVM_CLEANUP(cvm_bytes_done) struct cvm_bytes payload = { 0 };
         CVM_CLEANUP(binding_done) struct binding binding = { 0 };
-        int r;
+        const char *file = argument(arguments, "binding");
+        int r = file ? document_text(file, CVM_ENVELOPE_MAX, &text, err) : 0;
 
-        if (!file)
-                return 0;
-        r = document_text(file, CVM_ENVELOPE_MAX, &text, err);
-        if (r >= 0)
-                r = cvm_envelope_peek(text, strlen(text), CVM_ENVELOPE_BINDING, &payload, err);
-        if (r >= 0)
-                r = binding_read(payload.data, payload.size, &binding, err);
+        if (r < 0 || !file)
+                return r;
+        r = open_binding(arguments, m, text, &binding, &payload, err);
+        if (r >= 0 && (binding.platform != m->in.platform || binding.class_ != m->in.class_))
+                r = cvm_fail(err, &CVM_CODE_FIELD, EINVAL,
+                             "it is for platform %s, class %s, and the prediction is not",
+                             cvm_platform_texts[binding.platform], cvm_class_texts[binding.class_]);
+        if (r >= 0 && m->definition && !m->definition->uuid) /* `binding make` gave it one */
+                m->definition->uuid = strdup(binding.uuid);
+        if (r >= 0 && m->definition)
+                r = definition_check_binding(m->definition, (enum cvm_platform_id)m->in.platform, &binding,
+                                             err);
         if (r < 0)
-                return cvm_while(err, r, "'%s'", file);
-        if (binding.platform != m->in.platform || binding.class_ != m->in.class_)
-                return cvm_fail(err, &CVM_CODE_FIELD, EINVAL,
-                                "the binding is for platform %s, class %s, and the prediction is not",
-                                cvm_platform_texts[binding.platform], cvm_class_texts[binding.class_]);
+                return cvm_while(err, r, "the binding '%s'", file);
         cvm_sha384(payload.data, payload.size, m->binding);
         m->in.binding = m->binding;
         m->in.covers.root = covered[binding.root];
@@ -139,17 +235,32 @@ static const char *read_min_tcb(const struct arguments *arguments) {
         return text && strcmp(text, "any") == 0 ? "\"any\"" : text;
 }
 
+/* Debug is accepted where it is asked for by name, never because the prediction happens to be of such a
+ * guest. */
+static void take_debug(const struct arguments *arguments, struct making *m) {
+        m->in.debug = argument(arguments, "debug");
+        if (m->debug && !m->in.debug)
+                output_say("Refuses: the prediction is of a guest in debug mode, which only --debug accepts.");
+}
+
+static int write_policy(const struct arguments *arguments, const char *text, struct cvm_error *err) {
+        CVM_CLEANUP(cvm_json_putp) json_object *node = NULL;
+        int r = cvm_json_parse(text, strlen(text), "the new policy", &node, err);
+
+        if (r < 0)
+                return r;
+        policy_say_open(node);
+        return output_file(argument(arguments, "output"), text, 0644, err);
+}
+
 static int run(const struct arguments *arguments, struct cvm_error *err) {
         CVM_CLEANUP(making_done) struct making m = { .in.serial = 1 };
         CVM_CLEANUP(cvm_freep) char *policy = NULL;
-        const char *from = argument(arguments, "from");
         size_t n = 0;
-        int r = from ? read_prediction(from, &m, err)
-                     : cvm_fail(err, &CVM_CODE_USAGE, EINVAL,
-                                "--from is needed: what `measure predict -o json` printed");
+        int r = take_prediction(arguments, &m, err);
 
         if (r >= 0)
-                r = read_binding(argument(arguments, "binding"), &m, err);
+                r = read_binding(arguments, &m, err);
         if (r >= 0)
                 r = read_root(argument(arguments, "simulation-root"), &m, err);
         if (r >= 0)
@@ -158,22 +269,18 @@ static int run(const struct arguments *arguments, struct cvm_error *err) {
                 n++;
         m.in.hosts = n ? m.hosts : NULL;
         m.in.min_tcb = read_min_tcb(arguments);
+        take_debug(arguments, &m);
         if (r >= 0)
                 r = policy_make(&m.in, &policy, err);
-        if (r < 0)
-                return r;
-        if (!m.in.hosts)
-                output_say("'hosts' was left out: write chip ids into the policy, or \"any\", before it is one.");
-        if (!m.in.min_tcb && m.in.class_ == CVM_CLASS_HARDWARE)
-                output_say("'min_tcb' was left out: write minimums into the policy, or \"any\", before it is one.");
-        return output_file(argument(arguments, "output"), policy, 0644, err);
+        return r < 0 ? r : write_policy(arguments, policy, err);
 }
 
 const struct command command_policy_make = {
         .group = "policy",
         .name = "make",
-        .words = "",
-        .summary = "make a policy from a prediction",
+        .words = "[DEFINITION]",
+        .words_max = 1,
+        .summary = "make a policy from a prediction or a definition",
         .options = options,
         .run = run,
 };

@@ -6,9 +6,8 @@
 #include "cli/commands.h"
 #include "cli/key-file.h"
 #include "cli/output.h"
+#include "cli/policy-open.h"
 #include "cli/verify.h"
-
-#define POLICY_MAX (1u << 20)
 
 static const struct option_row sign_options[] = {
         { "owner-key", OPTION_TEXT, "KEY", "the owner's private key (default owner.pem)" },
@@ -53,26 +52,26 @@ static const struct option_row show_options[] = {
         { 0 },
 };
 
+/* Looking is free; whose signature it has is said only where the key is given. */
 static int run_show(const struct arguments *arguments, struct cvm_error *err) {
         CVM_CLEANUP(EVP_PKEY_freep) EVP_PKEY *key = NULL;
         CVM_CLEANUP(policy_freep) struct policy *policy = NULL;
-        CVM_CLEANUP(cvm_freep) char *text = NULL;
         CVM_CLEANUP(cvm_bytes_done) struct cvm_bytes payload = { 0 };
         CVM_CLEANUP(cvm_json_putp) json_object *node = NULL;
         const char *file = arguments->words[0], *key_file = argument(arguments, "owner-key");
         int r = key_file ? key_file_public(key_file, &key, err) : 0;
 
         if (r >= 0)
-                r = document_policy(file, key, &policy, err);
+                r = document_policy_payload(file, key, true, &payload, err);
         if (r >= 0)
-                r = document_text(file, POLICY_MAX, &text, err);
-        if (r >= 0 && strstr(text, "\"payloadType\"") &&
-            cvm_envelope_peek(text, strlen(text), CVM_ENVELOPE_POLICY, &payload, NULL) >= 0)
+                r = policy_read(payload.data, payload.size, file, &policy, err);
+        if (r >= 0)
                 r = cvm_json_parse(payload.data, payload.size, file, &node, err);
-        else if (r >= 0)
-                r = cvm_json_parse(text, strlen(text), file, &node, err);
         if (r < 0)
                 return r;
+        policy_say_open(node);
+        if (!key)
+                output_say("Nobody checked who signed it: that takes --owner-key.");
         output_object(node, "serial");
         return 0;
 }
@@ -89,30 +88,48 @@ const struct command command_policy_show = {
 };
 
 static const struct option_row test_options[] = {
+        { "challenge", OPTION_TEXT, "FILE", "the challenge that it answers; a test does not use it up" },
+        { "nonce", OPTION_TEXT, "HEX", "the nonce itself; without both: the bundle's own" },
         { "owner-key", OPTION_TEXT, "KEY", "the owner's key" },
+        { "at", OPTION_TEXT, "TIME", "judge dates at this time (RFC 3339) instead of now" },
         { 0 },
 };
 
-/* What the verdict would be, were this bundle fresh: its own nonce is taken, so it says nothing about
- * replay. */
+/* The bundle's own nonce proves nothing about replay, and that is said. */
+static int test_nonce(const struct arguments *arguments, const struct bundle *bundle,
+                      uint8_t ret[CVM_NONCE_SIZE], struct cvm_error *err) {
+        bool own = !argument(arguments, "challenge") && !argument(arguments, "nonce");
+        struct challenge challenge;
+        int r = own ? 0 : challenge_find(arguments, &challenge, err);
+
+        if (r >= 0)
+                memcpy(ret, own ? bundle->nonce : challenge.nonce, CVM_NONCE_SIZE);
+        output_say("A test: nothing is signed%s.",
+                   own ? ", and as the bundle's own nonce was taken, it says nothing about replay" : "");
+        return r;
+}
+
 static int run_test(const struct arguments *arguments, struct cvm_error *err) {
         CVM_CLEANUP(EVP_PKEY_freep) EVP_PKEY *key = NULL;
         CVM_CLEANUP(policy_freep) struct policy *policy = NULL;
         CVM_CLEANUP(bundle_done) struct bundle bundle = { 0 };
         CVM_CLEANUP(verdict_done) struct verdict verdict = { 0 };
         const char *key_file = argument(arguments, "owner-key");
+        uint8_t nonce[CVM_NONCE_SIZE];
+        uint64_t at = 0;
         int r = key_file ? key_file_public(key_file, &key, err) : 0;
 
+        if (r >= 0)
+                r = argument_time(arguments, "at", &at, err);
         if (r >= 0)
                 r = document_policy(arguments->words[0], key, &policy, err);
         if (r >= 0)
                 r = document_bundle(arguments->words[1], &bundle, err);
         if (r >= 0)
-                r = verify_bundle(policy, &bundle, bundle.nonce, 0, key, &verdict, err);
-        if (r < 0)
-                return r;
-        output_say("A test: the bundle's own nonce was taken, so this says nothing about replay, and nothing is signed.");
-        return verify_tell(&verdict);
+                r = test_nonce(arguments, &bundle, nonce, err);
+        if (r >= 0)
+                r = verify_bundle(policy, &bundle, nonce, at, key, &verdict, err);
+        return r < 0 ? r : verify_tell(&verdict);
 }
 
 const struct command command_policy_test = {

@@ -106,6 +106,8 @@ static int run_show(const struct arguments *arguments, struct cvm_error *err) {
 
         if (r >= 0)
                 r = cvm_json_parse(payload.data, payload.size, "record", &node, err);
+        if (r >= 0 && !json_object_is_type(node, json_type_object))
+                r = cvm_fail(err, &CVM_CODE_ENVELOPE, EBADMSG, "the record is no object");
         if (r >= 0 && bundle)
                 r = check_bye(node, bundle, node, err);
         if (r < 0)

@@ -42,7 +42,7 @@ int seal_secret(const struct seal_inputs *in, const struct cvm_secret *plaintext
                 struct cvm_error *err) {
         struct cvm_secret_header header = {
                 .platform = cvm_platform_byte((enum cvm_platform_id)in->bundle->platform,
-                                              in->bundle->simulated),
+                                              in->verdict->class_ == CVM_CLASS_SIMULATED),
                 .suite = CVM_SUITE,
                 .kind = (uint8_t)in->kind,
                 .generation = in->verdict->generation,
@@ -51,10 +51,11 @@ int seal_secret(const struct seal_inputs *in, const struct cvm_secret *plaintext
 
         if (strlen(in->name) >= sizeof header.name || !cvm_secret_name_is_valid(in->name))
                 return cvm_fail(err, &CVM_CODE_NAME, EINVAL, "'%.64s' is no name of a secret", in->name);
-        if (!in->verdict->uuid || cvm_uuid_parse(in->verdict->uuid, header.uuid) < 0)
+        if (!in->bundle->binding)
                 return cvm_fail(err, &CVM_CODE_UNOWNED, EINVAL,
-                                "the verdict names no VM: a guest without owner takes no "
-                                "secret");
+                                "the guest has no owner: it takes no secret");
+        if (!in->verdict->uuid || cvm_uuid_parse(in->verdict->uuid, header.uuid) < 0)
+                return cvm_fail(err, &CVM_CODE_VERDICT_VM, EINVAL, "the verdict names no VM");
         strcpy(header.name, in->name);
         header.seq = in->after >= header.seq ? in->after + 1 : header.seq;
         memcpy(header.keyset, in->verdict->keyset, sizeof header.keyset);

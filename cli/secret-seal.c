@@ -40,9 +40,9 @@ static int run_seal(const struct arguments *arguments, struct cvm_error *err) {
         struct seal_inputs inputs = { .name = arguments->words[0], .bundle = &bundle, .verdict = &verdict };
         int r;
 
-        if (!bundle_file || !verdict_file)
+        if (!bundle_file)
                 return cvm_fail(err, &CVM_CODE_USAGE, EINVAL,
-                                "--bundle and --verdict are needed: nothing is sealed to a boot that was not accepted");
+                                "--bundle is needed: it has the key that is sealed to");
         r = key_file_private(key_name ? key_name : "owner.pem", &key, err);
         if (r >= 0)
                 r = read_kind(argument(arguments, "kind"), &inputs.kind, err);
@@ -60,6 +60,8 @@ static int run_seal(const struct arguments *arguments, struct cvm_error *err) {
                 return cvm_while(err, r, "sealing '%.64s'", arguments->words[0]);
         if (verdict.class_ == CVM_CLASS_SIMULATED)
                 output_say("SIMULATED: this secret is sealed to a guest that nothing protects");
+        for (size_t i = 0; i < verdict.n_reasons; i++)
+                output_say("%s: %s", verdict.reasons[i].code->id, verdict.reasons[i].text);
         return output_file(argument(arguments, "output"), envelope, 0644, err);
 }
 

@@ -29,18 +29,40 @@ int verify_sign(const struct verdict *verdict, EVP_PKEY *key, char **ret, struct
         return cvm_envelope_sign(CVM_ENVELOPE_VERDICT, payload, strlen(payload), key, ret, err);
 }
 
-int verify_tell(const struct verdict *verdict) {
+int verify_status(const struct verdict *verdict) {
         static const int statuses[] = {
                 [VERDICT_ACCEPTED] = 0, [VERDICT_REFUSED] = 5, [VERDICT_UNKNOWN] = 6
         };
-        CVM_CLEANUP(cvm_freep) char *text = verdict_write(verdict);
-        CVM_CLEANUP(cvm_json_putp) json_object *node = NULL;
 
+        return statuses[verdict->result];
+}
+
+json_object *verify_reasons_json(const struct verdict *verdict) {
+        json_object *list = json_object_new_array();
+
+        for (size_t i = 0; i < verdict->n_reasons; i++) {
+                json_object *reason = json_object_new_object();
+
+                json_object_object_add(reason, "code", json_object_new_string(verdict->reasons[i].code->id));
+                json_object_object_add(reason, "text", json_object_new_string(verdict->reasons[i].text));
+                json_object_array_add(list, reason);
+        }
+        return list;
+}
+
+void verify_say_reasons(const struct verdict *verdict) {
         if (verdict->class_ == CVM_CLASS_SIMULATED)
                 output_say("SIMULATED: this evidence vouches for no hardware");
         for (size_t i = 0; i < verdict->n_reasons; i++)
                 output_say("%s: %s", verdict->reasons[i].code->id, verdict->reasons[i].text);
+}
+
+int verify_tell(const struct verdict *verdict) {
+        CVM_CLEANUP(cvm_freep) char *text = verdict_write(verdict);
+        CVM_CLEANUP(cvm_json_putp) json_object *node = NULL;
+
+        verify_say_reasons(verdict);
         if (text && cvm_json_parse(text, strlen(text), "verdict", &node, NULL) >= 0)
                 output_object(node, "result");
-        return statuses[verdict->result];
+        return verify_status(verdict);
 }

@@ -1,0 +1,17 @@
+/* A report of the hardware that comes without our bundle: its form, chain, signature and claims, and as much
+ * of a policy as such a report can answer to. */
+#pragma once
+
+#include "cli/command.h"
+
+/* The options of `evidence verify` that are for raw reports only. */
+#define RAW_EVIDENCE_OPTIONS                                                                         \
+        { "platform", OPTION_TEXT, "PLATFORM", "of a raw report, such as sev-snp" },                 \
+                        { "report", OPTION_TEXT, "FILE", "a raw report in place of a bundle" }, {    \
+                "certs", OPTION_REPEAT, "FILE",                                                      \
+                                "with --report: certificates (DER, PEM or the platform's own table)" \
+        }
+
+/* Judge it and print what it is; exit status as of a verdict. Nothing of it can be signed: a report alone
+ * names no boot. */
+int raw_evidence_verify(const struct arguments *arguments, struct cvm_error *err);

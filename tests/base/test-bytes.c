@@ -28,7 +28,7 @@ static void test_reads_both_orders(void **state) {
 
 static void test_past_the_end_yields_zeros_for_ever(void **state) {
         /* on the heap, so that the sanitizer sees one byte too far */
-        CVM_CLEANUP(cvm_freep) uint8_t *data = malloc(3);
+        CVM_CLEANUP(cvm_freep) uint8_t *data = calloc(1, 3);
         struct cvm_reader r = cvm_reader_of(data, 3);
         uint8_t copy[4] = { 9, 9, 9, 9 };
 

@@ -106,8 +106,11 @@ static int on_death(sd_event_source *source, int fd, uint32_t revents, void *use
         g->death = sd_event_source_disable_unref(g->death);
         g->qmp = qmp_client_free(g->qmp);
         if (!g->expected) {
+                CVM_CLEANUP(cvm_closep) int log = -EBADF;
+
                 path_in(g, "stderr.log", path);
-                stderr_words(path, &why);
+                log = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+                stderr_words(log, &why);
                 if (g->why.code == &CVM_CODE_TIMEOUT)
                         why = g->why;
         }

@@ -38,8 +38,7 @@ static const struct {
         { "cannot be executed", &CVM_CODE_QEMU, "QEMU is not installed" },
 };
 
-char *file_tail(const char *path, size_t max_bytes) {
-        CVM_CLEANUP(cvm_closep) int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+static char *fd_tail(int fd, size_t max_bytes) {
         struct stat st;
         char *text;
         ssize_t n;
@@ -62,6 +61,12 @@ char *file_tail(const char *path, size_t max_bytes) {
         return text;
 }
 
+char *file_tail(const char *path, size_t max_bytes) {
+        CVM_CLEANUP(cvm_closep) int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+
+        return fd_tail(fd, max_bytes);
+}
+
 static const char *last_line(char *text) {
         size_t n = strlen(text);
         char *newline;
@@ -72,8 +77,8 @@ static const char *last_line(char *text) {
         return newline ? newline + 1 : text;
 }
 
-void stderr_words(const char *path, struct cvm_error *err) {
-        CVM_CLEANUP(cvm_freep) char *text = file_tail(path, TAIL);
+void stderr_words(int fd, struct cvm_error *err) {
+        CVM_CLEANUP(cvm_freep) char *text = fd_tail(fd, TAIL);
         const char *line;
 
         for (size_t i = 0; text && i < ARRAY_SIZE(causes); i++)

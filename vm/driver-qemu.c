@@ -17,6 +17,7 @@
 
 #include "base/fd.h"
 #include "qmp/client.h"
+#include "vm/cgroup.h"
 #include "vm/driver.h"
 #include "vm/pidfd.h"
 #include "vm/qemu-argv.h"
@@ -106,6 +107,7 @@ static int on_death(sd_event_source *source, int fd, uint32_t revents, void *use
         g->pid = 0;
         g->death = sd_event_source_disable_unref(g->death);
         g->qmp = qmp_client_free(g->qmp);
+        cgroup_leave(basename(g->dir));
         if (!g->expected) {
                 CVM_CLEANUP(cvm_closep) int log = -EBADF;
 
@@ -372,6 +374,7 @@ static int start_process(struct driver_guest *g, const struct driver_start *star
         if (r < 0)
                 return r;
         g->ours = true;
+        (void)cgroup_enter(basename(g->dir), g->pid); /* without one it runs as well */
         g->pidfd = pidfd_of(g->pid);
         return 0;
 }

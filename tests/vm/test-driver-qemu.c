@@ -82,26 +82,6 @@ static void test_killed_by_somebody(void **state) {
         assert_string_equal(f.why.text, "QEMU ended without a word");
 }
 
-static void test_no_kernel_in_the_file(void **state) {
-        CVM_CLEANUP(end) struct fixture f;
-
-        begin(&f, "\"boot\":{\"kernel\":\"disk\"}");
-        assert_int_equal(truncate(f.disk, 16), 0);
-        start(&f);
-        wait_for(&f, DRIVER_GONE, 1);
-        assert_ptr_equal(f.why.code, &CVM_CODE_BOOT_FILE);
-}
-
-static void test_not_enough_memory(void **state) {
-        CVM_CLEANUP(end) struct fixture f;
-
-        begin(&f, BOOT_DISK);
-        f.definition->memory = 8ull << 40;
-        start(&f);
-        wait_for(&f, DRIVER_GONE, 1);
-        assert_ptr_equal(f.why.code, &CVM_CODE_MEMORY_HOST);
-}
-
 static void test_a_process_that_may_not_go_ends(void **state) {
         CVM_CLEANUP(end) struct fixture f;
         struct driver_start s;
@@ -149,8 +129,6 @@ int main(void) {
                 cmocka_unit_test(test_whole_life),
                 cmocka_unit_test(test_found_again),
                 cmocka_unit_test(test_killed_by_somebody),
-                cmocka_unit_test(test_no_kernel_in_the_file),
-                cmocka_unit_test(test_not_enough_memory),
                 cmocka_unit_test(test_a_process_that_may_not_go_ends),
                 cmocka_unit_test(test_commands_need_a_monitor),
                 cmocka_unit_test(test_console),

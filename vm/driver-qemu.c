@@ -18,6 +18,7 @@
 #include "base/fd.h"
 #include "qmp/client.h"
 #include "vm/cgroup.h"
+#include "vm/console-relay.h"
 #include "vm/driver.h"
 #include "vm/pidfd.h"
 #include "vm/qemu-argv.h"
@@ -54,6 +55,7 @@ struct driver_guest {
         bool expected; /* its end was asked for, or the guest's own */
         bool up;
         struct qmp_client *qmp;
+        struct console_relay *console; /* NULL: nobody has been at it */
         struct pending pending[DRIVER_QUIT + 1];
         sd_event_source *death, *hurry, *log;
         struct cvm_error why; /* of the monitor's failure */
@@ -72,6 +74,7 @@ static struct driver_guest *qemu_release(struct driver_guest *g) {
         if (!g)
                 return NULL;
         g->qmp = qmp_client_free(g->qmp);
+        g->console = console_relay_free(g->console);
         g->death = sd_event_source_disable_unref(g->death);
         g->hurry = sd_event_source_disable_unref(g->hurry);
         g->log = sd_event_source_disable_unref(g->log);
@@ -471,12 +474,14 @@ static int qemu_console(struct driver_guest *g, int *ret_fd, struct cvm_error *e
         char path[PATH_MAX];
         int fd;
 
+        if (g->console && !console_relay_is_over(g->console))
+                return cvm_fail(err, &CVM_CODE_CONSOLE_BUSY, EBUSY, "somebody else is at the VM's console");
+        g->console = console_relay_free(g->console);
         path_in(g, "console.sock", path);
         fd = unix_connect(path);
         if (fd < 0)
                 return cvm_fail(err, &CVM_CODE_CONSOLE, fd, "the VM has no interactive console");
-        *ret_fd = fd;
-        return 0;
+        return console_relay_new(g->event, fd, &g->console, ret_fd, err);
 }
 
 const struct driver driver_qemu = {

@@ -12,6 +12,7 @@
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 
 #include <cmocka.h>
@@ -124,6 +125,70 @@ static void test_console(void **state) {
         wait_for_output(&f, 5); /* and in the log too */
 }
 
+/* Whoever does not read stops neither the guest nor its log, and misses what the log has. */
+static void test_a_console_that_is_not_read(void **state) {
+        CVM_CLEANUP(end) struct fixture f;
+        struct cvm_error err = { 0 };
+        CVM_CLEANUP(cvm_closep) int fd = -EBADF;
+        char path[128], some[4096];
+        size_t waited = 0;
+        struct stat st;
+        ssize_t n;
+
+        begin(&f, "\"console\":\"interactive\"," BOOT_DISK);
+        start(&f);
+        wait_for(&f, DRIVER_UP, 1);
+        assert_int_equal(driver_qemu.console(f.guest, &fd, &err), 0);
+        command(&f, DRIVER_CONT);
+        snprintf(path, sizeof path, "%s/console.log", f.dir);
+        do {
+                sd_event_run(f.event, 100000);
+                assert_int_equal(stat(path, &st), 0);
+        } while (st.st_size < 32 << 10); /* a socket holds a few hundred single bytes */
+        while ((n = read(fd, some, sizeof some)) > 0)
+                waited += (size_t)n;
+        assert_true(waited > 0 && waited < 16 << 10);
+        command(&f, DRIVER_PAUSE); /* the daemon turns, too */
+}
+
+static void test_one_at_the_console(void **state) {
+        CVM_CLEANUP(end) struct fixture f;
+        struct cvm_error err = { 0 };
+        CVM_CLEANUP(cvm_closep) int first = -EBADF;
+        CVM_CLEANUP(cvm_closep) int second = -EBADF;
+        char byte;
+
+        begin(&f, "\"console\":\"interactive\"," BOOT_DISK);
+        start(&f);
+        wait_for(&f, DRIVER_UP, 1);
+        assert_int_equal(driver_qemu.console(f.guest, &first, &err), 0);
+        assert_true(driver_qemu.console(f.guest, &second, &err) < 0);
+        assert_ptr_equal(err.code, &CVM_CODE_CONSOLE_BUSY);
+        first = cvm_close(first);
+        while (driver_qemu.console(f.guest, &second, &err) < 0)
+                assert_true(sd_event_run(f.event, 10000000) > 0);
+        command(&f, DRIVER_CONT);
+        while (recv(second, &byte, 1, MSG_DONTWAIT) != 1)
+                sd_event_run(f.event, 10000);
+        command(&f, DRIVER_QUIT);
+        wait_for(&f, DRIVER_GONE, 1);
+        while (recv(second, &byte, 1, 0) > 0)
+                ;                                       /* what is left */
+        assert_int_equal(recv(second, &byte, 1, 0), 0); /* and it ends with the guest */
+}
+
+static void test_no_console(void **state) {
+        CVM_CLEANUP(end) struct fixture f;
+        struct cvm_error err = { 0 };
+        int fd = -EBADF;
+
+        begin(&f, BOOT_DISK);
+        start(&f);
+        wait_for(&f, DRIVER_UP, 1);
+        assert_true(driver_qemu.console(f.guest, &fd, &err) < 0);
+        assert_ptr_equal(err.code, &CVM_CODE_CONSOLE);
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_whole_life),
@@ -132,6 +197,9 @@ int main(void) {
                 cmocka_unit_test(test_a_process_that_may_not_go_ends),
                 cmocka_unit_test(test_commands_need_a_monitor),
                 cmocka_unit_test(test_console),
+                cmocka_unit_test(test_a_console_that_is_not_read),
+                cmocka_unit_test(test_one_at_the_console),
+                cmocka_unit_test(test_no_console),
         };
 
         if (system("command -v qemu-system-x86_64 >/dev/null") != 0) {

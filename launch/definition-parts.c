@@ -153,6 +153,9 @@ static int check_disk(const struct cvm_json *place, const struct definition *d, 
                 return cvm_json_refuse(place, err,
                                        "has a 'size' that cannot be: a multiple of 512 bytes up to 1 PiB, "
                                        "not for a read-only disk");
+        if (disk->size && *disk->path != '/')
+                return cvm_json_refuse(place, err,
+                                       "has a 'size' but no path: what is passed is there already");
         for (size_t k = 0; k < i; k++) {
                 if (disk->serial && d->disks[k].serial && strcmp(disk->serial, d->disks[k].serial) == 0)
                         return cvm_json_refuse(place, err, "has the serial '%s' of another disk",

@@ -170,7 +170,9 @@ static int check_boot(const struct definition *d, const char *document, struct c
         if (d->boot_disk) {
                 for (size_t i = 0; i < d->n_disks; i++)
                         if (d->disks[i].serial && strcmp(d->disks[i].serial, d->boot_disk) == 0)
-                                return 0;
+                                return d->disks[i].size ? refuse(document, err, "boot.disk",
+                                                                 "is a disk with 'size', made empty here")
+                                                        : 0;
                 return refuse(document, err, "boot.disk", "is the serial of none of the disks");
         }
         return 0;

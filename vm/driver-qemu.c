@@ -17,11 +17,14 @@
 
 #include "base/fd.h"
 #include "qmp/client.h"
+#include "vm/cgroup.h"
+#include "vm/console-relay.h"
 #include "vm/driver.h"
 #include "vm/pidfd.h"
 #include "vm/qemu-argv.h"
 #include "vm/spawn.h"
 #include "vm/stderr-words.h"
+#include "vm/tap.h"
 #include "vm/unix-socket.h"
 
 #define GREETING_USEC (60ull * 1000000)
@@ -52,6 +55,7 @@ struct driver_guest {
         bool expected; /* its end was asked for, or the guest's own */
         bool up;
         struct qmp_client *qmp;
+        struct console_relay *console; /* NULL: nobody has been at it */
         struct pending pending[DRIVER_QUIT + 1];
         sd_event_source *death, *hurry, *log;
         struct cvm_error why; /* of the monitor's failure */
@@ -70,6 +74,7 @@ static struct driver_guest *qemu_release(struct driver_guest *g) {
         if (!g)
                 return NULL;
         g->qmp = qmp_client_free(g->qmp);
+        g->console = console_relay_free(g->console);
         g->death = sd_event_source_disable_unref(g->death);
         g->hurry = sd_event_source_disable_unref(g->hurry);
         g->log = sd_event_source_disable_unref(g->log);
@@ -105,9 +110,13 @@ static int on_death(sd_event_source *source, int fd, uint32_t revents, void *use
         g->pid = 0;
         g->death = sd_event_source_disable_unref(g->death);
         g->qmp = qmp_client_free(g->qmp);
+        cgroup_leave(basename(g->dir));
         if (!g->expected) {
+                CVM_CLEANUP(cvm_closep) int log = -EBADF;
+
                 path_in(g, "stderr.log", path);
-                stderr_words(path, &why);
+                log = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+                stderr_words(log, &why);
                 if (g->why.code == &CVM_CODE_TIMEOUT)
                         why = g->why;
         }
@@ -304,17 +313,33 @@ static int open_log(const struct driver_guest *g, const char *name, int *ret, st
         return 0;
 }
 
+static int inherit_taps(struct inheritance *in, const struct definition *d, int taps[],
+                        struct cvm_error *err) {
+        int fd, r = 0;
+
+        for (size_t i = 0; r >= 0 && i < d->n_nics; i++) {
+                taps[i] = -EBADF;
+                if (d->nics[i].type < NIC_TAP)
+                        continue;
+                r = (d->nics[i].type == NIC_TAP ? tap_open : tap_open_in_bridge)(d->nics[i].name, &fd, err);
+                if (r >= 0)
+                        taps[i] = inherit(in, fd);
+        }
+        return r;
+}
+
 static int inherit_all(struct inheritance *in, struct driver_guest *g, const struct driver_start *start,
-                       struct qemu_fds *ret, int files[], struct cvm_error *err) {
+                       struct qemu_fds *ret, int files[], int taps[], struct cvm_error *err) {
         const struct plan *plan = start->plan;
         int log, r;
 
-        if (plan->n_files + PLAN_CHANNEL_MAX_ + 3 > FILES_MAX)
+        if (plan->n_files + plan->definition->n_nics + PLAN_CHANNEL_MAX_ + 3 > FILES_MAX)
                 return cvm_fail(err, &CVM_CODE_INTERNAL, E2BIG, "too many files");
         for (size_t i = 0; i < plan->n_files; i++)
                 files[i] = inherit(in, start->files[i]);
         in->first_owned = in->n;
         ret->files = files;
+        ret->taps = taps;
         r = inherit_socket(in, g, "qmp.sock", start->uid, &ret->qmp, err);
         for (int c = 0; r >= 0 && c < PLAN_CHANNEL_MAX_; c++)
                 if (plan->channels[c])
@@ -325,16 +350,16 @@ static int inherit_all(struct inheritance *in, struct driver_guest *g, const str
                 r = open_log(g, "console.log", &log, err);
         if (r >= 0)
                 ret->console_log = inherit(in, log);
-        return r;
+        return r < 0 ? r : inherit_taps(in, plan->definition, taps, err);
 }
 
 static int start_process(struct driver_guest *g, const struct driver_start *start, struct cvm_error *err) {
         CVM_CLEANUP(inheritance_done) struct inheritance in = { 0 };
         CVM_CLEANUP(cvm_texts_freep) char **argv = NULL;
         CVM_CLEANUP(cvm_closep) int stderr_fd = -EBADF;
-        int files[FILES_MAX], taps[DEFINITION_NICS_MAX] = { 0 };
-        struct qemu_fds fds = { .taps = taps };
-        int r = inherit_all(&in, g, start, &fds, files, err);
+        int files[FILES_MAX], taps[DEFINITION_NICS_MAX];
+        struct qemu_fds fds = { 0 };
+        int r = inherit_all(&in, g, start, &fds, files, taps, err);
 
         if (r >= 0)
                 r = open_log(g, "stderr.log", &stderr_fd, err);
@@ -352,6 +377,7 @@ static int start_process(struct driver_guest *g, const struct driver_start *star
         if (r < 0)
                 return r;
         g->ours = true;
+        (void)cgroup_enter(basename(g->dir), g->pid); /* without one it runs as well */
         g->pidfd = pidfd_of(g->pid);
         return 0;
 }
@@ -364,10 +390,6 @@ static int qemu_spawn(const struct driver_start *start, struct driver_guest **re
 
         if (!g)
                 return cvm_fail(err, &CVM_CODE_NO_MEMORY, ENOMEM, "starting QEMU");
-        for (size_t i = 0; i < start->plan->definition->n_nics; i++)
-                if (start->plan->definition->nics[i].type > NIC_USER)
-                        return cvm_fail(err, &CVM_CODE_NETWORK, EOPNOTSUPP,
-                                        "taps and bridges are not offered by this version of cvmd");
         r = start_process(g, start, err);
         if (r < 0)
                 return r;
@@ -452,12 +474,14 @@ static int qemu_console(struct driver_guest *g, int *ret_fd, struct cvm_error *e
         char path[PATH_MAX];
         int fd;
 
+        if (g->console && !console_relay_is_over(g->console))
+                return cvm_fail(err, &CVM_CODE_CONSOLE_BUSY, EBUSY, "somebody else is at the VM's console");
+        g->console = console_relay_free(g->console);
         path_in(g, "console.sock", path);
         fd = unix_connect(path);
         if (fd < 0)
                 return cvm_fail(err, &CVM_CODE_CONSOLE, fd, "the VM has no interactive console");
-        *ret_fd = fd;
-        return 0;
+        return console_relay_new(g->event, fd, &g->console, ret_fd, err);
 }
 
 const struct driver driver_qemu = {

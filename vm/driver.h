@@ -73,8 +73,9 @@ struct driver {
         int (*command)(struct driver_guest *guest, enum driver_command command, driver_done_fn done,
                        void *ctx, struct cvm_error *err);
         void (*kill)(struct driver_guest *guest); /* SIGKILL by pidfd; DRIVER_GONE follows */
-        /* a connected console descriptor, owned by the caller; CVM_CODE_CONSOLE where the definition has
-         * none */
+        /* a connected console descriptor, owned by the caller, non-blocking; it may be left unread, and
+         * ends with the guest or the daemon. CVM_CODE_CONSOLE where the definition has none,
+         * CVM_CODE_CONSOLE_BUSY while somebody is at it */
         int (*console)(struct driver_guest *guest, int *ret_fd, struct cvm_error *err);
         /* forgets, without touching the process: the daemon ends, the guest lives on */
         struct driver_guest *(*release)(struct driver_guest *guest);

@@ -11,6 +11,7 @@
 #include "base/digest.h"
 #include "base/error.h"
 
+struct definition_disk;
 struct image_store;
 
 int image_store_open(sd_event *event, const char *directory, struct image_store **ret,
@@ -41,3 +42,7 @@ int image_store_sweep(struct image_store *store,
  * owned.
  */
 int image_open_path(const char *path, char *const *dirs, bool writable, int *ret_fd, struct cvm_error *err);
+/* Make the disk that is not there, of its format and size, by the same rules: whole or not at all, and never
+ * over something that is. CVM_CODE_PATH. */
+int image_make_path(const char *path, char *const *dirs, const struct definition_disk *disk,
+                    struct cvm_error *err);

@@ -5,11 +5,13 @@
  * binary, the kernel and the CPU model that it was given for.
  */
 #include <errno.h>
+#include <limits.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/utsname.h>
 #include <sys/wait.h>
@@ -19,6 +21,7 @@
 #include "vm/driver.h"
 #include "vm/pidfd.h"
 #include "vm/spawn.h"
+#include "vm/stderr-words.h"
 
 #define PROBE_USEC 1000000ull
 #define FIRMWARE_SIZE (64u << 10)
@@ -37,6 +40,7 @@ struct probe {
         struct probe *next;
         char key[512];
         int pidfd; /* -EBADF: the answer is known */
+        int words; /* what QEMU says */
         bool late;
         sd_event_source *end, *deadline;
         struct waiter *waiters;
@@ -45,16 +49,33 @@ struct probe {
 
 static struct probe *probes; /* for the process's life: a few dozen bytes per CPU model */
 
-static int make_key(const char *binary, const char *cpu, char ret[512], struct cvm_error *err) {
-        char path[256];
+/* As execvp() will find it. */
+static int find_program(const char *binary, struct stat *ret) {
+        const char *dirs = getenv("PATH"), *end;
+        char path[PATH_MAX];
+
+        if (strchr(binary, '/'))
+                return stat(binary, ret);
+        for (dirs = dirs ? dirs : "/bin:/usr/bin"; *dirs; dirs = *end ? end + 1 : end) {
+                end = strchrnul(dirs, ':');
+                snprintf(path, sizeof path, "%.*s/%s", (int)(end - dirs), dirs, binary);
+                if (access(path, X_OK) == 0)
+                        return stat(path, ret);
+        }
+        errno = ENOENT;
+        return -1;
+}
+
+static int make_key(const char *binary, const char *cpu, const char *accelerator, char ret[512],
+                    struct cvm_error *err) {
         struct utsname host;
         struct stat st;
 
-        snprintf(path, sizeof path, "%s%s", strchr(binary, '/') ? "" : "/usr/bin/", binary);
-        if (stat(path, &st) < 0 || uname(&host) < 0)
-                return cvm_fail(err, &CVM_CODE_QEMU, errno, "'%s' is not there: %s", path, strerror(errno));
-        snprintf(ret, 512, "%ju:%ju:%jd:%jd %.64s %.128s", (uintmax_t)st.st_dev, (uintmax_t)st.st_ino,
-                 (intmax_t)st.st_mtime, (intmax_t)st.st_size, host.release, cpu);
+        if (find_program(binary, &st) < 0 || uname(&host) < 0)
+                return cvm_fail(err, &CVM_CODE_QEMU, errno, "'%s' is not there: %s", binary,
+                                strerror(errno));
+        snprintf(ret, 512, "%ju:%ju:%jd:%jd %.64s %s %.128s", (uintmax_t)st.st_dev, (uintmax_t)st.st_ino,
+                 (intmax_t)st.st_mtime, (intmax_t)st.st_size, host.release, accelerator, cpu);
         return 0;
 }
 
@@ -74,6 +95,19 @@ static int on_known(sd_event_source *source, void *userdata) {
         return 0;
 }
 
+/* QEMU's own words, where it had any, with how it ended in front. */
+static void explain(struct probe *p, const siginfo_t *info) {
+        if (p->late) {
+                cvm_fail(&p->why, &CVM_CODE_KVM, ETIMEDOUT,
+                         "a probe guest under KVM executed nothing within a second");
+                return;
+        }
+        stderr_words(p->words, &p->why);
+        p->why.code = &CVM_CODE_KVM;
+        (void)cvm_while(&p->why, -EIO, "a probe guest under KVM did not run (%s %d)",
+                        info->si_code == CLD_EXITED ? "status" : "signal", info->si_status);
+}
+
 static int on_end(sd_event_source *source, int fd, uint32_t revents, void *userdata) {
         struct probe *p = userdata;
         siginfo_t info = { 0 };
@@ -81,15 +115,9 @@ static int on_end(sd_event_source *source, int fd, uint32_t revents, void *userd
         (void)waitid(P_PIDFD, (id_t)p->pidfd, &info, WEXITED);
         p->end = sd_event_source_disable_unref(p->end);
         p->pidfd = cvm_close(p->pidfd);
-        if (info.si_code == CLD_EXITED && info.si_status == SEEN)
-                p->why = (struct cvm_error){ 0 };
-        else if (p->late)
-                cvm_fail(&p->why, &CVM_CODE_KVM, ETIMEDOUT,
-                         "a probe guest under KVM executed nothing within a second");
-        else
-                cvm_fail(&p->why, &CVM_CODE_KVM, EIO, "a probe guest under KVM did not run: QEMU %s %d",
-                         info.si_code == CLD_EXITED ? "ended with status" : "died of signal",
-                         info.si_status);
+        if (info.si_code != CLD_EXITED || info.si_status != SEEN)
+                explain(p, &info);
+        p->words = cvm_close(p->words);
         return on_known(NULL, p);
 }
 
@@ -110,8 +138,8 @@ static int make_firmware(void) {
         return cvm_memfd("kvm-probe", image, FIRMWARE_SIZE);
 }
 
-static int start(struct probe *p, sd_event *event, const char *binary, const char *cpu,
-                 const char *accelerator, struct cvm_error *err) {
+static int start_guest(struct probe *p, sd_event *event, const char *binary, const char *cpu,
+                       const char *accelerator, struct cvm_error *err) {
         CVM_CLEANUP(cvm_closep) int firmware = make_firmware();
         const char *const argv[] = { binary,       "-nodefaults", "-no-user-config",
                                      "-display",   "none",        "-accel",
@@ -120,14 +148,16 @@ static int start(struct probe *p, sd_event *event, const char *binary, const cha
                                      "16",         "-bios",       "/proc/self/fd/3",
                                      "-no-reboot", "-device",     "isa-debug-exit,iobase=0xf4,iosize=1",
                                      NULL };
-        const struct spawn spawn = {
-                .argv = (char *const *)argv, .fds = &firmware, .n_fds = 1, .out_fd = -EBADF, .err_fd = -EBADF
-        };
+        const struct spawn spawn = { .argv = (char *const *)argv,
+                                     .fds = &firmware,
+                                     .n_fds = 1,
+                                     .out_fd = p->words,
+                                     .err_fd = p->words };
         int go, r;
         pid_t pid;
 
-        if (firmware < 0)
-                return cvm_fail(err, &CVM_CODE_NO_MEMORY, firmware, "making a probe guest");
+        if (firmware < 0 || p->words < 0)
+                return cvm_fail(err, &CVM_CODE_NO_MEMORY, ENOMEM, "making a probe guest");
         r = spawn_begin(&spawn, &pid, &go, err);
         if (r < 0)
                 return r;
@@ -144,6 +174,37 @@ static int start(struct probe *p, sd_event *event, const char *binary, const cha
         return 0;
 }
 
+static struct probe *probe_free(struct probe *p) {
+        if (!p)
+                return NULL;
+        p->end = sd_event_source_disable_unref(p->end);
+        p->deadline = sd_event_source_disable_unref(p->deadline);
+        p->pidfd = cvm_close(p->pidfd);
+        p->words = cvm_close(p->words);
+        free(p);
+        return NULL;
+}
+
+CVM_DEFINE_CLEANUP(struct probe, probe_free);
+
+static int start(sd_event *event, const char *key, const char *binary, const char *cpu,
+                 const char *accelerator, struct probe **ret, struct cvm_error *err) {
+        CVM_CLEANUP(probe_freep) struct probe *p = calloc(1, sizeof *p);
+        int r;
+
+        if (!p)
+                return cvm_fail(err, &CVM_CODE_NO_MEMORY, ENOMEM, "probing KVM");
+        p->pidfd = -EBADF;
+        p->words = memfd_create("kvm-probe-words", MFD_CLOEXEC);
+        snprintf(p->key, sizeof p->key, "%s", key);
+        r = start_guest(p, event, binary, cpu, accelerator, err);
+        if (r < 0)
+                return r;
+        p->next = probes;
+        probes = *ret = TAKE_PTR(p);
+        return 0;
+}
+
 static struct probe *find(const char *key) {
         struct probe *p = probes;
 
@@ -155,33 +216,26 @@ static struct probe *find(const char *key) {
 int driver_probe(sd_event *event, const char *binary, const char *cpu, const char *accelerator,
                  driver_done_fn done, void *ctx, struct cvm_error *err) {
         CVM_CLEANUP(cvm_freep) struct waiter *w = calloc(1, sizeof *w);
-        CVM_CLEANUP(cvm_freep) struct probe *fresh = NULL;
         char key[512];
         struct probe *p;
-        int r = make_key(binary, cpu, key, err);
+        int r = make_key(binary, cpu, accelerator, key, err);
 
         if (r < 0)
                 return r;
-        p = find(key);
-        if (!p) {
-                p = fresh = calloc(1, sizeof *fresh);
-                if (fresh) {
-                        snprintf(fresh->key, sizeof fresh->key, "%s", key);
-                        fresh->pidfd = -EBADF;
-                        r = start(fresh, event, binary, cpu, accelerator, err);
-                }
-        } else if (p->pidfd < 0 && !p->deadline) /* known: told from the loop, never from here */
-                r = sd_event_add_defer(event, &p->deadline, on_known, p);
-        if (!w || !p)
+        if (!w)
                 return cvm_fail(err, &CVM_CODE_NO_MEMORY, ENOMEM, "probing KVM");
+        p = find(key);
+        if (!p)
+                r = start(event, key, binary, cpu, accelerator, &p, err);
+        else if (p->pidfd < 0 && !p->deadline) { /* known: told from the loop, never from here */
+                r = sd_event_add_defer(event, &p->deadline, on_known, p);
+                if (r < 0)
+                        return cvm_fail(err, &CVM_CODE_INTERNAL, r, "probing KVM: %s", strerror(-r));
+        }
         if (r < 0)
                 return r;
         *w = (struct waiter){ p->waiters, done, ctx };
         p->waiters = TAKE_PTR(w);
-        if (fresh) {
-                fresh->next = probes;
-                probes = TAKE_PTR(fresh);
-        }
         return 0;
 }
 

@@ -12,6 +12,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/digest.h"
+
 struct argv {
         char **words;
         int error;
@@ -112,20 +114,35 @@ static char *forwards(const struct definition_nic *nic) {
         return all;
 }
 
+/* QEMU would give every guest the same address. Without a named one it follows from the uuid, so that it
+ * stays at every start. */
+static void mac_of(const struct definition *d, size_t i, char ret[18]) {
+        uint8_t digest[CVM_SHA256_SIZE];
+        char seed[CVM_UUID_TEXT + 8];
+
+        snprintf(seed, sizeof seed, "%.36s-%zu", d->uuid, i);
+        cvm_sha256(seed, strlen(seed), digest);
+        snprintf(ret, 18, "52:54:00:%02x:%02x:%02x", digest[0], digest[1], digest[2]);
+}
+
 static void add_nics(struct argv *a, const struct plan *plan, const struct qemu_fds *fds) {
         for (size_t i = 0; i < plan->definition->n_nics; i++) {
                 const struct definition_nic *nic = &plan->definition->nics[i];
                 CVM_CLEANUP(cvm_freep) char *rules = NULL;
+                char mac[18];
 
                 if (nic->type == NIC_NONE)
                         continue;
+                mac_of(plan->definition, i, mac);
                 if (nic->type == NIC_USER) {
                         rules = forwards(nic);
+                        if (!rules)
+                                a->error = -ENOMEM;
                         add(a, "-netdev", "user,id=net%zu%s", i, rules ? rules : "");
                 } else
                         add(a, "-netdev", "tap,id=net%zu,fd=%d", i, fds->taps[i]);
-                add(a, "-device", "virtio-net-%s,netdev=net%zu%s%s,romfile=", plan->platform->bus, i,
-                    nic->mac ? ",mac=" : "", nic->mac ? nic->mac : "");
+                add(a, "-device", "virtio-net-%s,netdev=net%zu,mac=%s,romfile=", plan->platform->bus, i,
+                    nic->mac ? nic->mac : mac);
         }
 }
 

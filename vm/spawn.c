@@ -50,9 +50,17 @@ static int place_fds(const struct spawn *s, int *go) {
         return close_range((unsigned)high, ~0u, 0);
 }
 
+/* The daemon may be protected from the kernel's choice when memory runs out; what it starts is not. */
+static void be_expendable(void) {
+        CVM_CLEANUP(cvm_closep) int fd = open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC);
+
+        (void)cvm_write_all(fd, "0", 1);
+}
+
 static int drop_privileges(uid_t uid) {
         const struct rlimit no_core = { 0, 0 };
 
+        be_expendable();
         if (setrlimit(RLIMIT_CORE, &no_core) < 0 || prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
                 return -1;
         if (uid == 0)

@@ -10,36 +10,56 @@
 #include "base/names.h"
 
 #define TAIL (64u << 10)
+#define NOT_BOOTABLE "QEMU cannot load the kernel: it is no bootable image"
+#define OLD_QEMU "this QEMU does not know what the guest needs"
 
-/* Texts of QEMU's messages, looked for in this order. */
+/* Texts of QEMU's messages, looked for in this order: what is closer to the cause comes first. */
 static const struct {
         const char *part;
         const struct cvm_code *code;
         const char *sentence;
 } causes[] = {
+        { "cannot be executed", &CVM_CODE_QEMU, "QEMU is not installed" },
         { "Could not access KVM kernel module", &CVM_CODE_KVM, "QEMU cannot open /dev/kvm" },
         { "failed to set MSR", &CVM_CODE_KVM, "KVM on this host cannot run this CPU model" },
+        { "ioctl(KVM_CREATE_VM) failed", &CVM_CODE_KVM,
+          "KVM cannot make a VM: it may be in use by another "
+          "hypervisor" },
+        { "kvm_init_vcpu failed", &CVM_CODE_KVM, "KVM cannot make a vCPU" },
         { "failed to initialize kvm", &CVM_CODE_KVM, "KVM does not work on this host" },
         { "invalid accelerator kvm", &CVM_CODE_KVM, "this QEMU has no KVM" },
         { "KVM required", &CVM_CODE_KVM, "this kind of guest needs KVM" },
+        { "unable to map backing store for guest RAM", &CVM_CODE_HUGE_PAGES,
+          "the host has not enough free huge pages" },
+        { "failed to create memfd", &CVM_CODE_HUGE_PAGES, "the host has no huge pages" },
+        { "cannot bind memory to host NUMA nodes", &CVM_CODE_NUMA_NODE, "the host has no such NUMA node" },
+        { "Invalid host-nodes value", &CVM_CODE_NUMA_NODE, "the host has no such NUMA node" },
         { "cannot set up guest memory", &CVM_CODE_MEMORY_HOST,
           "the host has not enough memory for the guest" },
         { "Cannot allocate memory", &CVM_CODE_MEMORY_HOST, "the host has not enough memory for the guest" },
-        { "could not load kernel", &CVM_CODE_BOOT_FILE,
-          "QEMU cannot load the kernel: it is no bootable image" },
-        { "linux kernel too old", &CVM_CODE_BOOT_FILE,
-          "QEMU cannot load the kernel: it is no bootable image" },
-        { "invalid kernel header", &CVM_CODE_BOOT_FILE,
-          "QEMU cannot load the kernel: it is no bootable image" },
+        { "invalid kernel header", &CVM_CODE_BOOT_FILE, NOT_BOOTABLE },
+        { "linux kernel too old", &CVM_CODE_BOOT_FILE, NOT_BOOTABLE },
+        { "could not load kernel", &CVM_CODE_BOOT_FILE, NOT_BOOTABLE },
+        { "could not open kernel file", &CVM_CODE_BOOT_FILE, "QEMU cannot open the kernel" },
         { "initrd is too large", &CVM_CODE_BOOT_FILE, "the initrd does not fit into the guest's memory" },
         { "could not load initrd", &CVM_CODE_BOOT_FILE, "QEMU cannot load the initrd" },
+        { "error reading initrd", &CVM_CODE_BOOT_FILE, "QEMU cannot load the initrd" },
+        { "could not load PC BIOS", &CVM_CODE_BOOT_FILE, "QEMU cannot load the firmware" },
+        { "Image is not in qcow2 format", &CVM_CODE_DISK_FORMAT, "a disk is no qcow2 image" },
         { "Could not set up host forwarding rule", &CVM_CODE_NETWORK,
           "a forwarded port is in use on the host" },
-        { "cannot be executed", &CVM_CODE_QEMU, "QEMU is not installed" },
+        { "unable to find CPU model", &CVM_CODE_CPU_MODEL, "this QEMU does not know the CPU model" },
+        { "The max CPUs supported by machine", &CVM_CODE_VCPUS, "this machine type takes fewer vCPUs" },
+        { "is not a valid device model name", &CVM_CODE_QEMU_OPTION, OLD_QEMU },
+        { "does not accept value", &CVM_CODE_QEMU_OPTION, OLD_QEMU },
+        { "invalid object type", &CVM_CODE_QEMU_OPTION, OLD_QEMU },
+        { "unsupported machine type", &CVM_CODE_QEMU_OPTION, OLD_QEMU },
+        { "invalid option", &CVM_CODE_QEMU_OPTION, OLD_QEMU },
+        { "' not found", &CVM_CODE_QEMU_OPTION, OLD_QEMU }, /* Property 'x' */
+        { "Device or resource busy", &CVM_CODE_DEVICE_BUSY, "another program uses a device of the host" },
 };
 
-char *file_tail(const char *path, size_t max_bytes) {
-        CVM_CLEANUP(cvm_closep) int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+static char *fd_tail(int fd, size_t max_bytes) {
         struct stat st;
         char *text;
         ssize_t n;
@@ -62,26 +82,41 @@ char *file_tail(const char *path, size_t max_bytes) {
         return text;
 }
 
+char *file_tail(const char *path, size_t max_bytes) {
+        CVM_CLEANUP(cvm_closep) int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+
+        return fd_tail(fd, max_bytes);
+}
+
+/* The line around `at`, cut out of the text. */
+static const char *line_at(char *text, char *at) {
+        at[strcspn(at, "\n")] = 0;
+        while (at > text && at[-1] != '\n')
+                at--;
+        return at;
+}
+
 static const char *last_line(char *text) {
         size_t n = strlen(text);
-        char *newline;
 
         while (n > 0 && (text[n - 1] == '\n' || text[n - 1] == ' '))
                 text[--n] = 0;
-        newline = strrchr(text, '\n');
-        return newline ? newline + 1 : text;
+        return line_at(text, text + n);
 }
 
-void stderr_words(const char *path, struct cvm_error *err) {
-        CVM_CLEANUP(cvm_freep) char *text = file_tail(path, TAIL);
+void stderr_words(int fd, struct cvm_error *err) {
+        CVM_CLEANUP(cvm_freep) char *text = fd_tail(fd, TAIL);
         const char *line;
 
-        for (size_t i = 0; text && i < ARRAY_SIZE(causes); i++)
-                if (strstr(text, causes[i].part)) {
-                        line = last_line(text);
-                        cvm_fail(err, causes[i].code, EIO, "%s (QEMU: %.200s)", causes[i].sentence, line);
-                        return;
-                }
+        for (size_t i = 0; text && i < ARRAY_SIZE(causes); i++) {
+                char *at = strstr(text, causes[i].part);
+
+                if (!at)
+                        continue;
+                cvm_fail(err, causes[i].code, EIO, "%s (QEMU: %.200s)", causes[i].sentence,
+                         line_at(text, at));
+                return;
+        }
         line = text ? last_line(text) : "";
         if (*line)
                 cvm_fail(err, &CVM_CODE_QEMU, EIO, "QEMU ended: %.300s", line);

@@ -3,9 +3,9 @@
 
 #include "base/error.h"
 
-/* Fill err from the tail of that file: a known cause with its own code, else QEMU's last line under
- * CVM_CODE_QEMU. */
-void stderr_words(const char *path, struct cvm_error *err);
+/* Fill err from the tail of that file (borrowed): a known cause with its own code, else QEMU's last line
+ * under CVM_CODE_QEMU. */
+void stderr_words(int fd, struct cvm_error *err);
 
 /* At most max_bytes from the end of a file, control characters cleaned, owned text; NULL where there is
  * none. */

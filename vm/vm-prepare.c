@@ -6,6 +6,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -13,6 +14,7 @@
 #include <unistd.h>
 
 #include "base/fd.h"
+#include "vm/disk-alone.h"
 #include "vm/steps.h"
 #include "worker/wire.h"
 
@@ -151,28 +153,55 @@ static void on_pinned(void *ctx, const uint8_t sha256[CVM_SHA256_SIZE], uint64_t
         prepare_next(vm);
 }
 
+static const struct definition_disk *disk_of(const struct vm *vm, const struct plan_file *file) {
+        return &vm->definition->disks[file->disk];
+}
+
+/* The worker's answer about a disk: is it fine, and as large as it should be? */
+static bool disk_is_fine(struct vm *vm, json_object *answer, struct cvm_error *err) {
+        const struct plan_file *file = &vm->plan->files[vm->work.next];
+        uint64_t wanted = disk_of(vm, file)->size, size = 0;
+        struct cvm_error why = { 0 };
+
+        vm->work.run = NULL;
+        if (answer) {
+                struct cvm_json place = cvm_json_root(answer, "the worker's answer");
+
+                err = &why;
+                if (cvm_json_get_u64(&place, "virtual_size", &size, err) >= 0 && wanted && size != wanted)
+                        cvm_fail(err, &CVM_CODE_DISK_SIZE, EINVAL,
+                                 "it is there already, with %" PRIu64 " bytes instead of %" PRIu64, size,
+                                 wanted);
+        }
+        if (!err->code)
+                return true;
+        fail_work(vm, cvm_while(err, -EINVAL, "'%s'", file->source), err);
+        return false;
+}
+
 static void on_disk(void *ctx, json_object *answer, struct cvm_error *err) {
         struct vm *vm = ctx;
 
-        vm->work.run = NULL;
-        if (err) {
-                const char *source = vm->plan->files[vm->work.next].source;
-
-                fail_work(vm, cvm_while(err, -EINVAL, "'%s'", source), err);
+        if (!disk_is_fine(vm, answer, err))
                 return;
-        }
         vm->work.next++;
         prepare_next(vm);
 }
 
-static int check_disk(struct vm *vm, const struct plan_file *file, int fd, struct cvm_error *err) {
+static int check_disk(struct vm *vm, const struct plan_file *file, int fd, worker_done_fn done,
+                      struct cvm_error *err) {
         static const char *const formats[] = { [DISK_RAW] = "raw", [DISK_QCOW2] = "qcow2" };
         CVM_CLEANUP(cvm_json_putp) json_object *request = json_object_new_object();
-        int format = vm->plan->definition->disks[file->disk].format;
 
         json_object_object_add(request, "disk", json_object_new_int(WORKER_FD_FIRST));
-        json_object_object_add(request, "format", json_object_new_string(formats[format]));
-        return start_worker(vm, WORKER_VERB_DISK, request, &fd, 1, on_disk, err);
+        json_object_object_add(request, "format",
+                               json_object_new_string(formats[disk_of(vm, file)->format]));
+        return start_worker(vm, WORKER_VERB_DISK, request, &fd, 1, done, err);
+}
+
+/* A disk with a size that is not there yet: it is made at the first start. */
+static bool is_to_be_made(const struct vm *vm, const struct plan_file *file, int r) {
+        return r == -ENOENT && file->role == PLAN_DISK && disk_of(vm, file)->size;
 }
 
 static void prepare_next(struct vm *vm) {
@@ -187,8 +216,13 @@ static void prepare_next(struct vm *vm) {
         } else {
                 file = &vm->plan->files[vm->work.next];
                 r = open_source(vm, file, &fd, &err);
+                if (is_to_be_made(vm, file, r)) {
+                        vm->work.next++;
+                        prepare_next(vm);
+                        return;
+                }
                 if (r >= 0 && file->role == PLAN_DISK)
-                        r = check_disk(vm, file, fd, &err);
+                        r = check_disk(vm, file, fd, on_disk, &err);
                 else if (r >= 0)
                         r = image_store_pin(vm->manager->images, fd, file->source, on_pinned, vm, &err);
         }
@@ -273,28 +307,73 @@ static int load_boot_file(struct vm *vm, const struct plan_file *file, struct cv
                             on_loaded, err);
 }
 
-static void load_next(struct vm *vm) {
-        struct cvm_error err = { 0 };
+/* Nobody else has this disk open, this VM under another name included, unless all only read. */
+static int check_alone(const struct vm *vm, const struct plan_file *file, int fd, struct cvm_error *err) {
+        const struct manager *m = vm->manager;
 
-        while (vm->work.next < vm->plan->n_files) {
-                const struct plan_file *file = &vm->plan->files[vm->work.next];
-                int fd, r;
+        for (size_t i = 0; i < m->n_vms; i++) {
+                const struct vm *other = m->vms[i];
+                int r = other->row.pid > 0 ? disk_is_held(fd, file->writable, other->row.pid) : 0;
 
-                if (file->role != PLAN_DISK) {
-                        r = load_boot_file(vm, file, &err);
-                        if (r < 0)
-                                fail_work(vm, r, &err);
-                        return;
-                }
-                r = open_source(vm, file, &fd, &err);
-                if (r < 0) {
-                        fail_work(vm, r, &err);
-                        return;
-                }
-                vm->work.files[vm->work.n_files++] = fd;
-                vm->work.next++;
+                for (size_t k = 0; r == 0 && k < other->work.n_files; k++)
+                        r = (file->writable || other->plan->files[k].writable) &&
+                            disk_is_same(fd, other->work.files[k]);
+                if (r < 0)
+                        return cvm_fail(err, &CVM_CODE_INTERNAL, r, "what '%s' has open cannot be seen: %s",
+                                        other->row.name, strerror(-r));
+                if (r > 0)
+                        return cvm_fail(err, &CVM_CODE_DISK_IN_USE, EBUSY,
+                                        "disk '%s' is in use by '%s' already", file->source,
+                                        other->row.name);
         }
-        end_work(vm, NULL);
+        return 0;
+}
+
+static void on_disk_loaded(void *ctx, json_object *answer, struct cvm_error *err) {
+        struct vm *vm = ctx;
+
+        if (!disk_is_fine(vm, answer, err))
+                return;
+        vm->work.next++;
+        load_next(vm);
+}
+
+/* What QEMU will read as a format of its own is looked at again: the file may be another one by now. */
+static int load_disk(struct vm *vm, const struct plan_file *file, struct cvm_error *err) {
+        CVM_CLEANUP(cvm_closep) int fd = -EBADF;
+        int r = open_source(vm, file, &fd, err);
+
+        if (is_to_be_made(vm, file, r)) {
+                *err = (struct cvm_error){ 0 };
+                r = image_make_path(file->source, vm->manager->config.image_dirs, disk_of(vm, file), err);
+                if (r >= 0)
+                        r = open_source(vm, file, &fd, err);
+        }
+        if (r >= 0)
+                r = check_alone(vm, file, fd, err);
+        if (r < 0)
+                return r;
+        vm->work.files[vm->work.n_files++] = fd;
+        if (disk_of(vm, file)->format != DISK_RAW)
+                return check_disk(vm, file, TAKE_FD(fd), on_disk_loaded, err);
+        (void)TAKE_FD(fd);
+        vm->work.next++;
+        load_next(vm);
+        return 0;
+}
+
+static void load_next(struct vm *vm) {
+        const struct plan_file *file = &vm->plan->files[vm->work.next];
+        struct cvm_error err = { 0 };
+        int r;
+
+        if (vm->work.next == vm->plan->n_files) {
+                end_work(vm, NULL);
+                return;
+        }
+        r = file->role == PLAN_DISK ? load_disk(vm, file, &err) : load_boot_file(vm, file, &err);
+        if (r < 0)
+                fail_work(vm, r, &err);
 }
 
 void vm_load(struct vm *vm, vm_then_fn then) {

@@ -32,3 +32,18 @@ static inline int boot_sector_write(const char *path) {
         cvm_write_zeros(&w, (1 << 20) - 512);
         return cvm_write_file(path, w.bytes.data, w.bytes.size, 0644, NULL);
 }
+
+/* The same as the smallest thing that QEMU takes for a Linux kernel: its code is where the real-mode entry
+ * of the boot protocol (2.02) is. */
+static inline int boot_kernel_write(const char *path) {
+        CVM_CLEANUP(cvm_writer_done) struct cvm_writer w = { 0 };
+
+        cvm_write_zeros(&w, 0x1f1);
+        cvm_write_u8(&w, 1); /* sectors of setup code */
+        cvm_write_zeros(&w, 0x1fe - w.bytes.size);
+        cvm_write_copy(&w, "\x55\xaa\xeb\x66HdrS\x02\x02", 10); /* the jump leads to 0x268 */
+        cvm_write_zeros(&w, 0x268 - w.bytes.size);
+        cvm_write_copy(&w, boot_sector_code, sizeof boot_sector_code);
+        cvm_write_zeros(&w, 4096 - w.bytes.size);
+        return cvm_write_file(path, w.bytes.data, w.bytes.size, 0600, NULL);
+}

@@ -119,6 +119,10 @@ static const struct {
         { "\"disks\":[{\"path\":\"/d\",\"format\":\"raw\"},{\"path\":\"/d\",\"format\":\"raw\"}]",
           "given twice" },
         { "\"disks\":[{\"path\":\"/d\",\"format\":\"raw\",\"size\":1000}]", "'size'" },
+        { "\"disks\":[{\"path\":\"d\",\"format\":\"raw\",\"size\":1024}]", "no path" },
+        { "\"boot\":{\"disk\":\"a\"},"
+          "\"disks\":[{\"path\":\"/d\",\"format\":\"raw\",\"size\":1024,\"serial\":\"a\"}]",
+          "made empty here" },
         { "\"disks\":[{\"path\":\"/d\",\"format\":\"raw\",\"size\":1024,\"readonly\":true}]", "'size'" },
         { "\"nics\":[{\"type\":\"user\",\"mac\":\"52:54:00:00:00:01\"},{\"type\":\"user\",\"mac\":\"52:54:00:00:00:01\"}]",
           "'nics[1]' in 'x.json' has the mac" },

@@ -3,16 +3,20 @@
 
 #include <setjmp.h>
 #include <stdarg.h>
+#include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cmocka.h>
 
 #include "base/fd.h"
+#include "launch/definition.h"
 #include "vm/worker-run.h"
 
 struct fixture {
@@ -190,6 +194,74 @@ static void test_paths_that_lead_elsewhere(void **state) {
         refused(&f, "/images/gone", "cannot be opened");
 }
 
+/* While a directory of the path is a symlink to outside every other moment. */
+static void test_a_race_in_a_path(void **state) {
+        CVM_CLEANUP(end) struct fixture f;
+        char inside[256], swapped[256], outside[256], path[300], *dirs[] = { f.images, NULL };
+        struct cvm_error err = { 0 };
+        unsigned opened = 0, refused = 0;
+        pid_t pid;
+
+        begin(&f);
+        snprintf(outside, sizeof outside, "%s/outside", f.dir);
+        snprintf(inside, sizeof inside, "%s/d", f.images);
+        snprintf(swapped, sizeof swapped, "%s/swapped", f.images);
+        assert_true(mkdir(outside, 0700) == 0 && mkdir(inside, 0700) == 0 && symlink(outside, swapped) == 0);
+        snprintf(path, sizeof path, "%s/x", outside);
+        assert_int_equal(cvm_write_file(path, "o", 1, 0600, &err), 0);
+        snprintf(path, sizeof path, "%s/x", inside);
+        assert_int_equal(cvm_write_file(path, "i", 1, 0600, &err), 0);
+        pid = fork();
+        if (pid == 0)
+                for (;;)
+                        if (renameat2(AT_FDCWD, inside, AT_FDCWD, swapped, RENAME_EXCHANGE) < 0)
+                                _exit(1);
+        /* Until both outcomes have been met often enough; the swapper may be slow to begin. */
+        for (unsigned i = 0; i < 1000000 && (opened < 100 || refused < 100); i++) {
+                CVM_CLEANUP(cvm_closep) int fd = -EBADF;
+                char c = 0;
+
+                if (image_open_path(path, dirs, false, &fd, &err) < 0) {
+                        assert_ptr_equal(err.code, &CVM_CODE_PATH);
+                        refused++;
+                        continue;
+                }
+                assert_int_equal(read(fd, &c, 1), 1);
+                assert_int_equal(c, 'i');
+                opened++;
+        }
+        kill(pid, SIGKILL);
+        assert_int_equal(waitpid(pid, NULL, 0), pid);
+        assert_true(opened >= 100 && refused >= 100);
+}
+
+static void test_a_disk_is_made_once(void **state) {
+        CVM_CLEANUP(end) struct fixture f;
+        const struct definition_disk disk = { .format = DISK_RAW, .size = 1 << 20 };
+        char path[256], link[256], *dirs[] = { f.images, NULL };
+        struct cvm_error err = { 0 };
+        struct stat st;
+
+        begin(&f);
+        snprintf(path, sizeof path, "%s/data", f.images);
+        if (image_make_path(path, dirs, &disk, &err) < 0)
+                fail_msg("%s", err.text);
+        assert_int_equal(stat(path, &st), 0);
+        assert_true(st.st_size == 1 << 20 && (st.st_mode & 0777) == 0600);
+        assert_int_equal(image_make_path(path, dirs, &disk, &err), -EEXIST);
+        snprintf(link, sizeof link, "%s/up", f.images);
+        assert_int_equal(symlink("..", link), 0);
+        snprintf(path, sizeof path, "%s/up/data", f.images);
+        assert_true(image_make_path(path, dirs, &disk, &err) < 0);
+        assert_ptr_equal(err.code, &CVM_CODE_PATH);
+        snprintf(path, sizeof path, "%s/data", f.dir);
+        assert_true(image_make_path(path, dirs, &disk, &err) < 0);
+        assert_int_equal(access(path, F_OK), -1);
+        snprintf(path, sizeof path, "%s/link", f.images);
+        assert_int_equal(symlink("../data", path), 0);
+        assert_int_equal(image_make_path(path, dirs, &disk, &err), -EEXIST);
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_pin_and_get),
@@ -197,6 +269,8 @@ int main(void) {
                 cmocka_unit_test(test_leftovers_are_swept),
                 cmocka_unit_test(test_a_store_may_end_in_mid_pin),
                 cmocka_unit_test(test_paths_that_lead_elsewhere),
+                cmocka_unit_test(test_a_race_in_a_path),
+                cmocka_unit_test(test_a_disk_is_made_once),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);

@@ -96,6 +96,9 @@ static void each_failure_is_a_no(void **state) {
         } cases[] = {
                 { "aborts", "kill -ABRT $$", "signal 6" },
                 { "refuses", "exit 1", "status 1" },
+                { "says", "echo 'qemu: no such CPU' >&2; exit 1", "no such CPU" },
+                { "msr", "echo 'error: failed to set MSR 0x10a to 0x0' >&2; kill -ABRT $$",
+                  "cannot run this CPU model" },
                 { "ends", "exit 0", "status 0" },
                 { "hangs", "exec sleep 60", "within a second" },
         };

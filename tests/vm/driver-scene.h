@@ -1,0 +1,141 @@
+/* A real QEMU under the driver, with a guest of one boot sector in a directory of its own. */
+#pragma once
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "tests/guest/boot-sector.h"
+#include "vm/driver.h"
+#include "vm/stderr-words.h"
+
+#define DEFINITION                                                                                           \
+        "{\"version\":1,\"name\":\"t\",\"uuid\":\"11111111-2222-3333-4444-555555555555\",\"simulate\":true," \
+        "\"memory\":\"256MiB\",\"vcpus\":1,"
+
+struct fixture {
+        char dir[64], disk[128];
+        sd_event *event;
+        struct definition *definition;
+        struct plan *plan;
+        int files[4];
+        struct driver_guest *guest;
+        struct driver_trace trace;
+        unsigned seen[DRIVER_GONE + 1];
+        struct cvm_error why;
+        bool answered;
+};
+
+static inline void on_event(void *ctx, enum driver_event event, struct cvm_error *why) {
+        struct fixture *f = ctx;
+
+        f->seen[event]++;
+        if (why->code)
+                f->why = *why;
+        if (event == DRIVER_GONE)
+                f->guest = driver_qemu.release(f->guest);
+}
+
+static inline void wait_for(struct fixture *f, enum driver_event event, unsigned times) {
+        while (f->seen[event] < times) {
+                if (event != DRIVER_GONE && f->seen[DRIVER_GONE])
+                        fail_msg("QEMU ended: %s", f->why.text);
+                assert_true(sd_event_run(f->event, 60000000) > 0);
+        }
+}
+
+static inline void begin(struct fixture *f, const char *members) {
+        struct cvm_error err = { 0 };
+        char text[1024];
+
+        *f = (struct fixture){ .dir = "/tmp/cvmd-driver-XXXXXX" };
+        assert_non_null(mkdtemp(f->dir));
+        snprintf(f->disk, sizeof f->disk, "%s/disk", f->dir);
+        assert_int_equal(boot_sector_write(f->disk), 0);
+        snprintf(text, sizeof text, "%s%s}", DEFINITION, members);
+        if (definition_read(text, strlen(text), "test", &f->definition, &err) < 0 ||
+            plan_make(f->definition, NULL, &f->plan, &err) < 0)
+                fail_msg("%s", err.text);
+        assert_true(sd_event_new(&f->event) >= 0);
+        for (size_t i = 0; i < f->plan->n_files; i++)
+                f->files[i] = open(f->disk, (f->plan->files[i].writable ? O_RDWR : O_RDONLY) | O_CLOEXEC);
+}
+
+static inline struct driver_start start_of(struct fixture *f) {
+        return (struct driver_start){ .event = f->event,
+                                      .plan = f->plan,
+                                      .runtime_dir = f->dir,
+                                      .files = f->files,
+                                      .on_event = on_event,
+                                      .ctx = f };
+}
+
+static inline void start(struct fixture *f) {
+        struct driver_start s = start_of(f);
+        struct cvm_error err = { 0 };
+
+        if (driver_qemu.spawn(&s, &f->guest, &f->trace, &err) < 0 || driver_qemu.go(f->guest, &err) < 0)
+                fail_msg("%s", err.text);
+        for (size_t i = 0; i < f->plan->n_files; i++)
+                f->files[i] = cvm_close(f->files[i]);
+}
+
+static inline void end(struct fixture *f) {
+        char command[128];
+
+        if (f->guest) {
+                driver_qemu.kill(f->guest);
+                wait_for(f, DRIVER_GONE, 1);
+        }
+        plan_free(f->plan);
+        definition_free(f->definition);
+        sd_event_unref(f->event);
+        for (size_t i = 0; i < ARRAY_SIZE(f->files); i++)
+                f->files[i] = f->files[i] > 2 ? cvm_close(f->files[i]) : -1;
+        snprintf(command, sizeof command, "rm -rf %s", f->dir);
+        assert_int_equal(system(command), 0);
+}
+
+static inline void on_answer(void *ctx, struct cvm_error *err) {
+        struct fixture *f = ctx;
+
+        f->answered = true;
+        if (err)
+                f->why = *err;
+}
+
+static inline void command(struct fixture *f, enum driver_command command) {
+        struct cvm_error err = { 0 };
+
+        f->answered = false;
+        if (driver_qemu.command(f->guest, command, on_answer, f, &err) < 0)
+                fail_msg("%s", err.text);
+        while (!f->answered)
+                assert_true(sd_event_run(f->event, 60000000) > 0);
+}
+
+/* Until the guest has printed at least that many bytes on its console. */
+static inline size_t wait_for_output(struct fixture *f, size_t bytes) {
+        char path[128];
+        size_t n = 0;
+
+        snprintf(path, sizeof path, "%s/console.log", f->dir);
+        for (int i = 0; i < 6000 && n < bytes; i++) {
+                CVM_CLEANUP(cvm_freep) char *text = file_tail(path, 1 << 20);
+
+                n = text ? strlen(text) : 0;
+                if (n < bytes)
+                        sd_event_run(f->event, 10000);
+        }
+        assert_true(n >= bytes);
+        return n;
+}
+
+#define BOOT_DISK \
+        "\"boot\":{\"disk\":\"root\"},\"disks\":[{\"path\":\"disk\",\"format\":\"raw\",\"serial\":\"root\"}]"

@@ -1,0 +1,212 @@
+/* Starts that fail, each with its own code: by a real QEMU where this host can make it fail, else by the
+ * text that QEMU is known to print. */
+#include "vm/stderr-words.h"
+
+#include <arpa/inet.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+
+#include "tests/vm/driver-scene.h"
+
+static void expect_end(struct fixture *f, const struct cvm_code *code, const char *words) {
+        start(f);
+        wait_for(f, DRIVER_GONE, 1);
+        if (f->why.code != code)
+                fail_msg("%s: %s", f->why.code ? f->why.code->id : "none", f->why.text);
+        if (!strstr(f->why.text, words))
+                fail_msg("\"%s\" is not in \"%s\"", words, f->why.text);
+}
+
+static void test_no_kernel(void **state) {
+        CVM_CLEANUP(end) struct fixture f;
+
+        begin(&f, "\"boot\":{\"kernel\":\"disk\"}");
+        assert_int_equal(truncate(f.disk, 16), 0);
+        expect_end(&f, &CVM_CODE_BOOT_FILE, "no bootable image (QEMU: qemu: invalid kernel header");
+}
+
+static void test_an_initrd_that_does_not_fit(void **state) {
+        CVM_CLEANUP(end) struct fixture f;
+
+        begin(&f, "\"boot\":{\"kernel\":\"disk\",\"initrd\":\"disk\"}");
+        f.files[0] = cvm_close(f.files[0]);
+        f.files[1] = cvm_close(f.files[1]);
+        assert_int_equal(boot_kernel_write(f.disk), 0);
+        f.files[0] = open(f.disk, O_RDONLY | O_CLOEXEC);
+        f.files[1] = memfd_create("initrd", MFD_CLOEXEC);
+        assert_int_equal(ftruncate(f.files[1], 300 << 20), 0);
+        expect_end(&f, &CVM_CODE_BOOT_FILE, "does not fit");
+}
+
+static void test_a_firmware_that_is_none(void **state) {
+        CVM_CLEANUP(end) struct fixture f;
+
+        begin(&f, "\"firmware\":\"disk\"");
+        f.plan->simulated = false; /* so that it is loaded */
+        assert_int_equal(truncate(f.disk, 16), 0);
+        expect_end(&f, &CVM_CODE_BOOT_FILE, "firmware");
+}
+
+static void test_a_disk_of_another_format(void **state) {
+        CVM_CLEANUP(end) struct fixture f;
+
+        begin(&f, "\"disks\":[{\"path\":\"disk\",\"format\":\"qcow2\"}]");
+        expect_end(&f, &CVM_CODE_DISK_FORMAT, "no qcow2 image");
+}
+
+static void test_memory(void **state) {
+        CVM_CLEANUP(end) struct fixture f;
+
+        begin(&f, BOOT_DISK);
+        f.definition->memory = 8ull << 40;
+        expect_end(&f, &CVM_CODE_MEMORY_HOST, "not enough memory");
+}
+
+static void test_huge_pages(void **state) {
+        CVM_CLEANUP(end) struct fixture f;
+
+        begin(&f, "\"tuning\":{\"hugepages\":true}," BOOT_DISK);
+        f.definition->memory = 8ull << 40;
+        expect_end(&f, &CVM_CODE_HUGE_PAGES, "huge pages");
+}
+
+static void test_a_numa_node(void **state) {
+        CVM_CLEANUP(end) struct fixture f;
+        CVM_CLEANUP(end) struct fixture other;
+
+        begin(&f, "\"tuning\":{\"numa_node\":0}," BOOT_DISK);
+        start(&f);
+        wait_for(&f, DRIVER_UP, 1); /* under the whole sandbox */
+        begin(&other, "\"tuning\":{\"numa_node\":63}," BOOT_DISK);
+        expect_end(&other, &CVM_CODE_NUMA_NODE, "NUMA node");
+}
+
+static void test_a_port_in_use(void **state) {
+        CVM_CLEANUP(end) struct fixture f;
+        CVM_CLEANUP(cvm_closep) int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+        struct sockaddr_in address = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+        socklen_t size = sizeof address;
+        char nics[256];
+
+        assert_int_equal(bind(fd, (struct sockaddr *)&address, size), 0);
+        assert_int_equal(listen(fd, 1), 0);
+        assert_int_equal(getsockname(fd, (struct sockaddr *)&address, &size), 0);
+        snprintf(nics, sizeof nics,
+                 "\"nics\":[{\"type\":\"user\",\"forwards\":[{\"host_port\":%u,\"guest_port\":22}]}]," BOOT_DISK,
+                 ntohs(address.sin_port));
+        begin(&f, nics);
+        expect_end(&f, &CVM_CODE_NETWORK, "a forwarded port is in use");
+}
+
+static void test_options_of_another_qemu(void **state) {
+        CVM_CLEANUP(end) struct fixture machine;
+        CVM_CLEANUP(end) struct fixture cpu;
+        CVM_CLEANUP(end) struct fixture object;
+
+        begin(&machine, BOOT_DISK);
+        machine.plan->machine_options = strdup("nothing=on");
+        expect_end(&machine, &CVM_CODE_QEMU_OPTION, "nothing' not found");
+        begin(&cpu, BOOT_DISK);
+        strcpy(cpu.plan->cpu, "mix");
+        expect_end(&cpu, &CVM_CODE_CPU_MODEL, "mix");
+        begin(&object, BOOT_DISK);
+        assert_int_equal(cvm_texts_add(&object.plan->objects, "no-such-guest,id=x"), 0);
+        expect_end(&object, &CVM_CODE_QEMU_OPTION, "no-such-guest");
+}
+
+static void test_too_many_cpus(void **state) {
+        CVM_CLEANUP(end) struct fixture f;
+
+        begin(&f, BOOT_DISK);
+        f.definition->vcpus = 100000;
+        expect_end(&f, &CVM_CODE_VCPUS, "fewer vCPUs");
+}
+
+static void test_no_qemu(void **state) {
+        CVM_CLEANUP(end) struct fixture f;
+        struct platform absent;
+
+        begin(&f, BOOT_DISK);
+        absent = *f.plan->platform;
+        absent.binary = "qemu-system-of-nowhere";
+        f.plan->platform = &absent;
+        expect_end(&f, &CVM_CODE_QEMU, "QEMU is not installed");
+}
+
+static void test_no_kvm(void **state) {
+        CVM_CLEANUP(end) struct fixture f;
+        struct driver_start s;
+        struct cvm_error err = { 0 };
+
+        begin(&f, BOOT_DISK);
+        if (access("/dev/kvm", F_OK) == 0) {
+                puts("SKIP: this host has KVM");
+                return;
+        }
+        s = start_of(&f);
+        s.use_kvm = true;
+        assert_int_equal(driver_qemu.spawn(&s, &f.guest, &f.trace, &err), 0);
+        assert_int_equal(driver_qemu.go(f.guest, &err), 0);
+        wait_for(&f, DRIVER_GONE, 1);
+        assert_ptr_equal(f.why.code, &CVM_CODE_KVM);
+        assert_non_null(strstr(f.why.text, "cannot open /dev/kvm (QEMU: Could not access KVM"));
+}
+
+static void test_known_texts(void **state) {
+        static const struct {
+                const char *text;
+                const struct cvm_code *code;
+                const char *words;
+        } cases[] = {
+                { "qemu-system-x86_64: error: failed to set MSR 0x10a to 0x0\n"
+                  "qemu-system-x86_64: ../target/i386/kvm/kvm.c:3213: kvm_buf_set_msrs: Assertion `ret == x' failed.\n",
+                  &CVM_CODE_KVM,
+                  "this CPU model (QEMU: qemu-system-x86_64: error: failed to set MSR 0x10a to 0x0)" },
+                { "ioctl(KVM_CREATE_VM) failed: 16 Device or resource busy\n"
+                  "qemu-system-x86_64: failed to initialize kvm: Device or resource busy\n",
+                  &CVM_CODE_KVM, "another hypervisor" },
+                { "qemu-system-x86_64: cannot set up private guest memory for sev-snp-guest: KVM required\n",
+                  &CVM_CODE_KVM, "needs KVM" },
+                { "qemu-system-x86_64: -object x: /dev/x: Device or resource busy\n", &CVM_CODE_DEVICE_BUSY,
+                  "another program" },
+                { "warning: a\nwhat \033[2Jnobody knows\n\n", &CVM_CODE_QEMU,
+                  "QEMU ended: what ?[2Jnobody knows" },
+                { "", &CVM_CODE_QEMU, "without a word" },
+        };
+
+        for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+                CVM_CLEANUP(cvm_closep) int fd = cvm_memfd("stderr", cases[i].text, strlen(cases[i].text));
+                struct cvm_error err = { 0 };
+
+                stderr_words(fd, &err);
+                assert_ptr_equal(err.code, cases[i].code);
+                if (!strstr(err.text, cases[i].words))
+                        fail_msg("\"%s\" is not in \"%s\"", cases[i].words, err.text);
+        }
+}
+
+int main(void) {
+        const struct CMUnitTest tests[] = {
+                cmocka_unit_test(test_no_kernel),
+                cmocka_unit_test(test_an_initrd_that_does_not_fit),
+                cmocka_unit_test(test_a_firmware_that_is_none),
+                cmocka_unit_test(test_a_disk_of_another_format),
+                cmocka_unit_test(test_memory),
+                cmocka_unit_test(test_huge_pages),
+                cmocka_unit_test(test_a_numa_node),
+                cmocka_unit_test(test_a_port_in_use),
+                cmocka_unit_test(test_options_of_another_qemu),
+                cmocka_unit_test(test_too_many_cpus),
+                cmocka_unit_test(test_no_qemu),
+                cmocka_unit_test(test_no_kvm),
+                cmocka_unit_test(test_known_texts),
+        };
+
+        if (system("command -v qemu-system-x86_64 >/dev/null") != 0) {
+                puts("SKIP: qemu-system-x86_64 is not installed");
+                return 77;
+        }
+        prctl(PR_SET_CHILD_SUBREAPER, 1);
+        return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,23 @@
+/*
+ * Between QEMU's console and the one who is at it. QEMU itself would wait for a client that does not read,
+ * and with it the guest's console and its log; a second client it would leave waiting without a word. So the
+ * daemon is its only client: it always reads, and whoever does not keep up misses what the log still has.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <systemd/sd-event.h>
+
+#include "base/error.h"
+
+struct console_relay;
+
+/* qemu: a connected, non-blocking descriptor, taken in any case. *ret_fd is the other end, owned by the
+ * caller, non-blocking. */
+int console_relay_new(sd_event *event, int qemu, struct console_relay **ret, int *ret_fd,
+                      struct cvm_error *err);
+/* Hangs up on both. */
+struct console_relay *console_relay_free(struct console_relay *relay);
+CVM_DEFINE_CLEANUP(struct console_relay, console_relay_free);
+/* Has one of both hung up? Then both are closed already. */
+bool console_relay_is_over(const struct console_relay *relay);

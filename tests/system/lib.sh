@@ -47,7 +47,7 @@ guests() {
         local file
         for file in $(grep -lza '^qemu-system-' /proc/[0-9]*/cmdline 2>/dev/null); do
                 file=${file%/cmdline}
-                ls -l "$file/fd" 2>/dev/null | grep -q "$work/run" && echo "${file#/proc/}"
+                ls -l "$file/fd" 2>/dev/null | grep "$work/run" >/dev/null && echo "${file#/proc/}"
         done
         true
 }

@@ -22,11 +22,11 @@ start_daemon_with() { CVM_FAULT_POINT=$1 start_daemon 2>/dev/null || true; }
 check_truth() { # POINT
         local pids listed i
         # a guest that was found again is asked how it is: that takes a moment
-        for i in {1..300}; do cvmctl list -o jsonl | grep -qE '"state":"(starting|stopping)"' || break; done
+        for i in {1..300}; do cvmctl list -o jsonl | grep -E '"state":"(starting|stopping)"' >/dev/null || break; done
         pids=$(guests | sort | tr '\n' ' ')
         listed=$(cvmctl list -o jsonl | sed -n 's/.*"pid":\([0-9]*\).*/\1/p' | { grep -vx 0 || true; } | sort | tr '\n' ' ')
         [ "$pids" = "$listed" ] || fault "$1: processes '$pids', listed '$listed'"
-        cvmctl list -o jsonl | grep -qE '"state":"(starting|stopping)"' && fault "$1: a state that ends by itself: $(cvmctl list -o jsonl)"
+        cvmctl list -o jsonl | grep -E '"state":"(starting|stopping)"' >/dev/null && fault "$1: a state that ends by itself: $(cvmctl list -o jsonl)"
         return 0
 }
 

@@ -51,6 +51,9 @@ void vm_plan_restart(struct vm *vm, bool died);
 void vm_adopt(struct vm *vm);
 
 /* --- vm-agent.c --- */
+/* The agent has announced the keyset of this boot, so that it can be compared. CVM_CODE_NO_AGENT: not yet.
+ */
+int vm_require_heard(const struct vm *vm, struct cvm_error *err);
 /* Links to the guest's agent and, for a simulated guest, to what stands for its hardware. */
 void vm_links_open(struct vm *vm);
 void vm_links_close(struct vm *vm);

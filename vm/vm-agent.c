@@ -99,6 +99,13 @@ static int on_agent_deadline(sd_event_source *source, uint64_t usec, void *userd
         return 0;
 }
 
+int vm_require_heard(const struct vm *vm, struct cvm_error *err) {
+        if (vm->heard)
+                return 0;
+        return cvm_fail(err, &CVM_CODE_NO_AGENT, EAGAIN, "the agent of '%s' has not answered in this boot%s",
+                        vm->row.name, vm->adopted ? " since the daemon found it again" : "");
+}
+
 void vm_expect_agent(struct vm *vm) {
         struct cvm_error why = { 0 };
 

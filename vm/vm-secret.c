@@ -70,7 +70,9 @@ static int check_header(const struct vm *vm, const struct cvm_secret_header *hea
         if (strcmp(uuid, vm->row.id) != 0)
                 return cvm_fail(err, &CVM_CODE_SECRET_VM, EBADMSG, "the secret is for VM %s, not for '%s'",
                                 uuid, vm->row.name);
-        if (!vm->heard || memcmp(header->keyset, vm->row.keyset, sizeof header->keyset) != 0)
+        if (vm_require_heard(vm, err) < 0)
+                return -EAGAIN;
+        if (memcmp(header->keyset, vm->row.keyset, sizeof header->keyset) != 0)
                 return cvm_fail(err, &CVM_CODE_SECRET_BOOT, EBADMSG,
                                 "the secret is sealed to another boot of '%s' than the present one",
                                 vm->row.name);

@@ -73,7 +73,9 @@ static int check_verdict(const struct vm *vm, const struct verdict *v, struct cv
                 return cvm_fail(err, &CVM_CODE_VERDICT_VM, EBADMSG,
                                 "the verdict is for another VM or another binding than that of '%s'",
                                 vm->row.name);
-        if (!vm->heard || memcmp(v->keyset, vm->row.keyset, sizeof v->keyset) != 0)
+        if (vm_require_heard(vm, err) < 0)
+                return -EAGAIN;
+        if (memcmp(v->keyset, vm->row.keyset, sizeof v->keyset) != 0)
                 return cvm_fail(err, &CVM_CODE_VERDICT_OTHER_BOOT, EBADMSG,
                                 "the verdict is for another boot of '%s' than the present one",
                                 vm->row.name);
@@ -167,10 +169,8 @@ static int take_approval(struct vm *vm, const char *envelope, EVP_PKEY *key, str
 
         if (r < 0)
                 return cvm_while(err, r, "the approval");
-        if (!vm->agent || !vm->heard)
-                return cvm_fail(err, &CVM_CODE_NO_AGENT, EAGAIN,
-                                "no agent of '%s' has answered in this boot: there is nobody to approve",
-                                vm->row.name);
+        if (vm_require_heard(vm, err) < 0)
+                return -EAGAIN;
         vm_binding_digest(vm, binding);
         if (strcmp(approval.uuid, vm->row.id) != 0 ||
             memcmp(approval.binding, binding, sizeof binding) != 0 ||

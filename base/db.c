@@ -117,9 +117,10 @@ int cvm_db_open(const char *path, const struct cvm_db_schema *schema, sqlite3 **
                 return cvm_db_fail(db, err, path);
         }
         sqlite3_extended_result_codes(db, 1);
+        /* Small pages: a commit writes each page it changed as a whole, and most change one row or two. */
         r = cvm_db_run(db,
-                       "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON;"
-                       "PRAGMA busy_timeout = 1000; PRAGMA trusted_schema = OFF",
+                       "PRAGMA page_size = 1024; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;"
+                       "PRAGMA foreign_keys = ON; PRAGMA busy_timeout = 1000; PRAGMA trusted_schema = OFF",
                        err);
         if (r >= 0)
                 r = migrate(db, path, schema, err);

@@ -74,7 +74,7 @@ static int read_reasons(const struct cvm_json *place, void *member, struct cvm_e
         return r;
 }
 
-static json_object *write_reasons(const void *member) {
+json_object *verdict_reasons_write(const void *member) {
         const struct verdict *v = member;
         json_object *list = json_object_new_array();
 
@@ -102,7 +102,7 @@ static const struct cvm_json_field verdict_fields[] = {
         { "covers", CVM_JSON_CUSTOM, AT(covers), .read = verdict_covers_read,
           .write = verdict_covers_write },
         { "reasons", CVM_JSON_CUSTOM, .required = true, .offset = offsetof(struct versioned, verdict),
-          .read = read_reasons, .write = write_reasons },
+          .read = read_reasons, .write = verdict_reasons_write },
         { "uuid", CVM_JSON_TEXT, AT(uuid), .max = CVM_UUID_TEXT - 1, .check = cvm_uuid_is_valid,
           .expected = "a lower-case uuid" },
         { "keyset", CVM_JSON_HEX, AT(keyset), .size = CVM_SHA384_SIZE },

@@ -54,6 +54,9 @@ void verdict_done(struct verdict *verdict);
 void verdict_add(struct verdict *verdict, const struct cvm_code *code, const char *format, ...)
                 CVM_PRINTF(3, 4);
 
+/* A struct verdict's reasons as [{"code","text"}], owned; also for fields of type CUSTOM. */
+json_object *verdict_reasons_write(const void *member);
+
 /* Payload of the signed object, and back. */
 char *verdict_write(const struct verdict *verdict);
 int verdict_read(const void *payload, size_t size, struct verdict *ret, struct cvm_error *err);

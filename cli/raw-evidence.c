@@ -239,7 +239,7 @@ static void tell(const struct raw *raw) {
 
         json_object_object_add(node, "result",
                                json_object_new_string(verdict_result_texts[raw->verdict.result]));
-        json_object_object_add(node, "reasons", verify_reasons_json(&raw->verdict));
+        json_object_object_add(node, "reasons", verdict_reasons_write(&raw->verdict));
         json_object_object_add(node, "platform",
                                json_object_new_string(cvm_platform_texts[raw->bundle.platform]));
         if (raw->authentic) {

@@ -37,19 +37,6 @@ int verify_status(const struct verdict *verdict) {
         return statuses[verdict->result];
 }
 
-json_object *verify_reasons_json(const struct verdict *verdict) {
-        json_object *list = json_object_new_array();
-
-        for (size_t i = 0; i < verdict->n_reasons; i++) {
-                json_object *reason = json_object_new_object();
-
-                json_object_object_add(reason, "code", json_object_new_string(verdict->reasons[i].code->id));
-                json_object_object_add(reason, "text", json_object_new_string(verdict->reasons[i].text));
-                json_object_array_add(list, reason);
-        }
-        return list;
-}
-
 void verify_say_reasons(const struct verdict *verdict) {
         if (verdict->class_ == CVM_CLASS_SIMULATED)
                 output_say("SIMULATED: this evidence vouches for no hardware");

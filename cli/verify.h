@@ -9,8 +9,7 @@ int verify_bundle(const struct policy *policy, const struct bundle *bundle,
                   struct verdict *ret, struct cvm_error *err);
 /* Sign it: the envelope, owned. */
 int verify_sign(const struct verdict *verdict, EVP_PKEY *key, char **ret, struct cvm_error *err);
-/* Its reasons as [{"code","text"}], owned; and as lines on standard error, marked where simulated. */
-json_object *verify_reasons_json(const struct verdict *verdict);
+/* Its reasons as lines on standard error, marked where simulated. */
 void verify_say_reasons(const struct verdict *verdict);
 /* 0 accepted, 5 refused, 6 could not check. */
 int verify_status(const struct verdict *verdict);

@@ -29,19 +29,6 @@ static int read_hex(const struct cvm_json *request, const char *key, uint8_t *re
         return r;
 }
 
-static json_object *reasons_json(const struct verdict *verdict) {
-        json_object *list = json_object_new_array();
-
-        for (size_t i = 0; i < verdict->n_reasons; i++) {
-                json_object *reason = json_object_new_object();
-
-                json_object_object_add(reason, "code", json_object_new_string(verdict->reasons[i].code->id));
-                json_object_object_add(reason, "text", json_object_new_string(verdict->reasons[i].text));
-                json_object_array_add(list, reason);
-        }
-        return list;
-}
-
 static int run(const struct cvm_json *request, json_object **ret, struct cvm_error *err) {
         CVM_CLEANUP(policy_freep) struct policy *policy = NULL;
         CVM_CLEANUP(bundle_done) struct bundle bundle = { 0 };
@@ -64,7 +51,7 @@ static int run(const struct cvm_json *request, json_object **ret, struct cvm_err
                 return r;
         *ret = json_object_new_object();
         json_object_object_add(*ret, "result", json_object_new_string(verdict_result_texts[verdict.result]));
-        json_object_object_add(*ret, "reasons", reasons_json(&verdict));
+        json_object_object_add(*ret, "reasons", verdict_reasons_write(&verdict));
         return 0;
 }
 

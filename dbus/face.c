@@ -52,8 +52,6 @@ void face_audit(struct face *face, sd_bus_message *m, const struct vm *vm, const
 
 #define EVERYBODY UINT32_MAX
 
-typedef int (*fill_fn)(sd_bus_message *m, const void *object);
-
 /* One message to each who may see what belongs to that user. Whoever cannot be told now will ask. */
 static void tell(struct face *face, uint32_t user_uid, const char *path, const char *interface,
                  const char *member, fill_fn fill, const void *object) {
@@ -77,26 +75,21 @@ static void tell(struct face *face, uint32_t user_uid, const char *path, const c
 #define PROPERTIES "org.freedesktop.DBus.Properties"
 #define OBJECT_MANAGER "org.freedesktop.DBus.ObjectManager"
 
-static int fill_vm_added(sd_bus_message *m, const void *object) {
-        struct vm_view view;
-        char path[PATH_MAX_BUS];
-        int r;
+int object_append(sd_bus_message *m, const char *path, const char *interface, fill_fn properties,
+                  const void *object) {
+        int r = sd_bus_message_append(m, "o", path);
 
-        vm_look(object, &view);
-        vm_path(view.id, path);
-        r = sd_bus_message_append(m, "o", path);
-        return r < 0 ? r : vm_object_append(m, object);
-}
-
-static int fill_operation_added(sd_bus_message *m, const void *object) {
-        struct operation_view view;
-        char path[PATH_MAX_BUS];
-        int r;
-
-        operation_look(object, &view);
-        operation_path(view.id, path);
-        r = sd_bus_message_append(m, "o", path);
-        return r < 0 ? r : operation_object_append(m, object);
+        if (r >= 0)
+                r = sd_bus_message_open_container(m, 'a', "{sa{sv}}");
+        if (r >= 0)
+                r = sd_bus_message_open_container(m, 'e', "sa{sv}");
+        if (r >= 0)
+                r = sd_bus_message_append(m, "s", interface);
+        if (r >= 0)
+                r = properties(m, object);
+        if (r >= 0)
+                r = sd_bus_message_close_container(m);
+        return r < 0 ? r : sd_bus_message_close_container(m);
 }
 
 static int fill_vm_removed(sd_bus_message *m, const void *object) {
@@ -107,8 +100,7 @@ static int fill_operation_removed(sd_bus_message *m, const void *object) {
         return sd_bus_message_append(m, "oas", object, 1, CVMD_OPERATION_INTERFACE);
 }
 
-static int fill_changed(sd_bus_message *m, const char *interface, const void *object,
-                        int (*append)(sd_bus_message *m, const void *object)) {
+static int fill_changed(sd_bus_message *m, const char *interface, const void *object, fill_fn append) {
         int r = sd_bus_message_append(m, "s", interface);
 
         if (r >= 0)
@@ -116,20 +108,12 @@ static int fill_changed(sd_bus_message *m, const char *interface, const void *ob
         return r < 0 ? r : sd_bus_message_append(m, "as", 0);
 }
 
-static int append_vm(sd_bus_message *m, const void *object) {
-        return vm_object_append_properties(m, object);
-}
-
-static int append_operation(sd_bus_message *m, const void *object) {
-        return operation_object_append_properties(m, object);
-}
-
 static int fill_vm_changed(sd_bus_message *m, const void *object) {
-        return fill_changed(m, CVMD_VM_INTERFACE, object, append_vm);
+        return fill_changed(m, CVMD_VM_INTERFACE, object, vm_object_append_properties);
 }
 
 static int fill_operation_changed(sd_bus_message *m, const void *object) {
-        return fill_changed(m, CVMD_OPERATION_INTERFACE, object, append_operation);
+        return fill_changed(m, CVMD_OPERATION_INTERFACE, object, operation_object_append_properties);
 }
 
 static int fill_finished(sd_bus_message *m, const void *object) {
@@ -144,7 +128,7 @@ static void on_vm_added(void *ctx, struct vm *vm) {
         struct vm_view view;
 
         vm_look(vm, &view);
-        tell(ctx, view.user_uid, CVMD_PATH, OBJECT_MANAGER, "InterfacesAdded", fill_vm_added, vm);
+        tell(ctx, view.user_uid, CVMD_PATH, OBJECT_MANAGER, "InterfacesAdded", vm_object_append, vm);
 }
 
 static void on_vm_changed(void *ctx, struct vm *vm) {
@@ -169,7 +153,7 @@ static void on_operation_added(void *ctx, struct operation *operation) {
         struct operation_view view;
 
         operation_look(operation, &view);
-        tell(ctx, view.owner_uid, CVMD_PATH, OBJECT_MANAGER, "InterfacesAdded", fill_operation_added,
+        tell(ctx, view.owner_uid, CVMD_PATH, OBJECT_MANAGER, "InterfacesAdded", operation_object_append,
              operation);
 }
 

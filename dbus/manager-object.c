@@ -280,41 +280,32 @@ static int method_list_vms(sd_bus_message *m, void *userdata, sd_bus_error *ret_
         return end(face, m, NULL, false, &err, list(m, face, client, &err), ret_error);
 }
 
+static int append_entry(sd_bus_message *m, fill_fn append, const void *object) {
+        int r = sd_bus_message_open_container(m, 'e', "oa{sa{sv}}");
+
+        if (r >= 0)
+                r = append(m, object);
+        return r < 0 ? r : sd_bus_message_close_container(m);
+}
+
 static int append_objects(sd_bus_message *m, struct face *face, const struct client *client) {
         int r = sd_bus_message_open_container(m, 'a', "{oa{sa{sv}}}");
         struct operation *operation;
         struct vm *vm;
-        char path[PATH_MAX_BUS];
 
         for (size_t i = 0; r >= 0 && (vm = manager_vm_at(face->manager, i)); i++) {
                 struct vm_view view;
 
                 vm_look(vm, &view);
-                if (!client_may_see(client, view.user_uid))
-                        continue;
-                vm_path(view.id, path);
-                r = sd_bus_message_open_container(m, 'e', "oa{sa{sv}}");
-                if (r >= 0)
-                        r = sd_bus_message_append(m, "o", path);
-                if (r >= 0)
-                        r = vm_object_append(m, vm);
-                if (r >= 0)
-                        r = sd_bus_message_close_container(m);
+                if (client_may_see(client, view.user_uid))
+                        r = append_entry(m, vm_object_append, vm);
         }
         for (size_t i = 0; r >= 0 && (operation = manager_operation_at(face->manager, i)); i++) {
                 struct operation_view view;
 
                 operation_look(operation, &view);
-                if (!client_may_see(client, view.owner_uid))
-                        continue;
-                operation_path(view.id, path);
-                r = sd_bus_message_open_container(m, 'e', "oa{sa{sv}}");
-                if (r >= 0)
-                        r = sd_bus_message_append(m, "o", path);
-                if (r >= 0)
-                        r = operation_object_append(m, operation);
-                if (r >= 0)
-                        r = sd_bus_message_close_container(m);
+                if (client_may_see(client, view.owner_uid))
+                        r = append_entry(m, operation_object_append, operation);
         }
         return r < 0 ? r : sd_bus_message_close_container(m);
 }

@@ -84,6 +84,11 @@ void face_audit(struct face *face, sd_bus_message *m, const struct vm *vm, const
 void vm_path(const char *id, char ret[PATH_MAX_BUS]);
 void operation_path(const char *id, char ret[PATH_MAX_BUS]);
 int reply_operation(sd_bus_message *m, const struct operation *operation);
+/* Appends what it says of one object to a message. */
+typedef int (*fill_fn)(sd_bus_message *m, const void *object);
+/* Path and {interface: {property: value}} of one object. */
+int object_append(sd_bus_message *m, const char *path, const char *interface, fill_fn properties,
+                  const void *object);
 
 /* --- options.c --- */
 /* What an a{sv} may hold, by name; descriptors and texts are borrowed from the message. */
@@ -104,11 +109,12 @@ int options_read(sd_bus_message *m, const char *const *allowed, struct options *
 int manager_object_add(struct face *face);
 int vm_object_add(struct face *face);
 int operation_object_add(struct face *face);
-/* {interface: {property: value}} of one object, as ObjectManager has it. */
-int vm_object_append(sd_bus_message *m, const struct vm *vm);
-int vm_object_append_properties(sd_bus_message *m, const struct vm *vm);
-int operation_object_append(sd_bus_message *m, const struct operation *operation);
-int operation_object_append_properties(sd_bus_message *m, const struct operation *operation);
+/* One object for ObjectManager, as object_append() has it; its properties alone. vm, operation: such a
+ * struct. */
+int vm_object_append(sd_bus_message *m, const void *vm);
+int vm_object_append_properties(sd_bus_message *m, const void *vm);
+int operation_object_append(sd_bus_message *m, const void *operation);
+int operation_object_append_properties(sd_bus_message *m, const void *operation);
 /* The measurement that a Measure call waits for has come. */
 void manager_object_answer_late(struct face *face, const struct operation *operation);
 /* Whose VM an event is about; root where that is not known. */

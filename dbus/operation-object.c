@@ -36,7 +36,7 @@ static void look(const struct operation *operation, struct operation_view *ret, 
 PROPERTIES(GETTER)
 #undef GETTER
 
-int operation_object_append_properties(sd_bus_message *m, const struct operation *operation) {
+int operation_object_append_properties(sd_bus_message *m, const void *operation) {
         struct operation_view v;
         char vm[PATH_MAX_BUS];
         int r = sd_bus_message_open_container(m, 'a', "{sv}");
@@ -50,18 +50,14 @@ int operation_object_append_properties(sd_bus_message *m, const struct operation
         return r < 0 ? r : sd_bus_message_close_container(m);
 }
 
-int operation_object_append(sd_bus_message *m, const struct operation *operation) {
-        int r = sd_bus_message_open_container(m, 'a', "{sa{sv}}");
+int operation_object_append(sd_bus_message *m, const void *operation) {
+        struct operation_view view;
+        char path[PATH_MAX_BUS];
 
-        if (r >= 0)
-                r = sd_bus_message_open_container(m, 'e', "sa{sv}");
-        if (r >= 0)
-                r = sd_bus_message_append(m, "s", CVMD_OPERATION_INTERFACE);
-        if (r >= 0)
-                r = operation_object_append_properties(m, operation);
-        if (r >= 0)
-                r = sd_bus_message_close_container(m);
-        return r < 0 ? r : sd_bus_message_close_container(m);
+        operation_look(operation, &view);
+        operation_path(view.id, path);
+        return object_append(m, path, CVMD_OPERATION_INTERFACE, operation_object_append_properties,
+                             operation);
 }
 
 static int method_cancel(sd_bus_message *m, void *userdata, sd_bus_error *ret_error) {

@@ -68,7 +68,7 @@ static void look(const struct vm *vm, struct look *ret) {
 PROPERTIES(GETTER)
 #undef GETTER
 
-int vm_object_append_properties(sd_bus_message *m, const struct vm *vm) {
+int vm_object_append_properties(sd_bus_message *m, const void *vm) {
         struct look l;
         int r = sd_bus_message_open_container(m, 'a', "{sv}");
 
@@ -81,18 +81,13 @@ int vm_object_append_properties(sd_bus_message *m, const struct vm *vm) {
         return r < 0 ? r : sd_bus_message_close_container(m);
 }
 
-int vm_object_append(sd_bus_message *m, const struct vm *vm) {
-        int r = sd_bus_message_open_container(m, 'a', "{sa{sv}}");
+int vm_object_append(sd_bus_message *m, const void *vm) {
+        struct vm_view view;
+        char path[PATH_MAX_BUS];
 
-        if (r >= 0)
-                r = sd_bus_message_open_container(m, 'e', "sa{sv}");
-        if (r >= 0)
-                r = sd_bus_message_append(m, "s", CVMD_VM_INTERFACE);
-        if (r >= 0)
-                r = vm_object_append_properties(m, vm);
-        if (r >= 0)
-                r = sd_bus_message_close_container(m);
-        return r < 0 ? r : sd_bus_message_close_container(m);
+        vm_look(vm, &view);
+        vm_path(view.id, path);
+        return object_append(m, path, CVMD_VM_INTERFACE, vm_object_append_properties, vm);
 }
 
 /* --- methods --- */

@@ -27,6 +27,8 @@ void vm_note(struct vm *vm, const char *what, const char *value, const struct cv
 /* Is something under way that changes this VM? CVM_CODE_WRONG_STATE. */
 int vm_check_idle(const struct vm *vm, struct cvm_error *err);
 int vm_runtime_dir(const struct vm *vm, char *ret, size_t size);
+/* Those of these files (NULL-terminated) that are in it. */
+void vm_remove_files(const struct vm *vm, const char *const *names);
 
 /* --- vm-prepare.c: files --- */
 /* Pin the boot files, check the disks and measure; then(), never before this returns. One such work at a
@@ -73,10 +75,13 @@ void vm_note_provisioned(struct vm *vm);
 
 /* --- vm-verdict.c --- */
 void vm_do_judge_refused(void *ctx, struct cvm_error *err);
-/* The key behind a signed object of the owner or, where allowed, of her service: tries what the definition
- * names. */
+/* The key that must have signed an approval. CVM_CODE_UNOWNED. Owned. */
 int vm_owner_key(const struct vm *vm, EVP_PKEY **ret, struct cvm_error *err);
-int vm_service_key(const struct vm *vm, EVP_PKEY **ret, struct cvm_error *err);
+/* What the owner has signed, or the service that the definition names: payload (owned), the envelope's
+ * digest (may be NULL) and the signer's id. CVM_CODE_UNOWNED, and those of cvm_envelope_open(). */
+int vm_open_signed(const struct vm *vm, const char *envelope, enum cvm_envelope_type type,
+                   struct cvm_bytes *ret_payload, uint8_t ret_digest[CVM_SHA384_SIZE],
+                   uint8_t ret_signer[CVM_SHA384_SIZE], struct cvm_error *err);
 /* Digest of the binding's payload as the formulas have it. */
 void vm_binding_digest(const struct vm *vm, uint8_t ret[CVM_SHA384_SIZE]);
 

@@ -59,17 +59,12 @@ int record_make(const struct vm *vm, char **ret, struct cvm_error *err) {
 }
 
 static void remove_runtime_dir(const struct vm *vm) {
-        static const char *const names[] = { "stderr.log", "console.log" };
-        char dir[4096], path[4200];
+        char dir[4096];
 
         vm_do_release((void *)vm, NULL);
-        if (vm_runtime_dir(vm, dir, sizeof dir) < 0)
-                return;
-        for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
-                snprintf(path, sizeof path, "%s/%s", dir, names[i]);
-                unlink(path);
-        }
-        rmdir(dir);
+        vm_remove_files(vm, (const char *const[]){ "stderr.log", "console.log", NULL });
+        if (vm_runtime_dir(vm, dir, sizeof dir) == 0)
+                rmdir(dir);
 }
 
 /* Record and removal are one transaction: there is never a VM without its row and without its record. */

@@ -43,24 +43,14 @@ static void remove_release(struct release *release) {
         release_free(release);
 }
 
-/* The signer is the owner or her service; of what kinds each may sign, the agent judges. */
+/* Of what kinds owner and service may each sign, the agent judges. */
 static int open_secret(const struct vm *vm, const char *envelope, struct cvm_secret_header *ret_header,
                        uint8_t ret_digest[CVM_SHA384_SIZE], struct cvm_error *err) {
-        CVM_CLEANUP(EVP_PKEY_freep) EVP_PKEY *owner = NULL;
-        CVM_CLEANUP(EVP_PKEY_freep) EVP_PKEY *service = NULL;
         CVM_CLEANUP(cvm_bytes_done) struct cvm_bytes payload = { 0 };
-        size_t size = strlen(envelope);
-        int r = vm_owner_key(vm, &owner, err);
+        uint8_t signer[CVM_SHA384_SIZE];
+        int r = vm_open_signed(vm, envelope, CVM_ENVELOPE_SECRET, &payload, ret_digest, signer, err);
 
-        if (r < 0)
-                return r;
-        r = cvm_envelope_open(envelope, size, CVM_ENVELOPE_SECRET, owner, &payload, ret_digest, err);
-        if (r < 0 && vm_service_key(vm, &service, NULL) >= 0) {
-                *err = (struct cvm_error){ 0 };
-                r = cvm_envelope_open(envelope, size, CVM_ENVELOPE_SECRET, service, &payload, ret_digest,
-                                      err);
-        }
-        return r < 0 ? r : cvm_secret_peek(envelope, size, ret_header, err);
+        return r < 0 ? r : cvm_secret_peek(envelope, strlen(envelope), ret_header, err);
 }
 
 static int check_header(const struct vm *vm, const struct cvm_secret_header *header, struct cvm_error *err) {

@@ -229,16 +229,9 @@ void vm_do_continue(void *ctx, struct cvm_error *err) {
 }
 
 void vm_do_release(void *ctx, struct cvm_error *err) {
-        static const char *const names[] = { "qmp.sock", "agent.sock", "tee.sock", "console.sock" };
-        struct vm *vm = ctx;
-        char dir[4096], path[4200];
-
-        if (vm_runtime_dir(vm, dir, sizeof dir) < 0)
-                return;
-        for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
-                snprintf(path, sizeof path, "%s/%s", dir, names[i]);
-                unlink(path); /* the logs stay, for `cvmctl logs` */
-        }
+        /* the logs stay, for `cvmctl logs` */
+        vm_remove_files(ctx,
+                        (const char *const[]){ "qmp.sock", "agent.sock", "tee.sock", "console.sock", NULL });
 }
 
 /* Found before its first instruction, in a start that was durable and holds for nobody: it goes on. Where it

@@ -19,49 +19,45 @@ int vm_owner_key(const struct vm *vm, EVP_PKEY **ret, struct cvm_error *err) {
         return cvm_key_from_spki(CVM_KEY_SIGN, owner->data, owner->size, ret, err);
 }
 
-int vm_service_key(const struct vm *vm, EVP_PKEY **ret, struct cvm_error *err) {
-        const struct cvm_bytes *service = &vm->definition->service;
-
-        if (!service->size)
-                return -ENOKEY;
-        return cvm_key_from_spki(CVM_KEY_SIGN, service->data, service->size, ret, err);
-}
-
 void vm_binding_digest(const struct vm *vm, uint8_t ret[CVM_SHA384_SIZE]) {
         cvm_sha384(vm->binding.data, vm->binding.size, ret);
 }
 
-/* By the owner or by her service; `by` becomes its id in hex. */
+int vm_open_signed(const struct vm *vm, const char *envelope, enum cvm_envelope_type type,
+                   struct cvm_bytes *ret_payload, uint8_t ret_digest[CVM_SHA384_SIZE],
+                   uint8_t ret_signer[CVM_SHA384_SIZE], struct cvm_error *err) {
+        const struct cvm_bytes *signer = &vm->definition->owner, *service = &vm->definition->service;
+        CVM_CLEANUP(EVP_PKEY_freep) EVP_PKEY *key = NULL;
+        int r = vm_owner_key(vm, &key, err);
+
+        if (r < 0)
+                return r;
+        r = cvm_envelope_open(envelope, strlen(envelope), type, key, ret_payload, ret_digest, err);
+        if (r < 0 && service->size) {
+                *err = (struct cvm_error){ 0 };
+                EVP_PKEY_freep(&key);
+                key = NULL;
+                signer = service;
+                r = cvm_key_from_spki(CVM_KEY_SIGN, signer->data, signer->size, &key, err);
+                if (r >= 0)
+                        r = cvm_envelope_open(envelope, strlen(envelope), type, key, ret_payload, ret_digest,
+                                              err);
+        }
+        if (r >= 0)
+                cvm_key_id(signer->data, ret_signer);
+        return r;
+}
+
 static int open_verdict(const struct vm *vm, const char *envelope, struct verdict *ret,
                         char by[2 * CVM_SHA384_SIZE + 1], struct cvm_error *err) {
-        static int (*const keys[])(const struct vm *, EVP_PKEY **, struct cvm_error *) = { vm_owner_key,
-                                                                                           vm_service_key };
         CVM_CLEANUP(cvm_bytes_done) struct cvm_bytes payload = { 0 };
-        uint8_t spki[CVM_SPKI_SIZE], id[CVM_SHA384_SIZE];
-        int r = -ENOKEY;
+        uint8_t signer[CVM_SHA384_SIZE];
+        int r = vm_open_signed(vm, envelope, CVM_ENVELOPE_VERDICT, &payload, NULL, signer, err);
 
-        for (size_t i = 0; i < ARRAY_SIZE(keys); i++) {
-                CVM_CLEANUP(EVP_PKEY_freep) EVP_PKEY *key = NULL;
-                struct cvm_error why = { 0 };
-
-                if (keys[i](vm, &key, &why) < 0) {
-                        if (i == 0)
-                                *err = why;
-                        continue;
-                }
-                r = cvm_envelope_open(envelope, strlen(envelope), CVM_ENVELOPE_VERDICT, key, &payload, NULL,
-                                      &why);
-                if (r < 0) {
-                        *err = why;
-                        continue;
-                }
-                *err = (struct cvm_error){ 0 };
-                (void)cvm_key_spki(key, spki, NULL);
-                cvm_key_id(spki, id);
-                cvm_hex(id, sizeof id, by);
-                break;
-        }
-        return r < 0 ? r : verdict_read(payload.data, payload.size, ret, err);
+        if (r < 0)
+                return r;
+        cvm_hex(signer, sizeof signer, by);
+        return verdict_read(payload.data, payload.size, ret, err);
 }
 
 static int check_verdict(const struct vm *vm, const struct verdict *v, struct cvm_error *err) {

@@ -146,6 +146,17 @@ int vm_runtime_dir(const struct vm *vm, char *ret, size_t size) {
                                : -ENAMETOOLONG;
 }
 
+void vm_remove_files(const struct vm *vm, const char *const *names) {
+        char dir[4096], path[4200];
+
+        if (vm_runtime_dir(vm, dir, sizeof dir) < 0)
+                return;
+        for (; *names; names++) {
+                snprintf(path, sizeof path, "%s/%s", dir, *names);
+                unlink(path);
+        }
+}
+
 static int open_binding(struct vm *vm, struct cvm_error *err) {
         CVM_CLEANUP(binding_done) struct binding binding = { 0 };
 

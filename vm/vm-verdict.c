@@ -60,7 +60,16 @@ static int open_verdict(const struct vm *vm, const char *envelope, struct verdic
         return verdict_read(payload.data, payload.size, ret, err);
 }
 
-static int check_verdict(const struct vm *vm, const struct verdict *v, struct cvm_error *err) {
+/* The very same one may come again, with each of several secrets; another of the same moment could reverse
+ * it. */
+static bool is_old(const struct vm *vm, const struct verdict *v, const char *envelope) {
+        bool again = vm->row.verdict && strcmp(envelope, vm->row.verdict) == 0;
+
+        return v->time < vm->row.verdict_msec || (v->time == vm->row.verdict_msec && !again);
+}
+
+static int check_verdict(const struct vm *vm, const struct verdict *v, const char *envelope,
+                         struct cvm_error *err) {
         uint8_t binding[CVM_SHA384_SIZE];
 
         vm_binding_digest(vm, binding);
@@ -75,9 +84,9 @@ static int check_verdict(const struct vm *vm, const struct verdict *v, struct cv
                 return cvm_fail(err, &CVM_CODE_VERDICT_OTHER_BOOT, EBADMSG,
                                 "the verdict is for another boot of '%s' than the present one",
                                 vm->row.name);
-        if (v->time < vm->row.verdict_msec)
+        if (is_old(vm, v, envelope))
                 return cvm_fail(err, &CVM_CODE_VERDICT_OLD, EBADMSG,
-                                "the verdict is older than the last one for this boot of '%s'",
+                                "the verdict is not newer than the last one for this boot of '%s'",
                                 vm->row.name);
         return 0;
 }
@@ -103,19 +112,20 @@ int vm_record_verdict(struct vm *vm, const char *envelope, const struct caller *
                      : cvm_fail(err, &CVM_CODE_NO_MEMORY, ENOMEM, "keeping a verdict");
 
         if (r >= 0)
-                r = check_verdict(vm, &verdict, err);
+                r = check_verdict(vm, &verdict, envelope, err);
         if (r < 0)
                 return cvm_while(err, r, "the verdict");
         vm->row.verdict_msec = verdict.time;
         note_verdict(vm, &verdict);
         vm_touch(vm);
-        if (verdict.result == VERDICT_ACCEPTED) {
+        if (verdict.result != VERDICT_UNKNOWN) { /* what was known stays known, and nothing is released */
                 free(vm->row.verdict);
                 vm->row.verdict = TAKE_PTR(copy);
-                vm_handle_trust(vm, EV_VERDICT_ACCEPTED, by);
-        } else if (verdict.result == VERDICT_REFUSED)
-                vm_handle_trust(vm, EV_VERDICT_REFUSED, by);
-        /* could not check: what was known stays known, and nothing is released */
+                vm_handle_trust(vm,
+                                verdict.result == VERDICT_ACCEPTED ? EV_VERDICT_ACCEPTED
+                                                                   : EV_VERDICT_REFUSED,
+                                by);
+        }
         return journal_commit(vm->manager->journal, err);
 }
 

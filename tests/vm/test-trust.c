@@ -307,8 +307,30 @@ static void verdicts_that_do_not_hold_change_nothing(void **state) {
         v.time = 1000;
         expect_code(record(t, &v, t->owner, &err), &err, "CVM-VERDICT-OLD");
         v = verdict_of(t, VERDICT_UNKNOWN);
+        v.time += 1000;
         assert_int_equal(record(t, &v, t->owner, &err), 0);
         assert_int_equal(scene_look(&t->s).trust, TRUST_VERIFIED); /* could not check is no refusal */
+}
+
+/* Of two verdicts of one moment nobody knows which was meant to stay. */
+static void a_verdict_of_the_same_moment_reverses_nothing(void **state) {
+        struct trust *t = *state;
+        struct verdict refused, accepted;
+        struct cvm_error err = { 0 };
+
+        launch(t, "");
+        meet(t);
+        refused = verdict_of(t, VERDICT_REFUSED);
+        assert_int_equal(record(t, &refused, t->owner, &err), 0);
+        accepted = verdict_of(t, VERDICT_ACCEPTED);
+        accepted.time = refused.time;
+        expect_code(record(t, &accepted, t->owner, &err), &err, "CVM-VERDICT-OLD");
+        assert_int_equal(record(t, &refused, t->owner, &err), 0); /* the very same one says nothing new */
+        assert_int_equal(scene_look(&t->s).trust, TRUST_REFUSED);
+        accepted.time++;
+        assert_int_equal(record(t, &accepted, t->owner, &err), 0);
+        assert_int_equal(record(t, &accepted, t->owner, &err), 0);
+        assert_int_equal(scene_look(&t->s).trust, TRUST_VERIFIED);
 }
 
 static void a_refused_guest_gets_nothing(void **state) {
@@ -552,6 +574,7 @@ int main(void) {
                 TEST(a_verified_guest_takes_it_at_once),
                 TEST(secrets_for_others_are_refused),
                 TEST(verdicts_that_do_not_hold_change_nothing),
+                TEST(a_verdict_of_the_same_moment_reverses_nothing),
                 TEST(a_refused_guest_gets_nothing),
                 TEST(a_refused_guest_ends_where_its_definition_says_so),
                 TEST(a_reset_ends_verdicts_and_drops_secrets),

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include <openssl/core_names.h>
+#include <openssl/err.h>
 #include <openssl/rsa.h>
 #include <openssl/x509v3.h>
 
@@ -234,26 +235,43 @@ void snp_certificate_done(struct snp_certificate *certificate) {
         *certificate = (struct snp_certificate){ 0 };
 }
 
-int snp_certificate_read(const void *der, size_t size, struct snp_certificate *ret, struct cvm_error *err) {
-        CVM_CLEANUP(snp_certificate_done) struct snp_certificate c = { 0 };
+static int read_certificate(struct snp_certificate *c, const void *der, size_t size, struct cvm_error *err) {
         struct extensions e = { 0 };
         const uint8_t *p = der;
         int r;
 
-        c.x509 = d2i_X509(NULL, &p, (long)size);
-        if (!c.x509 || p != (const uint8_t *)der + size)
+        c->x509 = d2i_X509(NULL, &p, (long)size);
+        if (!c->x509 || p != (const uint8_t *)der + size)
                 return refuse(err, "a certificate is not well-formed DER");
-        r = read_role(&c, err);
+        r = read_role(c, err);
         if (r >= 0)
-                r = check_algorithm(c.x509, err);
+                r = check_algorithm(c->x509, err);
         if (r >= 0)
-                r = check_key(&c, err);
+                r = check_key(c, err);
         if (r >= 0)
-                r = read_extensions(c.x509, &e, err);
-        if (r >= 0)
-                r = take_extensions(&c, &e, err);
+                r = read_extensions(c->x509, &e, err);
+        return r < 0 ? r : take_extensions(c, &e, err);
+}
+
+static bool lacked_memory(void) {
+        bool lacked = false;
+
+        for (unsigned long e; (e = ERR_get_error());)
+                lacked |= ERR_GET_REASON(e) == ERR_R_MALLOC_FAILURE;
+        return lacked;
+}
+
+int snp_certificate_read(const void *der, size_t size, struct snp_certificate *ret, struct cvm_error *err) {
+        CVM_CLEANUP(snp_certificate_done) struct snp_certificate c = { 0 };
+        struct cvm_error why = { 0 };
+        int r;
+
+        ERR_clear_error();
+        r = read_certificate(&c, der, size, &why);
+        if (r < 0 && lacked_memory())
+                return cvm_fail(err, &CVM_CODE_NO_MEMORY, ENOMEM, "reading a certificate");
         if (r < 0)
-                return r;
+                return cvm_fail(err, why.code, -r, "%s", why.text);
         *ret = c;
         c.x509 = NULL;
         return 0;

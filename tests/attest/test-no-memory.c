@@ -12,6 +12,7 @@
 #include "attest/message.h"
 #include "attest/seal.h"
 #include "tests/attest/fixed-keys.h"
+#include "tests/attest/make-snp.h"
 
 /* json-c finds no memory for its n-th document from now; 0: it always does. */
 static int fails_at;
@@ -20,6 +21,25 @@ json_tokener *json_tokener_new_ex(int depth) {
         json_tokener *(*real)(int) = (json_tokener * (*)(int)) dlsym(RTLD_NEXT, "json_tokener_new_ex");
 
         return fails_at > 0 && --fails_at == 0 ? NULL : real(depth);
+}
+
+/* OpenSSL finds no memory for its n-th piece from now; 0: it always does. */
+static int openssl_fails_at;
+
+static bool openssl_fails(void) {
+        return openssl_fails_at > 0 && --openssl_fails_at == 0;
+}
+
+static void *openssl_malloc(size_t size, const char *file, int line) {
+        return openssl_fails() ? NULL : malloc(size);
+}
+
+static void *openssl_realloc(void *p, size_t size, const char *file, int line) {
+        return openssl_fails() ? NULL : realloc(p, size);
+}
+
+static void openssl_free(void *p, const char *file, int line) {
+        free(p);
 }
 
 static EVP_PKEY *owner, *kem;
@@ -100,11 +120,50 @@ static void test_audit_row(void **state) {
         assert_no_memory(audit_verify("{}\n{}\n", 6, owner, NULL, &head, &err), &err);
 }
 
+/* Each of its pieces missing in turn, until none is. */
+static void test_key(void **state) {
+        uint8_t spki[CVM_SPKI_SIZE];
+        int r = -1;
+
+        fixed_spki(FIXED_OWNER, spki);
+        for (int n = 1; r < 0; n++) {
+                CVM_CLEANUP(EVP_PKEY_freep) EVP_PKEY *key = NULL;
+                struct cvm_error err = { 0 };
+
+                openssl_fails_at = n;
+                r = cvm_key_from_spki(CVM_KEY_SIGN, spki, sizeof spki, &key, &err);
+                openssl_fails_at = 0;
+                if (r < 0)
+                        assert_no_memory(r, &err);
+        }
+}
+
+/* OpenSSL 3.0 keeps silent when the key in it finds no memory; the pieces of the certificate come first. */
+static void test_certificate(void **state) {
+        CVM_CLEANUP(make_keys_done) struct make_keys keys = make_keys();
+        struct make_chain chain = make_chain(&keys, false);
+        CVM_CLEANUP(cvm_bytes_done) struct cvm_bytes der = make_certificate(&chain.ark);
+
+        for (int n = 1; n <= 64; n++) {
+                struct snp_certificate certificate = { 0 };
+                struct cvm_error err = { 0 };
+                int r;
+
+                openssl_fails_at = n;
+                r = snp_certificate_read(der.data, der.size, &certificate, &err);
+                openssl_fails_at = 0;
+                assert_no_memory(r, &err);
+        }
+}
+
 int main(void) {
+        if (CRYPTO_set_mem_functions(openssl_malloc, openssl_realloc, openssl_free) != 1)
+                return 1;
         const struct CMUnitTest tests[] = {
-                cmocka_unit_test(test_envelope),  cmocka_unit_test(test_signed_object),
-                cmocka_unit_test(test_secret),    cmocka_unit_test(test_message),
-                cmocka_unit_test(test_audit_row),
+                cmocka_unit_test(test_envelope),    cmocka_unit_test(test_signed_object),
+                cmocka_unit_test(test_secret),      cmocka_unit_test(test_message),
+                cmocka_unit_test(test_audit_row),   cmocka_unit_test(test_key),
+                cmocka_unit_test(test_certificate),
         };
 
         return cmocka_run_group_tests(tests, setup, teardown);

@@ -30,6 +30,11 @@ static void check_origin(struct appraising *a) {
         bool simulated = a->origin.class_ == CVM_CLASS_SIMULATED;
 
         a->verdict->class_ = a->origin.class_;
+        if (a->bundle->simulated != simulated)
+                verdict_add(a->verdict, simulated ? &CVM_CODE_CLASS_SIMULATED : &CVM_CODE_CLASS_HARDWARE,
+                            "the bundle calls itself %s, its certificates are of class %s",
+                            cvm_class_texts[simulated ? CVM_CLASS_HARDWARE : CVM_CLASS_SIMULATED],
+                            cvm_class_texts[a->origin.class_]);
         if (simulated && a->policy->class_ == CVM_CLASS_HARDWARE)
                 ADD(a, CLASS_SIMULATED, "the evidence is simulated, the policy demands hardware");
         else if (!simulated && a->policy->class_ == CVM_CLASS_SIMULATED)

@@ -93,7 +93,7 @@ static int read_secret_names(const struct cvm_json *place, void *member, struct 
 /* The order is that of the bytes: it never changes. */
 static const struct cvm_json_field binding_fields[] = {
         { "version", CVM_JSON_U32, AT(version), .min = 1, .max = 1 },
-        { "serial", CVM_JSON_U64, AT(serial), .max = INT64_MAX },
+        { "serial", CVM_JSON_U64, AT(serial) },
         { "uuid", CVM_JSON_TEXT, AT(uuid), .max = CVM_UUID_TEXT - 1, .check = cvm_uuid_is_valid,
           .expected = "a lower-case uuid" },
         { "platform", CVM_JSON_CHOICE, AT(platform), .choices = cvm_platform_texts },
@@ -137,6 +137,14 @@ int binding_write(const struct binding *binding, struct cvm_bytes *ret, struct c
         return 0;
 }
 
+/* A payload that its schema refuses is a signed object that does not hold. */
+static int read_signed(const struct cvm_bytes *payload, struct binding *ret, struct cvm_error *err) {
+        struct cvm_error why = { 0 };
+        int r = binding_read(payload->data, payload->size, ret, &why);
+
+        return r < 0 ? cvm_fail_as(err, &CVM_CODE_ENVELOPE, EBADMSG, &why, r) : 0;
+}
+
 int binding_open(const char *envelope, size_t size, const uint8_t owner_spki[CVM_SPKI_SIZE],
                  struct binding *ret, struct cvm_bytes *ret_payload, struct cvm_error *err) {
         CVM_CLEANUP(EVP_PKEY_freep) EVP_PKEY *owner = NULL;
@@ -148,7 +156,7 @@ int binding_open(const char *envelope, size_t size, const uint8_t owner_spki[CVM
         if (r >= 0)
                 r = cvm_envelope_open(envelope, size, CVM_ENVELOPE_BINDING, owner, &payload, NULL, err);
         if (r >= 0)
-                r = binding_read(payload.data, payload.size, &b, err);
+                r = read_signed(&payload, &b, err);
         if (r < 0)
                 return cvm_while(err, r, "opening the binding");
         cvm_key_id(owner_spki, owner_id);

@@ -202,12 +202,7 @@ static int read_min_serial(const struct cvm_json *place, void *member, struct cv
         struct policy_binding *b = member;
 
         b->any_serial = is_any(place);
-        if (b->any_serial)
-                return 0;
-        if (!json_object_is_type(place->node, json_type_int) || json_object_get_int64(place->node) < 0)
-                return cvm_json_refuse(place, err, "must be a number or \"any\"");
-        b->min_serial = (uint64_t)json_object_get_int64(place->node);
-        return 0;
+        return b->any_serial ? 0 : cvm_json_u64_at(place, &b->min_serial, err);
 }
 
 /* Each of them has to be there: a fleet's policy says what it leaves open. */
@@ -361,7 +356,7 @@ static int read_migration(const struct cvm_json *place, void *member, struct cvm
 /* Those without `write` are never in a policy that we make: owners add them. */
 const struct cvm_json_field policy_fields[] = {
         { "version", CVM_JSON_U32, .required = true, AT(version), .min = 1, .max = 1 },
-        { "serial", CVM_JSON_U64, .required = true, AT(serial), .max = INT64_MAX },
+        { "serial", CVM_JSON_U64, .required = true, AT(serial) },
         { "class", CVM_JSON_CHOICE, .required = true, AT(class_), .choices = cvm_class_texts },
         { "simulation_root", CVM_JSON_HEX, AT(simulation_root), .size = CVM_SHA256_SIZE,
           HAS(has_simulation_root) },

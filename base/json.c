@@ -199,6 +199,10 @@ static int read_integer(const struct cvm_json *place, uint64_t min, uint64_t max
         return 0;
 }
 
+int cvm_json_u64_at(const struct cvm_json *place, uint64_t *ret, struct cvm_error *err) {
+        return read_integer(place, 0, UINT64_MAX - 1, ret, err);
+}
+
 static int read_u32(const struct cvm_json_field *f, const struct cvm_json *place, void *member,
                     struct cvm_error *err) {
         uint64_t v;
@@ -397,6 +401,8 @@ json_object *cvm_json_write(const struct cvm_json_field *fields, const void *obj
                 json_object *value =
                                 given ? types[f->type].write(f, (const uint8_t *)object + f->offset) : NULL;
 
+                if (!value && !f->nullable && f->required && f->type != CVM_JSON_CUSTOM)
+                        return NULL;
                 if (!value && !f->nullable)
                         continue;
                 if (json_object_object_add(node, f->key, value) < 0) {
@@ -449,7 +455,7 @@ int cvm_json_get_u64(const struct cvm_json *place, const char *key, uint64_t *re
 
         if (!at.node)
                 return 0;
-        r = read_integer(&at, 0, UINT64_MAX - 1, ret, err);
+        r = cvm_json_u64_at(&at, ret, err);
         return r < 0 ? r : 1;
 }
 

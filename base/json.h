@@ -76,7 +76,7 @@ struct cvm_json cvm_json_element(const struct cvm_json *place, size_t i);
 /* The object at this place into *object, by the table (ended by a field without key). */
 int cvm_json_read(const struct cvm_json *place, const struct cvm_json_field *fields, void *object,
                   struct cvm_error *err);
-/* A new node from *object; NULL without memory. */
+/* A new node from *object; NULL without memory, or where a required field has no value. */
 json_object *cvm_json_write(const struct cvm_json_field *fields, const void *object);
 /* Parse and read in one; on failure *object holds what was read so far and is freed by its destructor. */
 int cvm_json_read_text(const void *text, size_t size, const char *document,
@@ -92,6 +92,8 @@ int cvm_json_refuse(const struct cvm_json *place, struct cvm_error *err, const c
 
 /* The place must be an array of at most max elements; its length. */
 int cvm_json_array(const struct cvm_json *place, size_t max, size_t *ret_length, struct cvm_error *err);
+/* A whole number at this place (not a member), at most 2^64-2. */
+int cvm_json_u64_at(const struct cvm_json *place, uint64_t *ret, struct cvm_error *err);
 /* A text at this place (not a member): 1..max bytes without control characters; borrowed. */
 int cvm_json_text_at(const struct cvm_json *place, size_t max, const char **ret, struct cvm_error *err);
 

@@ -117,6 +117,7 @@ static int authenticate(struct raw *raw, struct cvm_error *err) {
         raw->authentic = r >= 0;
         if (raw->authentic)
                 ops->claims(evidence, &raw->claims);
+        raw->bundle.simulated = raw->origin.class_ == CVM_CLASS_SIMULATED; /* nobody claimed otherwise */
         if (evidence)
                 ops->free(evidence);
         return take_reason(raw, r, &why, err);

@@ -133,6 +133,7 @@ static void seal(struct scene *s) {
         add(&s->bundle, &s->chain.ek);
         add(&s->bundle, &s->chain.ask);
         add(&s->bundle, &s->chain.ark);
+        s->bundle.simulated = s->chain.ark.simulated;
         s->inputs.measurement = s->report.measurement;
         s->inputs.binding = s->unowned ? NULL : s->binding_digest;
         s->inputs.simulation_root = s->inputs.class_ == CVM_CLASS_SIMULATED ? s->root : NULL;

@@ -347,6 +347,14 @@ static void test_hardware_under_simulated(void **state) {
         expect(&s, &CVM_CODE_CLASS_HARDWARE);
 }
 
+static void test_bundle_calls_itself_otherwise(void **state) {
+        struct scene s = scene();
+
+        seal(&s);
+        s.bundle.simulated = false;
+        expect(&s, &CVM_CODE_CLASS_SIMULATED);
+}
+
 static void test_other_simulation_root(void **state) {
         struct scene s = scene();
 
@@ -686,6 +694,7 @@ int main(void) {
                 cmocka_unit_test(test_open_fields_are_listed),
                 cmocka_unit_test(test_simulated_under_hardware),
                 cmocka_unit_test(test_hardware_under_simulated),
+                cmocka_unit_test(test_bundle_calls_itself_otherwise),
                 cmocka_unit_test(test_other_simulation_root),
                 cmocka_unit_test(test_hardware_root_that_is_not_built_in),
                 cmocka_unit_test(test_measurement),

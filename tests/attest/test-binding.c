@@ -109,7 +109,7 @@ static void test_fields_that_are_wrong(void **state) {
         refused("\"version\":1", "\"version\":1,\"extra\":1");
         refused("\"version\":1", "\"version\":1,\"version\":1");
         refused("\"serial\":1", "\"serial\":-1");
-        refused("\"serial\":1", "\"serial\":9223372036854775808");
+        refused("\"serial\":1", "\"serial\":18446744073709551615");
         refused("\"serial\":1", "\"serial\":\"1\"");
         refused("000000000001", "00000000000A");
         refused("\"sev-snp\"", "\"none\"");
@@ -186,6 +186,15 @@ static void test_signer_and_named_owner_are_one(void **state) {
         assert_ptr_equal(open_by(own, FIXED_BOOT_KEM), &CVM_CODE_KEY);
 }
 
+/* Signed, and yet no binding. */
+static void test_a_payload_that_is_none(void **state) {
+        CVM_CLEANUP(EVP_PKEY_freep) EVP_PKEY *key = fixed_key(FIXED_OWNER);
+        CVM_CLEANUP(cvm_freep) char *envelope = NULL;
+
+        assert_int_equal(cvm_envelope_sign(CVM_ENVELOPE_BINDING, "{}", 2, key, &envelope, NULL), 0);
+        assert_ptr_equal(open_by(envelope, FIXED_OWNER), &CVM_CODE_ENVELOPE);
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_bytes_never_change),
@@ -195,6 +204,7 @@ int main(void) {
                 cmocka_unit_test(test_roots_with_too_much_or_too_little),
                 cmocka_unit_test(test_secrets_that_are_no_names),
                 cmocka_unit_test(test_signer_and_named_owner_are_one),
+                cmocka_unit_test(test_a_payload_that_is_none),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);

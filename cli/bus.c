@@ -130,6 +130,10 @@ static json_object *time_node(uint64_t msec) {
         return msec ? json_object_new_string(text) : NULL;
 }
 
+static bool is_time(const char *key) {
+        return strcmp(key, "created") == 0 || strcmp(key, "started") == 0 || strcmp(key, "released") == 0;
+}
+
 /* Definitions are documents; everything else is what its type says. */
 static json_object *text_node(const char *key, const char *text) {
         json_object *node = NULL;
@@ -165,14 +169,11 @@ static int read_value(sd_bus_message *m, const char *key, json_object **ret) {
         else if (kind == 'u')
                 *ret = json_object_new_int64(v.u);
         else
-                *ret = strcmp(key, "created") == 0 || strcmp(key, "started") == 0
-                                       ? time_node(v.t)
-                                       : json_object_new_uint64(v.t);
+                *ret = is_time(key) ? time_node(v.t) : json_object_new_uint64(v.t);
         return r;
 }
 
-/* a{sv} into an object. */
-static int read_properties(sd_bus_message *m, json_object **ret) {
+int bus_read_dictionary(sd_bus_message *m, json_object **ret) {
         CVM_CLEANUP(cvm_json_putp) json_object *object = json_object_new_object();
         int r = sd_bus_message_enter_container(m, 'a', "{sv}");
 
@@ -212,7 +213,7 @@ int bus_properties(sd_bus *bus, const char *path, const char *interface, json_ob
                          interface);
 
         if (r >= 0) {
-                r = read_properties(reply, ret);
+                r = bus_read_dictionary(reply, ret);
                 if (r < 0)
                         r = cvm_fail(err, &CVM_CODE_INTERNAL, r, "the daemon's answer cannot be read");
         }
@@ -230,7 +231,7 @@ static int read_interfaces(sd_bus_message *m, json_object *list) {
 
                 r = sd_bus_message_read_basic(m, 's', &interface);
                 if (r >= 0 && strcmp(interface, CVMD_VM_INTERFACE) == 0)
-                        r = read_properties(m, &vm);
+                        r = bus_read_dictionary(m, &vm);
                 else if (r >= 0)
                         r = sd_bus_message_skip(m, "a{sv}");
                 if (vm)

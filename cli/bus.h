@@ -31,6 +31,8 @@ int bus_wait(sd_bus *bus, const char *operation, uint64_t default_usec, char **r
 int bus_operate(sd_bus *bus, sd_bus_message *call, uint64_t default_usec, char **ret_result,
                 struct cvm_error *err);
 
+/* An a{sv} that a message comes to, as an object with keys in snake_case; owned. */
+int bus_read_dictionary(sd_bus_message *m, json_object **ret);
 /* All properties of an object, snake_case; owned. */
 int bus_properties(sd_bus *bus, const char *path, const char *interface, json_object **ret,
                    struct cvm_error *err);

@@ -201,6 +201,37 @@ static int call_put_secret(struct call *c, struct cvm_error *err) {
         return r < 0 ? r : vm_put_secret(c->vm, secret, verdict, &c->caller, &c->operation, err);
 }
 
+static void append_secret(void *ctx, const struct secret_view *secret) {
+        sd_bus_message *m = ctx;
+        const struct cvm_secret_header *h = &secret->header;
+        char keyset[2 * CVM_SHA384_SIZE + 1] = "";
+
+        if (secret->has_header)
+                cvm_hex(h->keyset, sizeof h->keyset, keyset);
+        /* A failure stays with the message: sending it fails. */
+        (void)sd_bus_message_append(m, "a{sv}", 8, "Name", "s", secret->has_header ? h->name : "", "Kind",
+                                    "s", secret->has_header ? cvm_secret_kind_text(h->kind) : "", "Seq", "t",
+                                    h->seq, "Keyset", "s", keyset, "Digest", "s", secret->digest, "Status",
+                                    "s", secret->status, "Released", "t", secret->released_msec, "Receipt",
+                                    "s", secret->receipt ? secret->receipt : "");
+}
+
+static int call_list_secrets(struct call *c, struct cvm_error *err) {
+        CVM_CLEANUP(sd_bus_message_unrefp) sd_bus_message *reply = NULL;
+        int r = sd_bus_message_new_method_return(c->m, &reply);
+
+        if (r >= 0)
+                r = sd_bus_message_open_container(reply, 'a', "a{sv}");
+        if (r >= 0)
+                r = vm_each_secret(c->vm, append_secret, reply, err);
+        if (r >= 0)
+                r = sd_bus_message_close_container(reply);
+        if (r >= 0)
+                r = sd_bus_send(c->face->bus, reply, NULL);
+        c->answered = r >= 0;
+        return r;
+}
+
 static int call_record_verdict(struct call *c, struct cvm_error *err) {
         const char *envelope;
         int r = read_text(c, ENVELOPE_MAX, &envelope, err);
@@ -258,6 +289,7 @@ static const struct {
         { "Delete", ACTION_DELETE, call_delete },
         { "GetEvidence", ACTION_SECRET, call_get_evidence },
         { "PutSecret", ACTION_SECRET, call_put_secret },
+        { "ListSecrets", ACTION_SECRET, call_list_secrets },
         { "RecordVerdict", ACTION_SECRET, call_record_verdict },
         { "Approve", ACTION_SECRET, call_approve },
         { "OpenConsole", ACTION_CONSOLE, call_open_console },
@@ -323,6 +355,8 @@ static const sd_bus_vtable vtable[] = {
         METHOD("Delete", ("a{sv}", options), ("o", operation)),
         METHOD("GetEvidence", ("a{sv}", request), ("o", operation)),
         METHOD("PutSecret", ("s", secret, "s", verdict), ("o", operation)),
+        SD_BUS_METHOD_WITH_ARGS("ListSecrets", SD_BUS_NO_ARGS, SD_BUS_RESULT("aa{sv}", secrets), method,
+                                SD_BUS_VTABLE_UNPRIVILEGED),
         TAKES_ENVELOPE("RecordVerdict"),
         TAKES_ENVELOPE("Approve"),
         SD_BUS_METHOD_WITH_ARGS("OpenConsole", SD_BUS_NO_ARGS, SD_BUS_RESULT("h", console), method,

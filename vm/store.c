@@ -23,6 +23,8 @@ static const char *const steps[] = {
         " STRICT;"
         "CREATE TABLE releases (seq INTEGER PRIMARY KEY, time INTEGER NOT NULL, vm_id TEXT NOT NULL,"
         " secret TEXT NOT NULL, verdict TEXT, receipt TEXT) STRICT;",
+        "ALTER TABLE releases ADD COLUMN header BLOB;"
+        "CREATE INDEX releases_of_vm ON releases (vm_id, secret);",
 };
 
 static const struct cvm_db_schema schema = {
@@ -50,6 +52,8 @@ enum query {
         ADD_RECORD,
         FIND_RECORD,
         ADD_RELEASE,
+        ADD_RECEIPT,
+        EACH_RELEASE,
         QUERY_MAX_,
 };
 
@@ -75,7 +79,13 @@ static const char *const queries[QUERY_MAX_] = {
         [FIND_REQUEST] = "SELECT definition, vm_id FROM requests WHERE uid = ? AND request_id = ?",
         [ADD_RECORD] = "INSERT INTO records (id, name, envelope) VALUES (?, ?, ?)",
         [FIND_RECORD] = "SELECT envelope FROM records WHERE id = ?1 OR name = ?1 ORDER BY seq DESC LIMIT 1",
-        [ADD_RELEASE] = "INSERT INTO releases (time, vm_id, secret, verdict, receipt) VALUES (?, ?, ?, ?, ?)",
+        [ADD_RELEASE] = "INSERT INTO releases (time, vm_id, secret, header, verdict) VALUES (?, ?, ?, ?, ?)",
+        [ADD_RECEIPT] = "INSERT INTO releases (time, vm_id, secret, receipt) VALUES (?, ?, ?, ?)",
+        [EACH_RELEASE] = "SELECT max(time), secret, header, (SELECT receipt FROM releases AS answer"
+                         " WHERE answer.vm_id = sent.vm_id AND answer.secret = sent.secret"
+                         " AND receipt IS NOT NULL ORDER BY seq DESC LIMIT 1)"
+                         " FROM releases AS sent WHERE vm_id = ? AND verdict IS NOT NULL"
+                         " GROUP BY secret ORDER BY max(seq) DESC LIMIT ?",
 };
 
 struct store {
@@ -412,14 +422,47 @@ int store_find_record(struct store *store, const char *name_or_id, char **ret, s
         return *ret ? 1 : -ENOMEM;
 }
 
-int store_add_release(struct store *store, const char *vm_id, const char *secret, const char *verdict,
-                      const char *receipt, struct cvm_error *err) {
+int store_add_release(struct store *store, const char *vm_id, const char *secret,
+                      const struct cvm_bytes *header, const char *verdict, struct cvm_error *err) {
         sqlite3_stmt *s = store->statements[ADD_RELEASE];
 
         bind_u64(s, 1, cvm_time_now());
         bind_text(s, 2, vm_id);
         bind_text(s, 3, secret);
-        bind_text(s, 4, verdict);
-        bind_text(s, 5, receipt);
+        bind_blob(s, 4, header->data, header->size);
+        bind_text(s, 5, verdict);
         return write_row(store, ADD_RELEASE, err);
+}
+
+int store_add_receipt(struct store *store, const char *vm_id, const char *secret, const char *receipt,
+                      struct cvm_error *err) {
+        sqlite3_stmt *s = store->statements[ADD_RECEIPT];
+
+        bind_u64(s, 1, cvm_time_now());
+        bind_text(s, 2, vm_id);
+        bind_text(s, 3, secret);
+        bind_text(s, 4, receipt);
+        return write_row(store, ADD_RECEIPT, err);
+}
+
+int store_each_release(struct store *store, const char *vm_id, size_t max,
+                       void (*fn)(void *ctx, const struct release_row *row), void *ctx,
+                       struct cvm_error *err) {
+        sqlite3_stmt *s = store->statements[EACH_RELEASE];
+        int r;
+
+        bind_text(s, 1, vm_id);
+        bind_u64(s, 2, max);
+        while ((r = read_row(store, EACH_RELEASE, err)) > 0) {
+                const struct release_row row = {
+                        .time_msec = (uint64_t)sqlite3_column_int64(s, 0),
+                        .secret = (const char *)sqlite3_column_text(s, 1),
+                        .header = { (uint8_t *)sqlite3_column_blob(s, 2),
+                                    (size_t)sqlite3_column_bytes(s, 2) },
+                        .receipt = (const char *)sqlite3_column_text(s, 3),
+                };
+
+                fn(ctx, &row);
+        }
+        return r;
 }

@@ -80,7 +80,21 @@ int store_add_record(struct store *store, const char *id, const char *name, cons
                      struct cvm_error *err);
 int store_find_record(struct store *store, const char *name_or_id, char **ret, struct cvm_error *err);
 
-/* Why each secret was released: the secret's digest (hex), the verdict that allowed it; and what the guest
- * answered: a receipt comes as a row of its own. Either of verdict and receipt is NULL. */
-int store_add_release(struct store *store, const char *vm_id, const char *secret, const char *verdict,
-                      const char *receipt, struct cvm_error *err);
+/* Why each secret was released: its digest (hex), its header as the protocol has it and the verdict that
+ * allowed it. What the guest answered is a row of its own. */
+int store_add_release(struct store *store, const char *vm_id, const char *secret,
+                      const struct cvm_bytes *header, const char *verdict, struct cvm_error *err);
+int store_add_receipt(struct store *store, const char *vm_id, const char *secret, const char *receipt,
+                      struct cvm_error *err);
+
+/* One secret that was released, once however often it was sent; all borrowed. */
+struct release_row {
+        uint64_t time_msec; /* the last time */
+        const char *secret;
+        struct cvm_bytes header; /* empty: released before headers were kept */
+        const char *receipt;     /* the last; NULL: none came */
+};
+/* The newest first, at most max. */
+int store_each_release(struct store *store, const char *vm_id, size_t max,
+                       void (*fn)(void *ctx, const struct release_row *row), void *ctx,
+                       struct cvm_error *err);

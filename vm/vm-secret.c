@@ -19,6 +19,7 @@ struct release {
         struct vm *vm;               /* borrowed */
         struct operation *operation; /* borrowed */
         char *envelope;
+        struct cvm_secret_header header;
         uint8_t digest[CVM_SHA384_SIZE]; /* SHA-384(PAE): how receipts name it */
         char *receipt;
         bool sent;
@@ -119,7 +120,7 @@ static void take_receipt(struct release *release, const struct msg_envelope *mes
 
         cvm_hex(release->digest, sizeof release->digest, hex);
         if (r >= 0)
-                r = store_add_release(vm->manager->store, vm->row.id, hex, NULL, message->envelope, &err);
+                r = store_add_receipt(vm->manager->store, vm->row.id, hex, message->envelope, &err);
         if (r >= 0)
                 release->receipt = strdup(message->envelope);
         if (r < 0 || !release->receipt) {
@@ -172,6 +173,17 @@ static void send_released(void *ctx, struct cvm_error *err) {
         }
 }
 
+static int save_release(const struct release *release, struct cvm_error *err) {
+        CVM_CLEANUP(cvm_bytes_done) struct cvm_bytes header = { 0 };
+        const struct vm *vm = release->vm;
+        char hex[2 * CVM_SHA384_SIZE + 1];
+        int r = cvm_secret_header_write(&release->header, &header);
+
+        cvm_hex(release->digest, sizeof release->digest, hex);
+        return r < 0 ? r
+                     : store_add_release(vm->manager->store, vm->row.id, hex, &header, vm->row.verdict, err);
+}
+
 void vm_do_relay_secrets(void *ctx, struct cvm_error *err) {
         struct vm *vm = ctx;
         struct cvm_error why = { 0 };
@@ -180,12 +192,9 @@ void vm_do_relay_secrets(void *ctx, struct cvm_error *err) {
         if (err || (vm->trust != TRUST_VERIFIED && vm->trust != TRUST_PROVISIONED))
                 return;
         for (struct release *r = vm->releases; r; r = r->next) {
-                char hex[2 * CVM_SHA384_SIZE + 1];
-
                 if (r->sent)
                         continue;
-                cvm_hex(r->digest, sizeof r->digest, hex);
-                if (store_add_release(vm->manager->store, vm->row.id, hex, vm->row.verdict, NULL, &why) < 0)
+                if (save_release(r, &why) < 0)
                         return; /* they go on waiting: the next verdict tries again */
                 r->sent = any = true;
                 operation_set_cancel(r->operation, NULL);
@@ -217,8 +226,9 @@ static void drop_cancelled(struct vm *vm) {
         }
 }
 
-static int add_release(struct vm *vm, const char *envelope, const uint8_t digest[CVM_SHA384_SIZE],
-                       struct operation *operation, struct cvm_error *err) {
+static int add_release(struct vm *vm, const char *envelope, const struct cvm_secret_header *header,
+                       const uint8_t digest[CVM_SHA384_SIZE], struct operation *operation,
+                       struct cvm_error *err) {
         CVM_CLEANUP(release_freep) struct release *release = calloc(1, sizeof *release);
         struct release **end = &vm->releases;
         size_t n = 0;
@@ -234,6 +244,7 @@ static int add_release(struct vm *vm, const char *envelope, const uint8_t digest
                 return cvm_fail(err, &CVM_CODE_NO_MEMORY, ENOMEM, "keeping a secret");
         release->vm = vm;
         release->operation = operation;
+        release->header = *header;
         memcpy(release->digest, digest, sizeof release->digest);
         *end = TAKE_PTR(release);
         return 0;
@@ -253,7 +264,7 @@ int vm_put_secret(struct vm *vm, const char *secret, const char *verdict, const 
                 r = operation_new(vm->manager, "put-secret", vm, caller, ret, err);
         if (r < 0)
                 return r;
-        r = add_release(vm, secret, digest, *ret, err);
+        r = add_release(vm, secret, &header, digest, *ret, err);
         if (r < 0) {
                 operation_fail(*ret, err);
                 return r;
@@ -262,4 +273,55 @@ int vm_put_secret(struct vm *vm, const char *secret, const char *verdict, const 
         operation_phase(*ret, "waiting for an accepted verdict", 20);
         vm_do_relay_secrets(vm, NULL);
         return 0;
+}
+
+/* --- what was handed in --- */
+
+static void look_waiting(const struct release *release, struct secret_view *ret) {
+        *ret = (struct secret_view){ .has_header = true,
+                                     .header = release->header,
+                                     .status = "waits for a verdict" };
+        cvm_hex(release->digest, sizeof release->digest, ret->digest);
+}
+
+/* A receipt was checked before it was kept. */
+static void look_released(const struct release_row *row, struct secret_view *ret) {
+        CVM_CLEANUP(receipt_done) struct receipt receipt = { 0 };
+
+        *ret = (struct secret_view){ .released_msec = row->time_msec,
+                                     .receipt = row->receipt,
+                                     .status = "released" };
+        snprintf(ret->digest, sizeof ret->digest, "%s", row->secret);
+        ret->has_header =
+                        cvm_secret_header_read(row->header.data, row->header.size, &ret->header, NULL) >= 0;
+        if (row->receipt && cvm_signed_peek(row->receipt, strlen(row->receipt), CVM_ENVELOPE_RECEIPT,
+                                            receipt_fields, &receipt, NULL) >= 0)
+                ret->status = receipt_result_texts[receipt.result];
+}
+
+struct listing {
+        void (*fn)(void *ctx, const struct secret_view *secret);
+        void *ctx;
+};
+
+static void tell_released(void *ctx, const struct release_row *row) {
+        const struct listing *listing = ctx;
+        struct secret_view view;
+
+        look_released(row, &view);
+        listing->fn(listing->ctx, &view);
+}
+
+int vm_each_secret(const struct vm *vm, void (*fn)(void *ctx, const struct secret_view *secret), void *ctx,
+                   struct cvm_error *err) {
+        struct listing listing = { fn, ctx };
+        struct secret_view view;
+
+        for (const struct release *r = vm->releases; r; r = r->next)
+                if (!r->sent) {
+                        look_waiting(r, &view);
+                        fn(ctx, &view);
+                }
+        return store_each_release(vm->manager->store, vm->row.id, VM_SECRETS_LISTED, tell_released, &listing,
+                                  err);
 }

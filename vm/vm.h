@@ -5,6 +5,7 @@
 #pragma once
 
 #include "attest/formula.h"
+#include "attest/seal.h"
 #include "vm/operation.h"
 #include "vm/table.h"
 
@@ -63,6 +64,18 @@ int vm_evidence(struct vm *vm, const uint8_t nonce[CVM_NONCE_SIZE], const struct
 /* verdict may be NULL or "": then it waits for RecordVerdict. Result: the receipt's envelope. */
 int vm_put_secret(struct vm *vm, const char *secret, const char *verdict, const struct caller *caller,
                   struct operation **ret, struct cvm_error *err);
+/* Those that wait, then those that were released, the newest first, at most this many of them. */
+#define VM_SECRETS_LISTED 1000
+struct secret_view { /* borrowed, during the call */
+        char digest[2 * CVM_SHA384_SIZE + 1];
+        bool has_header; /* not kept by daemons before schema 2 */
+        struct cvm_secret_header header;
+        const char *status;     /* "waits for a verdict", "released", or the receipt's result */
+        const char *receipt;    /* the guest's envelope; NULL: none came */
+        uint64_t released_msec; /* 0: not yet */
+};
+int vm_each_secret(const struct vm *vm, void (*fn)(void *ctx, const struct secret_view *secret), void *ctx,
+                   struct cvm_error *err);
 int vm_record_verdict(struct vm *vm, const char *envelope, const struct caller *caller,
                       struct cvm_error *err);
 /* An approval (for the agent) or a start permit (for the hold), by its type. */

@@ -174,8 +174,68 @@ static void test_requests_and_records(void **state) {
         assert_int_equal(store_find_record(f.store, "web", &envelope, &err), 1);
         assert_string_equal(envelope, "new");
         assert_int_equal(store_find_record(f.store, "db", &none, &err), 0);
-        assert_int_equal(store_add_release(f.store, "u2", "digest", "verdict", NULL, &err), 0);
         assert_int_equal(store_commit(f.store, &err), 0);
+}
+
+static void keep_releases(void *ctx, const struct release_row *row) {
+        struct cvm_writer *w = ctx;
+        char line[128];
+
+        snprintf(line, sizeof line, "%s %zu %s;", row->secret, row->header.size,
+                 row->receipt ? row->receipt : "-");
+        cvm_write_copy(w, line, strlen(line));
+}
+
+static void assert_written(struct cvm_writer *w, const char *text) {
+        CVM_CLEANUP(cvm_bytes_done) struct cvm_bytes bytes = { 0 };
+
+        cvm_write_copy(w, "", 1);
+        assert_int_equal(cvm_writer_take(w, &bytes), 0);
+        assert_string_equal((char *)bytes.data, text);
+}
+
+static void test_releases_and_what_the_guest_answered(void **state) {
+        CVM_CLEANUP(end) struct fixture f;
+        CVM_CLEANUP(cvm_writer_done) struct cvm_writer w = { 0 };
+        const struct cvm_bytes header = { (uint8_t *)"head", 4 }, none = { 0 };
+        struct cvm_error err = { 0 };
+
+        begin(&f);
+        assert_int_equal(store_add_release(f.store, "u1", "d1", &none, "v", &err), 0);
+        assert_int_equal(store_add_receipt(f.store, "u1", "d1", "stale", &err), 0);
+        assert_int_equal(store_add_release(f.store, "u1", "d2", &header, "v", &err), 0);
+        assert_int_equal(store_add_release(f.store, "u2", "d3", &header, "v", &err), 0);
+        assert_int_equal(store_add_release(f.store, "u1", "d1", &none, "v", &err), 0);
+        assert_int_equal(store_add_receipt(f.store, "u1", "d1", "installed", &err), 0);
+        assert_int_equal(store_commit(f.store, &err), 0);
+        assert_int_equal(store_each_release(f.store, "u1", 9, keep_releases, &w, &err), 0);
+        assert_int_equal(store_each_release(f.store, "u1", 1, keep_releases, &w, &err), 0);
+        assert_written(&w, "d1 0 installed;d2 4 -;d1 0 installed;");
+}
+
+/* What a daemon of schema 1 kept is there after the step, and its file stays beside as it was. */
+static void test_an_older_store_is_brought_forward(void **state) {
+        CVM_CLEANUP(end) struct fixture f;
+        CVM_CLEANUP(cvm_sqlite_closep) sqlite3 *db = NULL;
+        CVM_CLEANUP(cvm_writer_done) struct cvm_writer w = { 0 };
+        struct cvm_error err = { 0 };
+        char backup[512];
+
+        begin(&f);
+        f.store = store_free(f.store);
+        assert_int_equal(sqlite3_open(f.path, &db), SQLITE_OK);
+        assert_int_equal(sqlite3_exec(db,
+                                      "DROP INDEX releases_of_vm; ALTER TABLE releases DROP COLUMN header;"
+                                      "INSERT INTO releases VALUES (1, 5, 'u1', 'd1', 'v', NULL);"
+                                      "INSERT INTO releases VALUES (2, 6, 'u1', 'd1', NULL, 'installed');"
+                                      "PRAGMA user_version = 1",
+                                      NULL, NULL, NULL),
+                         SQLITE_OK);
+        reopen(&f);
+        assert_int_equal(store_each_release(f.store, "u1", 9, keep_releases, &w, &err), 0);
+        assert_written(&w, "d1 0 installed;");
+        snprintf(backup, sizeof backup, "%s.v1", f.path);
+        assert_int_equal(access(backup, F_OK), 0);
 }
 
 static void test_a_newer_store_is_refused_in_words(void **state) {
@@ -229,6 +289,8 @@ int main(void) {
                 cmocka_unit_test(test_what_is_not_committed_is_gone),
                 cmocka_unit_test(test_events_and_audit_are_in_order),
                 cmocka_unit_test(test_requests_and_records),
+                cmocka_unit_test(test_releases_and_what_the_guest_answered),
+                cmocka_unit_test(test_an_older_store_is_brought_forward),
                 cmocka_unit_test(test_a_newer_store_is_refused_in_words),
                 cmocka_unit_test(test_a_full_disk_refuses_whole_transactions),
         };

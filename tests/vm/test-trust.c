@@ -235,6 +235,24 @@ static void say_provisioned(struct trust *t) {
                        "\"generation\":0}");
 }
 
+static void keep_status(void *ctx, const struct secret_view *secret) {
+        char *all = ctx;
+        size_t n = strlen(all);
+
+        assert_true(secret->has_header);
+        assert_int_equal(secret->released_msec == 0, strcmp(secret->status, "waits for a verdict") == 0);
+        assert_int_equal(secret->receipt != NULL, strcmp(secret->status, "installed") == 0);
+        snprintf(all + n, 256 - n, "%s %s;", secret->header.name, secret->status);
+}
+
+static void expect_listed(struct trust *t, const char *expected) {
+        char all[256] = "";
+        struct cvm_error err = { 0 };
+
+        assert_int_equal(vm_each_secret(t->s.vm, keep_status, all, &err), 0);
+        assert_string_equal(all, expected);
+}
+
 static void a_secret_waits_for_its_verdict(void **state) {
         struct trust *t = *state;
         struct operation *operation;
@@ -242,12 +260,15 @@ static void a_secret_waits_for_its_verdict(void **state) {
         launch(t, "");
         meet(t);
         assert_int_equal(scene_look(&t->s).trust, TRUST_UNVERIFIED);
+        expect_listed(t, "");
         operation = put(t);
         expect_nothing_sent(t);
+        expect_listed(t, "db-password waits for a verdict;");
         record_accepted(t);
         assert_int_equal(scene_look(&t->s).trust, TRUST_VERIFIED);
         answer_secret(t, t->guest.sig, NULL);
         scene_expect_done(&t->s, operation);
+        expect_listed(t, "db-password installed;");
         assert_int_equal(scene_look(&t->s).trust, TRUST_VERIFIED);
         say_provisioned(t);
         UNTIL(t->s.event, scene_look(&t->s).trust == TRUST_PROVISIONED);

@@ -48,6 +48,24 @@ python='import json, sys; p = json.load(open("p.json")); p["binding"] = dict(uui
 said "any 'min_serial' in the binding is accepted" "$cvmctl" policy show fleet.json
 said "not pinned by its digest" "$cvmctl" policy show fleet.json
 
+# Edited: what is still a policy takes the place of the old one, a draft that is none is kept.
+cp p.json edited.json
+export TMPDIR=$work
+EDITOR=true expect 0 "Nothing was changed" "$cvmctl" policy edit edited.json
+cmp p.json edited.json || fault "an edit without a change has changed the file"
+EDITOR="sed -i /min_guest_svn/s/0/9/" expect 0 "" "$cvmctl" policy edit edited.json
+expect 0 '"min_guest_svn": 9' "$cvmctl" policy show edited.json -o json
+expect 0 '"serial": 2' "$cvmctl" policy show edited.json -o json
+EDITOR="sed -i s/version/versoin/" expect 2 "'versoin'" "$cvmctl" policy edit edited.json
+expect 0 '"serial": 2' "$cvmctl" policy show edited.json -o json
+draft=$(EDITOR="sed -i s/version/versoin/" "$cvmctl" policy edit edited.json 2>&1 | sed -n "s/.*draft stays in '\([^']*\)'.*/\1/p" || true)
+grep -q versoin "$draft" || fault "the draft was not kept"
+EDITOR=false expect 2 "EDITOR" "$cvmctl" policy edit edited.json
+"$cvmctl" policy sign edited.json --owner-key owner.pem -o signed.json
+EDITOR=true expect 2 "is signed" "$cvmctl" policy edit signed.json --owner-key owner.pem
+EDITOR="sed -i /min_guest_svn/s/9/7/" expect 0 "" "$cvmctl" policy edit signed.json --owner-key owner.pem -o again.json
+expect 0 '"serial": 3' "$cvmctl" policy show again.json -o json
+
 # The binding must be the owner's, and that of the definition.
 expect 0 "Nobody checked who signed the binding" "$cvmctl" policy make --from predicted.json "${common[@]}"
 [ -z "$("$cvmctl" policy make --from predicted.json "${common[@]}" --owner-key owner.pem 2>&1 | grep Nobody)" ] || fault "a checked binding is called unchecked"

@@ -16,16 +16,16 @@
 
 #if defined(__x86_64__)
 static bool rdseed64(uint64_t *ret) {
-        uint8_t good;
+        bool good;
 
-        __asm__ volatile("rdseed %0; setc %1" : "=r"(*ret), "=qm"(good) : : "cc");
+        __asm__ volatile("rdseed %0" : "=r"(*ret), "=@ccc"(good));
         return good;
 }
 
 static bool rdrand64(uint64_t *ret) {
-        uint8_t good;
+        bool good;
 
-        __asm__ volatile("rdrand %0; setc %1" : "=r"(*ret), "=qm"(good) : : "cc");
+        __asm__ volatile("rdrand %0" : "=r"(*ret), "=@ccc"(good));
         return good;
 }
 

@@ -2,7 +2,8 @@
  * Is KVM usable? A device that opens proves nothing: on some hosts QEMU then aborts, on others no
  * instruction is ever executed. So a probe guest is run whose firmware is one instruction that ends QEMU
  * with a status of its own; only that status, within a second, is a yes. The answer is kept for the QEMU
- * binary, the kernel and the CPU model that it was given for.
+ * binary, the kernel and the CPU model that it was given for; only "nothing within a second", which a loaded
+ * host may say too, is asked anew after a while.
  */
 #include <errno.h>
 #include <limits.h>
@@ -15,6 +16,7 @@
 #include <sys/stat.h>
 #include <sys/utsname.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/fd.h"
@@ -24,6 +26,7 @@
 #include "vm/stderr-words.h"
 
 #define PROBE_USEC 1000000ull
+#define LATE_KEPT_USEC (600ull * 1000000)
 #define FIRMWARE_SIZE (64u << 10)
 #define SEEN 3 /* isa-debug-exit: (value << 1) | 1 */
 
@@ -42,6 +45,7 @@ struct probe {
         int pidfd; /* -EBADF: the answer is known */
         int words; /* what QEMU says */
         bool late;
+        uint64_t late_until; /* CLOCK_MONOTONIC: a late answer is believed so long */
         sd_event_source *end, *deadline;
         struct waiter *waiters;
         struct cvm_error why; /* code NULL: it works */
@@ -125,6 +129,7 @@ static int on_late(sd_event_source *source, uint64_t usec, void *userdata) {
         struct probe *p = userdata;
 
         p->late = true;
+        p->late_until = usec + LATE_KEPT_USEC;
         pidfd_kill(p->pidfd, SIGKILL);
         return 0;
 }
@@ -205,12 +210,26 @@ static int start(sd_event *event, const char *key, const char *binary, const cha
         return 0;
 }
 
-static struct probe *find(const char *key) {
-        struct probe *p = probes;
+static bool is_outdated(const struct probe *p) {
+        struct timespec now;
 
-        while (p && strcmp(p->key, key) != 0)
-                p = p->next;
-        return p;
+        if (p->pidfd >= 0 || !p->late || p->deadline)
+                return false;
+        clock_gettime(CLOCK_MONOTONIC, &now);
+        return (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000 >= p->late_until;
+}
+
+/* NULL: it must be asked. */
+static struct probe *find(const char *key) {
+        struct probe **p = &probes, *found;
+
+        while (*p && strcmp((*p)->key, key) != 0)
+                p = &(*p)->next;
+        found = *p;
+        if (!found || !is_outdated(found))
+                return found;
+        *p = found->next;
+        return probe_free(found);
 }
 
 int driver_probe(sd_event *event, const char *binary, const char *cpu, const char *accelerator,

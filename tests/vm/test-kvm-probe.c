@@ -7,6 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -115,6 +117,32 @@ static void each_failure_is_a_no(void **state) {
         }
 }
 
+static time_t ahead; /* of the true clock */
+
+int clock_gettime(clockid_t clock, struct timespec *ret) {
+        int r = (int)syscall(SYS_clock_gettime, clock, ret);
+
+        ret->tv_sec += ahead;
+        return r;
+}
+
+/* A host that was busy for a second is asked again later. */
+static void a_late_answer_is_not_kept_for_ever(void **state) {
+        struct answer late = { 0 }, kept = { 0 }, anew = { 0 };
+        char path[128], body[256];
+
+        snprintf(body, sizeof body, "test -e %s/asked && exit 3; touch %s/asked; exec sleep 30", dir, dir);
+        script("busy", body, path);
+        probe(path, "kvm", &late);
+        assert_non_null(strstr(late.why.text, "nothing within a second"));
+        probe(path, "kvm", &kept);
+        assert_false(kept.yes);
+        ahead = 601;
+        probe(path, "kvm", &anew);
+        ahead = 0;
+        assert_true(anew.yes);
+}
+
 static void those_who_ask_together_share_a_run_and_may_leave(void **state) {
         struct answer a = { 0 }, b = { 0 }, gone = { 0 };
         struct cvm_error err = { 0 };
@@ -140,6 +168,7 @@ int main(void) {
                 cmocka_unit_test(the_probe_guest_executes),
                 cmocka_unit_test(this_host_gives_one_answer),
                 cmocka_unit_test(each_failure_is_a_no),
+                cmocka_unit_test(a_late_answer_is_not_kept_for_ever),
                 cmocka_unit_test(those_who_ask_together_share_a_run_and_may_leave),
         };
 

@@ -18,6 +18,9 @@ target_compile_options(cvm-flags INTERFACE
 if(CVM_FAULT_POINTS)
   target_compile_definitions(cvm-flags INTERFACE CVM_FAULT_POINTS)
 endif()
+if(CVM_SANITIZE OR CVM_FUZZ)
+  target_compile_definitions(cvm-flags INTERFACE CVM_SANITIZED) # gcc and clang have different words of their own
+endif()
 if(CVM_SANITIZE)
   target_compile_options(cvm-flags INTERFACE -Werror -fsanitize=address,undefined -fno-sanitize-recover=all
     -fno-omit-frame-pointer)

@@ -69,7 +69,7 @@ static void harden(void) {
                 fprintf(stderr, "cvm-agent: memory could be dumped: %s\n", strerror(errno));
         if (fd < 0 || write(fd, "-1000", 5) != 5)
                 fprintf(stderr, "cvm-agent: not exempt from the OOM killer\n");
-#ifndef __SANITIZE_ADDRESS__
+#ifndef CVM_SANITIZED
         if (mlockall(MCL_CURRENT | MCL_FUTURE) < 0)
                 fprintf(stderr, "cvm-agent: memory is not locked: %s\n", strerror(errno));
 #endif

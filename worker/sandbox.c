@@ -9,7 +9,7 @@
 
 #include <seccomp.h>
 
-#if defined(__SANITIZE_ADDRESS__)
+#ifdef CVM_SANITIZED
 /* The address sanitizer needs calls of its own at exit (LeakSanitizer traces): sanitized builds stay
  * unfiltered. */
 #define FILTER false

@@ -25,8 +25,7 @@ int bus_vm_path(sd_bus *bus, const char *name, char **ret, struct cvm_error *err
  * --no-wait nothing is waited for and the result is "". --timeout: CVM_CODE_TIMEOUT, and the operation goes
  * on. default_usec 0: no limit.
  */
-int bus_wait(sd_bus *bus, const char *operation, uint64_t default_usec, char **ret_result,
-             struct cvm_error *err);
+int bus_wait(sd_bus *bus, const char *path, uint64_t default_usec, char **ret_result, struct cvm_error *err);
 /* Send a call whose answer is an operation, and wait for that. */
 int bus_operate(sd_bus *bus, sd_bus_message *call, uint64_t default_usec, char **ret_result,
                 struct cvm_error *err);

@@ -37,5 +37,6 @@ struct ovmf {
         size_t n_sections;
 };
 
-/* Read the tables of a whole image; CVM_CODE_FIRMWARE names what is wrong. Missing entries are not wrong. */
-int ovmf_read(const uint8_t *image, size_t size, struct ovmf *ret, struct cvm_error *err);
+/* Read the tables of a whole image (bytes); CVM_CODE_FIRMWARE names what is wrong. Missing entries are not
+ * wrong. */
+int ovmf_read(const uint8_t *bytes, size_t size, struct ovmf *ret, struct cvm_error *err);

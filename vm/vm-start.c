@@ -307,9 +307,7 @@ static void on_gone(struct vm *vm, struct cvm_error *why) {
         if (vm->refused)
                 cvm_fail(why, &CVM_CODE_REFUSED, EACCES, "'%s' was refused by %s", vm->row.name,
                          vm->row.trust_by ? vm->row.trust_by : "cvmd");
-        if (vm->refused)
-                ended(vm, EV_DIED, why);
-        else if (vm->expected || vm->wants_stop || !why->code)
+        if (!vm->refused && (vm->expected || vm->wants_stop || !why->code))
                 ended(vm, EV_ENDED, &none);
         else
                 ended(vm, EV_DIED, why);

@@ -110,12 +110,32 @@ static int sync_directory_of(const char *path) {
         return 0;
 }
 
+/* Devices, pipes and our own descriptors are written into: a file put in their place would take them away.
+ */
+static bool is_written_into(const char *path) {
+        static const char *const descriptors[] = { "/dev/std", "/dev/fd/", "/proc/" };
+        struct stat st;
+
+        for (size_t i = 0; i < ARRAY_SIZE(descriptors); i++)
+                if (strncmp(path, descriptors[i], strlen(descriptors[i])) == 0)
+                        return true;
+        return lstat(path, &st) == 0 && (S_ISCHR(st.st_mode) || S_ISBLK(st.st_mode) || S_ISFIFO(st.st_mode));
+}
+
+static int write_into(const char *path, const void *data, size_t size) {
+        CVM_CLEANUP(cvm_closep) int fd = open(path, O_WRONLY | O_TRUNC | O_CLOEXEC | O_NOCTTY);
+
+        return fd < 0 ? -errno : cvm_write_all(fd, data, size);
+}
+
 int cvm_write_file(const char *path, const void *data, size_t size, unsigned mode, struct cvm_error *err) {
         char temporary[PATH_MAX];
         int r;
 
         if (strcmp(path, "-") == 0)
                 r = cvm_write_all(STDOUT_FILENO, data, size);
+        else if (is_written_into(path))
+                r = write_into(path, data, size);
         else if (snprintf(temporary, sizeof temporary, "%s.%d~", path, (int)getpid()) >=
                  (int)sizeof temporary)
                 r = -ENAMETOOLONG;

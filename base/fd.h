@@ -37,7 +37,8 @@ int cvm_write_all(int fd, const void *data, size_t size);
 
 /*
  * Replace the file at path by these bytes with this mode: written beside it, synced, renamed, directory
- * synced, so that a crash leaves the old or the new file. "-" is standard output.
+ * synced, so that a crash leaves the old or the new file. "-" is standard output; devices, pipes and paths
+ * of our own descriptors (/dev/stdout) are written into, whatever mode says.
  */
 int cvm_write_file(const char *path, const void *data, size_t size, unsigned mode, struct cvm_error *err);
 

@@ -86,6 +86,39 @@ static void test_symlink_is_replaced_not_followed(void **state) {
         assert_true(S_ISREG(st.st_mode));
 }
 
+static void test_pipes_and_devices_are_written_into(void **state) {
+        CVM_CLEANUP(cvm_closep) int reader = -EBADF;
+        struct cvm_error err = { 0 };
+        struct stat st;
+        char text[8] = "";
+
+        assert_int_equal(mkfifo(path, 0600), 0);
+        reader = open(path, O_RDONLY | O_NONBLOCK);
+        assert_int_equal(cvm_write_file(path, "abc", 3, 0600, &err), 0);
+        assert_int_equal(read(reader, text, sizeof text), 3);
+        assert_string_equal(text, "abc");
+        assert_int_equal(lstat(path, &st), 0);
+        assert_true(S_ISFIFO(st.st_mode));
+        assert_int_equal(unlink(path), 0);
+        assert_int_equal(cvm_write_file("/dev/null", "abc", 3, 0600, &err), 0);
+        assert_int_equal(stat("/dev/null", &st), 0);
+        assert_true(S_ISCHR(st.st_mode));
+}
+
+static void test_descriptors_are_written_into(void **state) {
+        char name[32], text[8] = "";
+        struct cvm_error err = { 0 };
+        int ends[2];
+
+        assert_int_equal(pipe(ends), 0);
+        snprintf(name, sizeof name, "/proc/self/fd/%d", ends[1]);
+        assert_int_equal(cvm_write_file(name, "abc", 3, 0600, &err), 0);
+        assert_int_equal(read(ends[0], text, sizeof text), 3);
+        assert_string_equal(text, "abc");
+        close(ends[0]);
+        close(ends[1]);
+}
+
 static void test_write_that_fails_leaves_nothing(void **state) {
         struct cvm_error err = { 0 };
 
@@ -146,6 +179,8 @@ int main(void) {
                 TEST(test_empty_and_missing),
                 TEST(test_replaces_content_and_mode),
                 TEST(test_symlink_is_replaced_not_followed),
+                TEST(test_pipes_and_devices_are_written_into),
+                TEST(test_descriptors_are_written_into),
                 TEST(test_write_that_fails_leaves_nothing),
                 TEST(test_memory_file_is_sealed),
                 TEST(test_close_keeps_errno),

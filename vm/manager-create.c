@@ -1,6 +1,7 @@
 /* Making VMs: what is checked before one exists, and the operation that prepares (and starts) it. */
 #include <errno.h>
 #include <fcntl.h>
+#include <pwd.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -93,6 +94,25 @@ static int check_network(const struct manager *m, const struct definition *d, st
         return 0;
 }
 
+/* Whose it is: the account that the definition names, whom it belonged to before, or who asks. */
+static int choose_user(const struct definition *d, const struct create_options *options,
+                       const struct caller *caller, const struct vm *like, uint32_t *ret,
+                       struct cvm_error *err) {
+        const struct passwd *account = d->user ? getpwnam(d->user) : NULL;
+
+        *ret = like ? like->row.user_uid : caller->uid;
+        if (!d->user)
+                return 0;
+        if (!account)
+                return cvm_fail(err, &CVM_CODE_FIELD, ENOENT, "'user' names no account of this host: '%s'",
+                                d->user);
+        if (account->pw_uid != *ret && !options->may_name_paths)
+                return cvm_fail(err, &CVM_CODE_DENIED, EACCES,
+                                "only operators give VMs to other users, such as '%s'", d->user);
+        *ret = account->pw_uid;
+        return 0;
+}
+
 static int check_quota(const struct manager *m, const struct caller *caller, struct cvm_error *err) {
         size_t n = 0;
 
@@ -154,8 +174,8 @@ static int fill_row(struct vm_row *row, const struct definition *d, const struct
         return 0;
 }
 
-int vm_make(struct manager *m, const struct create_options *options, const struct vm *like,
-            bool predict_only, struct vm **ret, struct cvm_error *err) {
+int vm_make(struct manager *m, const struct create_options *options, const struct caller *caller,
+            const struct vm *like, bool predict_only, struct vm **ret, struct cvm_error *err) {
         CVM_CLEANUP(definition_freep) struct definition *d = NULL;
         CVM_CLEANUP(plan_freep) struct plan *plan = NULL;
         CVM_CLEANUP(vm_row_done) struct vm_row row = { 0 };
@@ -166,6 +186,8 @@ int vm_make(struct manager *m, const struct create_options *options, const struc
                 r = predict_only ? plan_predict(d, &plan, err) : plan_make(d, &m->facts, &plan, err);
         if (r >= 0 && !predict_only)
                 r = check_binding(d, plan->platform, options->binding, err);
+        if (r >= 0)
+                r = choose_user(d, options, caller, like, &row.user_uid, err);
         if (r >= 0)
                 r = fill_row(&row, d, plan->platform, options->binding, err);
         if (r >= 0)
@@ -178,7 +200,7 @@ int vm_make(struct manager *m, const struct create_options *options, const struc
                                  : plan_make(vm->definition, &m->facts, &vm->plan, err);
         if (r < 0)
                 return r;
-        vm->may_name_paths = options->may_name_paths;
+        vm->row.may_name_paths = options->may_name_paths;
         *ret = TAKE_PTR(vm);
         return 0;
 }
@@ -193,7 +215,7 @@ static int make_vm(struct manager *m, const struct create_options *options, cons
                    struct vm **ret, struct cvm_error *err) {
         CVM_CLEANUP(vm_freep) struct vm *vm = NULL;
         struct vm **grown;
-        int r = vm_make(m, options, NULL, false, &vm, err);
+        int r = vm_make(m, options, caller, NULL, false, &vm, err);
 
         if (r >= 0)
                 r = check_name(m, vm->definition, err);
@@ -205,7 +227,6 @@ static int make_vm(struct manager *m, const struct create_options *options, cons
                 r = choose_uid(m, &vm->row.uid, err);
         if (r < 0)
                 return r;
-        vm->row.user_uid = caller->uid;
         grown = reallocarray(m->vms, m->n_vms + 1, sizeof *grown);
         if (!grown)
                 return cvm_fail(err, &CVM_CODE_NO_MEMORY, ENOMEM, "making a VM");

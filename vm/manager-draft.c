@@ -60,7 +60,7 @@ static void on_measured(struct vm *draft, struct cvm_error *err) {
 int manager_measure(struct manager *m, const struct create_options *options, const struct caller *caller,
                     struct operation **ret, struct cvm_error *err) {
         CVM_CLEANUP(vm_freep) struct vm *draft = NULL;
-        int r = vm_make(m, options, NULL, true, &draft, err);
+        int r = vm_make(m, options, caller, NULL, true, &draft, err);
 
         if (r >= 0)
                 r = operation_new(m, "measure", draft, caller, ret, err);
@@ -100,7 +100,8 @@ static void take_over(struct vm *vm, struct vm *draft) {
         SWAP(vm->binding, draft->binding);
         SWAP(vm->passed, draft->passed);
         SWAP(vm->n_passed, draft->n_passed);
-        SWAP(vm->may_name_paths, draft->may_name_paths);
+        SWAP(vm->row.user_uid, draft->row.user_uid);
+        SWAP(vm->row.may_name_paths, draft->row.may_name_paths);
         SWAP(vm->row.measurement, draft->row.measurement);
         SWAP(vm->row.measurement_size, draft->row.measurement_size);
         SWAP(vm->row.policy, draft->row.policy);
@@ -157,7 +158,7 @@ int vm_update(struct vm *vm, const struct create_options *options, bool dry_run,
                 return cvm_fail(err, &CVM_CODE_WRONG_STATE, EBUSY,
                                 "'%s' is %s: stop it before its definition changes", vm->row.name,
                                 vm_state_text(vm->state));
-        r = vm_make(vm->manager, options, vm, false, &draft, err);
+        r = vm_make(vm->manager, options, caller, vm, false, &draft, err);
         if (r >= 0)
                 r = check_update(vm, draft, err);
         if (r >= 0)

@@ -99,7 +99,6 @@ static int load_vm(void *ctx, struct vm_row *row) {
                 fprintf(stderr, "cvmd: %s\n", cvm_error_text(&err, r));
                 return 0;
         }
-        vm->may_name_paths = vm->row.user_uid == 0;
         return add_vm(m, vm);
 }
 

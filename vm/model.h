@@ -74,10 +74,9 @@ struct vm {
         char *measured;           /* JSON of the measurement, once it was taken by this process */
         bool refused;             /* it is killed because it was refused */
         bool wants_restart;
-        unsigned failures;   /* in a row, for the pause before it is started again */
-        bool may_name_paths; /* its definition's paths are an operator's */
-        bool adopted;        /* found again, nothing has been heard from the agent yet */
-        bool expected;       /* its end was asked for, or the guest ended itself */
+        unsigned failures; /* in a row, for the pause before it is started again */
+        bool adopted;      /* found again, nothing has been heard from the agent yet */
+        bool expected;     /* its end was asked for, or the guest ended itself */
         bool wants_stop;
         bool up;                     /* QEMU's monitor answers */
         int deferred;                /* 1 + enum driver_command that waits for it; 0: none */

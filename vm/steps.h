@@ -86,10 +86,10 @@ int vm_open_signed(const struct vm *vm, const char *envelope, enum cvm_envelope_
 void vm_binding_digest(const struct vm *vm, uint8_t ret[CVM_SHA384_SIZE]);
 
 /* --- manager-create.c --- */
-/* A VM that stands in no list yet, with its plan. like: the one whose name and uuid it takes where it names
- * none. predict_only: it will not be started, so neither this host nor a binding matters. */
-int vm_make(struct manager *manager, const struct create_options *options, const struct vm *like,
-            bool predict_only, struct vm **ret, struct cvm_error *err);
+/* A VM that stands in no list yet, with its plan. like: the one whose name, uuid and user it takes where it
+ * names none. predict_only: it will not be started, so neither this host nor a binding matters. */
+int vm_make(struct manager *manager, const struct create_options *options, const struct caller *caller,
+            const struct vm *like, bool predict_only, struct vm **ret, struct cvm_error *err);
 /* Its writable disks are no other VM's (but for except's), its network is allowed. */
 int vm_check_resources(const struct vm *vm, const struct vm *except, struct cvm_error *err);
 
@@ -111,7 +111,6 @@ void manager_forget_sim_root(struct vm *vm);
 /* An operation that becomes the VM's own, if nothing else is under way. */
 int vm_begin(struct vm *vm, const char *kind, const struct caller *caller, struct operation **ret,
              struct cvm_error *err);
-int vm_refuse(const struct vm *vm, enum vm_event event, struct cvm_error *err);
 /* The monitor answers (again): what was asked for meanwhile is done now. */
 void vm_command_deferred(struct vm *vm);
 

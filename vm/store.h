@@ -16,7 +16,8 @@ struct store;
 /* One VM as it is kept. Texts are owned, NULL where absent. */
 struct vm_row {
         char *id, *name, *definition, *binding, *platform;
-        uint32_t user_uid; /* who owns it */
+        uint32_t user_uid;   /* who owns it */
+        bool may_name_paths; /* its definition's paths are an operator's */
         char *state, *state_code, *state_reason, *trust, *trust_by;
         uint64_t generation;
         char *boot_id;

@@ -88,14 +88,10 @@ static int remove_durably(struct vm *vm, const char *record, struct cvm_error *e
 int vm_delete(struct vm *vm, const struct caller *caller, struct operation **ret, struct cvm_error *err) {
         CVM_CLEANUP(cvm_freep) char *record = NULL;
         struct manager *m = vm->manager;
-        int r = vm_check_idle(vm, err);
+        int r = vm_check_verb(vm, VERB_DELETE, err);
 
         if (r < 0)
                 return r;
-        if (vm_state_has_process(vm->state) || vm_state_is_fenced(vm->state))
-                return cvm_fail(err, &CVM_CODE_WRONG_STATE, EBUSY,
-                                "'%s' is %s: stop it before it is deleted", vm->row.name,
-                                vm_state_text(vm->state));
         r = record_make(vm, &record, err);
         if (r >= 0)
                 r = operation_new(m, "delete", vm, caller, ret, err);

@@ -51,7 +51,7 @@ static int open_source(const struct vm *vm, const struct plan_file *file, int *r
         const struct named_fd *passed = find_passed(vm, file->source);
         struct stat st;
 
-        if (!passed && !vm->may_name_paths)
+        if (!passed && !vm->row.may_name_paths)
                 return cvm_fail(err, &CVM_CODE_PATH, EACCES,
                                 "'%s' must be passed as a descriptor: only operators may name paths",
                                 file->source);
@@ -144,6 +144,15 @@ static void on_pinned(void *ctx, const uint8_t sha256[CVM_SHA256_SIZE], uint64_t
                 return; /* the work was called off */
         if (err) {
                 fail_work(vm, -EIO, err);
+                return;
+        }
+        if (size == 0) {
+                struct cvm_error why = { 0 };
+
+                fail_work(vm,
+                          cvm_fail(&why, &CVM_CODE_PATH, EINVAL, "'%s' is empty",
+                                   vm->plan->files[vm->work.next].source),
+                          &why);
                 return;
         }
         role = vm->plan->files[vm->work.next++].role;

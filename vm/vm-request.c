@@ -25,18 +25,53 @@ int vm_begin(struct vm *vm, const char *kind, const struct caller *caller, struc
         return r;
 }
 
-int vm_refuse(const struct vm *vm, enum vm_event event, struct cvm_error *err) {
+#define IN(state) (1u << (state))
+
+/* What a verb needs: a state from which the table lets its event happen, or one of these; and mostly a guest
+ * that can be told. A kill goes before everything else that is under way. */
+static const struct {
+        enum vm_event event;
+        unsigned states;    /* 0: the table decides */
+        const char *cannot; /* NULL: the event's words */
+        bool needs_guest, goes_first;
+} verbs[VERB_MAX_] = {
+        [VERB_START] = { .event = EV_START },
+        [VERB_STOP] = { .event = EV_STOP, .needs_guest = true },
+        [VERB_RESTART] = { .event = EV_STOP, .needs_guest = true },
+        [VERB_KILL] = { .states = ~(IN(VM_MIGRATING) | IN(VM_IN_DOUBT)),
+                        .cannot = "be killed",
+                        .needs_guest = true,
+                        .goes_first = true },
+        [VERB_PAUSE] = { .states = IN(VM_RUNNING), .cannot = "be paused", .needs_guest = true },
+        [VERB_RESUME] = { .states = IN(VM_PAUSED), .cannot = "be resumed", .needs_guest = true },
+        [VERB_RESET] = { .states = IN(VM_RUNNING) | IN(VM_PAUSED),
+                         .cannot = "be reset",
+                         .needs_guest = true },
+        [VERB_DELETE] = { .states = IN(VM_DEFINED) | IN(VM_STOPPED) | IN(VM_FAILED),
+                          .cannot = "be deleted: stop it first" },
+};
+
+static int refuse(const struct vm *vm, const char *cannot, struct cvm_error *err) {
         return cvm_fail(err, vm_state_is_fenced(vm->state) ? &CVM_CODE_FENCED : &CVM_CODE_WRONG_STATE, EBUSY,
-                        "'%s' is %s and cannot %s", vm->row.name, vm_state_text(vm->state),
-                        vm_event_text(event));
+                        "'%s' is %s and cannot %s", vm->row.name, vm_state_text(vm->state), cannot);
+}
+
+int vm_check_verb(const struct vm *vm, enum vm_verb verb, struct cvm_error *err) {
+        bool allowed = verbs[verb].states ? verbs[verb].states & IN(vm->state)
+                                          : vm_next(vm->state, verbs[verb].event).allowed;
+        const char *cannot = verbs[verb].cannot ? verbs[verb].cannot : vm_event_text(verbs[verb].event);
+
+        if (!allowed || (verbs[verb].needs_guest && !vm->guest))
+                return refuse(vm, cannot, err);
+        return verbs[verb].goes_first ? 0 : vm_check_idle(vm, err);
 }
 
 int vm_start(struct vm *vm, const struct caller *caller, struct operation **ret, struct cvm_error *err) {
         struct operation *operation;
-        int r;
+        int r = vm_check_verb(vm, VERB_START, err);
 
-        if (!vm_next(vm->state, EV_START).allowed)
-                return vm_refuse(vm, EV_START, err);
+        if (r < 0)
+                return r;
         r = vm_begin(vm, "start", caller, &operation, err);
         if (r < 0)
                 return r;
@@ -99,21 +134,21 @@ static int command(struct vm *vm, const char *kind, enum driver_command what, co
 }
 
 int vm_pause(struct vm *vm, const struct caller *caller, struct operation **ret, struct cvm_error *err) {
-        if (vm->state != VM_RUNNING || !vm->guest)
-                return vm_refuse(vm, EV_PAUSE, err);
-        return command(vm, "pause", DRIVER_PAUSE, caller, ret, err);
+        int r = vm_check_verb(vm, VERB_PAUSE, err);
+
+        return r < 0 ? r : command(vm, "pause", DRIVER_PAUSE, caller, ret, err);
 }
 
 int vm_resume(struct vm *vm, const struct caller *caller, struct operation **ret, struct cvm_error *err) {
-        if (vm->state != VM_PAUSED || !vm->guest)
-                return vm_refuse(vm, EV_RESUME, err);
-        return command(vm, "resume", DRIVER_CONT, caller, ret, err);
+        int r = vm_check_verb(vm, VERB_RESUME, err);
+
+        return r < 0 ? r : command(vm, "resume", DRIVER_CONT, caller, ret, err);
 }
 
 int vm_reset(struct vm *vm, const struct caller *caller, struct operation **ret, struct cvm_error *err) {
-        if ((vm->state != VM_RUNNING && vm->state != VM_PAUSED) || !vm->guest)
-                return vm_refuse(vm, EV_NEW_BOOT, err);
-        return command(vm, "reset", DRIVER_RESET_GUEST, caller, ret, err);
+        int r = vm_check_verb(vm, VERB_RESET, err);
+
+        return r < 0 ? r : command(vm, "reset", DRIVER_RESET_GUEST, caller, ret, err);
 }
 
 static int on_stop_timeout(sd_event_source *source, uint64_t usec, void *userdata) {
@@ -145,11 +180,10 @@ void vm_do_shut_down(void *ctx, struct cvm_error *err) {
 static int stop(struct vm *vm, const char *kind, uint64_t timeout_usec, const struct caller *caller,
                 struct operation **ret, struct cvm_error *err) {
         bool held = vm->state == VM_AWAITING_APPROVAL;
-        int r;
+        int r = vm_check_verb(vm, VERB_STOP, err);
 
-        if (!vm_next(vm->state, EV_STOP).allowed || !vm->guest)
-                return vm_refuse(vm, EV_STOP, err);
-        r = vm_begin(vm, kind, caller, ret, err);
+        if (r >= 0)
+                r = vm_begin(vm, kind, caller, ret, err);
         if (r < 0)
                 return r;
         operation_phase(*ret, "waiting for the guest to end", 50);
@@ -211,9 +245,10 @@ void vm_plan_restart(struct vm *vm, bool died) {
 
 int vm_kill(struct vm *vm, const struct caller *caller, struct operation **ret, struct cvm_error *err) {
         struct cvm_error why = { 0 };
+        int r = vm_check_verb(vm, VERB_KILL, err);
 
-        if (!vm->guest || vm_state_is_fenced(vm->state))
-                return vm_refuse(vm, EV_ENDED, err);
+        if (r < 0)
+                return r;
         /* Killing goes before everything: what was under way ends with it. */
         cvm_fail(&why, &CVM_CODE_CANCELLED, ECANCELED, "'%s' was killed", vm->row.name);
         operation_fail(vm->operation, &why);
@@ -229,7 +264,8 @@ int vm_kill(struct vm *vm, const struct caller *caller, struct operation **ret, 
 
 int vm_open_console(struct vm *vm, const struct caller *caller, int *ret_fd, struct cvm_error *err) {
         if (!vm->guest)
-                return vm_refuse(vm, EV_RESUME, err);
+                return cvm_fail(err, &CVM_CODE_WRONG_STATE, ENOTCONN, "'%s' is %s: it has no console now",
+                                vm->row.name, vm_state_text(vm->state));
         return vm->manager->driver->console(vm->guest, ret_fd, err);
 }
 
@@ -239,7 +275,8 @@ int vm_logs(struct vm *vm, size_t max_bytes, char **ret, struct cvm_error *err) 
         size_t room = max_bytes && max_bytes < (1u << 20) ? max_bytes : 1u << 18;
 
         if (vm_runtime_dir(vm, dir, sizeof dir) < 0)
-                return -ENAMETOOLONG;
+                return cvm_fail(err, &CVM_CODE_INTERNAL, ENAMETOOLONG,
+                                "the runtime directory's name is too long");
         for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
                 CVM_CLEANUP(cvm_freep) char *tail = NULL, *before = text;
 

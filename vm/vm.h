@@ -42,6 +42,20 @@ struct vm_view {        /* all borrowed, valid until the loop goes on; never NUL
 
 void vm_look(const struct vm *vm, struct vm_view *ret);
 
+/* What changes a VM's life, and whether it would be taken now: refused as the request itself would be. */
+enum vm_verb {
+        VERB_START,
+        VERB_STOP,
+        VERB_RESTART,
+        VERB_KILL,
+        VERB_PAUSE,
+        VERB_RESUME,
+        VERB_RESET,
+        VERB_DELETE,
+        VERB_MAX_,
+};
+int vm_check_verb(const struct vm *vm, enum vm_verb verb, struct cvm_error *err);
+
 /* Each starts an operation (borrowed; it outlives the call) or refuses in words. */
 int vm_start(struct vm *vm, const struct caller *caller, struct operation **ret, struct cvm_error *err);
 int vm_stop(struct vm *vm, uint64_t timeout_usec, const struct caller *caller, struct operation **ret,

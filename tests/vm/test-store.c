@@ -61,6 +61,7 @@ static struct vm_row sample(void) {
                               .measurement_size = 48,
                               .policy = 0x30000,
                               .pinned = { false, true, true },
+                              .may_name_paths = true,
                               .created_msec = 5 };
 
         memset(row.measurement, 7, 48);
@@ -88,6 +89,7 @@ static int compare(void *ctx, struct vm_row *row) {
         assert_false(row->pinned[0]);
         assert_true(row->pinned[1]);
         assert_memory_equal(row->pins[1], want.pins[1], 32);
+        assert_int_equal(row->may_name_paths, want.may_name_paths);
         return 0;
 }
 
@@ -213,19 +215,36 @@ static void test_releases_and_what_the_guest_answered(void **state) {
         assert_written(&w, "d1 0 installed;d2 4 -;d1 0 installed;");
 }
 
-/* What a daemon of schema 1 kept is there after the step, and its file stays beside as it was. */
+static int keep_paths(void *ctx, struct vm_row *row) {
+        const char *text = row->may_name_paths ? " paths;" : " none;";
+
+        cvm_write_copy(ctx, row->name, strlen(row->name));
+        cvm_write_copy(ctx, text, strlen(text));
+        return 0;
+}
+
+/* What a daemon of schema 1 kept is there after the steps, and its file stays beside as it was. */
 static void test_an_older_store_is_brought_forward(void **state) {
         CVM_CLEANUP(end) struct fixture f;
         CVM_CLEANUP(cvm_sqlite_closep) sqlite3 *db = NULL;
         CVM_CLEANUP(cvm_writer_done) struct cvm_writer w = { 0 };
         struct cvm_error err = { 0 };
+        struct vm_row roots = sample(), users = sample();
         char backup[512];
 
+        roots.id = roots.name = T("roots");
+        roots.user_uid = 0;
+        users.id = users.name = T("users");
+        users.user_uid = 1000;
         begin(&f);
+        assert_int_equal(store_save_vm(f.store, &roots, &err), 0);
+        assert_int_equal(store_save_vm(f.store, &users, &err), 0);
+        assert_int_equal(store_commit(f.store, &err), 0);
         f.store = store_free(f.store);
         assert_int_equal(sqlite3_open(f.path, &db), SQLITE_OK);
         assert_int_equal(sqlite3_exec(db,
                                       "DROP INDEX releases_of_vm; ALTER TABLE releases DROP COLUMN header;"
+                                      "ALTER TABLE vms DROP COLUMN paths;"
                                       "INSERT INTO releases VALUES (1, 5, 'u1', 'd1', 'v', NULL);"
                                       "INSERT INTO releases VALUES (2, 6, 'u1', 'd1', NULL, 'installed');"
                                       "PRAGMA user_version = 1",
@@ -233,7 +252,8 @@ static void test_an_older_store_is_brought_forward(void **state) {
                          SQLITE_OK);
         reopen(&f);
         assert_int_equal(store_each_release(f.store, "u1", 9, keep_releases, &w, &err), 0);
-        assert_written(&w, "d1 0 installed;");
+        assert_int_equal(store_each_vm(f.store, keep_paths, &w, &err), 0);
+        assert_written(&w, "d1 0 installed;roots paths;users none;");
         snprintf(backup, sizeof backup, "%s.v1", f.path);
         assert_int_equal(access(backup, F_OK), 0);
 }

@@ -43,25 +43,29 @@ int bus_open(sd_bus **ret, struct cvm_error *err) {
 static const struct {
         const char *name;
         const struct cvm_code *code;
+        const char *words; /* NULL: the bus's own */
 } bus_errors[] = {
         { SD_BUS_ERROR_SERVICE_UNKNOWN, &CVM_CODE_NO_DAEMON },
         { SD_BUS_ERROR_NAME_HAS_NO_OWNER, &CVM_CODE_NO_DAEMON },
         { SD_BUS_ERROR_DISCONNECTED, &CVM_CODE_NO_DAEMON },
         { SD_BUS_ERROR_NO_REPLY, &CVM_CODE_NO_DAEMON }, /* it died meanwhile */
-        { SD_BUS_ERROR_UNKNOWN_OBJECT, &CVM_CODE_NO_VM },
-        { SD_BUS_ERROR_UNKNOWN_METHOD, &CVM_CODE_NO_VM }, /* sd-bus says so of objects that are not there */
+        { SD_BUS_ERROR_UNKNOWN_OBJECT, &CVM_CODE_NO_VM, "it is not there, or not for you to see" },
+        /* sd-bus says so of objects that are not there */
+        { SD_BUS_ERROR_UNKNOWN_METHOD, &CVM_CODE_NO_VM, "it is not there, or not for you to see" },
         { SD_BUS_ERROR_ACCESS_DENIED, &CVM_CODE_DENIED },
         { SD_BUS_ERROR_TIMEOUT, &CVM_CODE_TIMEOUT },
 };
 
 int bus_fail(struct cvm_error *err, const sd_bus_error *error, int r) {
         const struct cvm_code *code = error && error->name ? cvm_code_find(error->name) : NULL;
+        const char *words = error && error->message ? error->message : strerror(-r);
 
         for (size_t i = 0; !code && error && error->name && i < ARRAY_SIZE(bus_errors); i++)
-                if (strcmp(error->name, bus_errors[i].name) == 0)
+                if (strcmp(error->name, bus_errors[i].name) == 0) {
                         code = bus_errors[i].code;
-        return cvm_fail(err, code ? code : &CVM_CODE_INTERNAL, r, "%s",
-                        error && error->message ? error->message : strerror(-r));
+                        words = bus_errors[i].words ? bus_errors[i].words : words;
+                }
+        return cvm_fail(err, code ? code : &CVM_CODE_INTERNAL, r, "%s", words);
 }
 
 int bus_send(sd_bus *bus, sd_bus_message *call, sd_bus_message **ret_reply, struct cvm_error *err) {

@@ -244,8 +244,9 @@ static int run_command(const struct command *command, int argc, char **argv, str
         return command->run(&arguments, err);
 }
 
-/* Options for everywhere may stand before the command: they are moved behind it. */
-static void put_command_first(int argc, char **argv) {
+/* Options for everywhere may stand before the command: they are moved behind it. Returns how many words that
+ * were. */
+static int put_command_first(int argc, char **argv) {
         char *leading[ARGUMENTS_MAX];
         int n = 0;
 
@@ -262,19 +263,20 @@ static void put_command_first(int argc, char **argv) {
         }
         memmove(argv + 1, argv + 1 + n, (size_t)(argc - 1 - n) * sizeof *argv);
         memcpy(argv + argc - n, leading, (size_t)n * sizeof *argv);
+        return n;
 }
 
 int command_main(int argc, char **argv) {
         struct cvm_error err = { 0 };
         const struct command *command;
         bool in_group, bare, asked;
-        int used = 0, r;
+        int used = 0, words = argc, r;
 
         if (argc > 1 && !asks_help(argv[1]) && strcmp(argv[1], "--version") != 0)
-                put_command_first(argc, argv);
-        in_group = argc > 1 && is_group(argv[1]);
-        bare = argc == 1 || (argc == 2 && in_group);
-        asked = argc > 1 && (asks_help(argv[1]) || (argc > 2 && in_group && asks_help(argv[2])));
+                words -= put_command_first(argc, argv);
+        in_group = words > 1 && is_group(argv[1]);
+        bare = words == 1 || (words == 2 && in_group);
+        asked = words > 1 && (asks_help(argv[1]) || (words > 2 && in_group && asks_help(argv[2])));
 
         if (bare || asked) {
                 print_help(in_group ? argv[1] : NULL);
@@ -289,7 +291,7 @@ int command_main(int argc, char **argv) {
                 r = run_command(command, argc - 1 - used, argv + 1 + used, &err);
         else
                 r = cvm_fail(&err, &CVM_CODE_USAGE, EINVAL, "there is no command '%s%s%s'", argv[1],
-                             argc > 2 ? " " : "", argc > 2 ? argv[2] : "");
+                             in_group ? " " : "", in_group ? argv[2] : "");
         if (r >= 0)
                 return output_flush(&err) < 0 ? output_failure(&err, -EIO) : r;
         return output_failure(&err, r);

@@ -1,24 +1,24 @@
 /* cvmctl delete: the VM goes, its signed record stays. */
+#include <errno.h>
 #include <stdlib.h>
-#include <string.h>
 
-#include "cli/bus.h"
 #include "cli/commands.h"
+#include "cli/each-vm.h"
 #include "cli/output.h"
 
 static const struct option_row options[] = {
+        DRY_RUN_OPTION,
         { "record", OPTION_TEXT, "FILE", "where the signed teardown record goes (one NAME only)" },
         { 0 },
 };
 
-static int delete_one(sd_bus *bus, const char *name, const char *file, struct cvm_error *err) {
-        CVM_CLEANUP(cvm_freep) char *path = NULL, *record = NULL;
+static int delete_one(sd_bus *bus, const char *path, const char *name, const void *ctx,
+                      struct cvm_error *err) {
+        CVM_CLEANUP(cvm_freep) char *record = NULL;
+        const char *file = ctx;
         sd_bus_message *call = NULL;
-        int r = bus_vm_path(bus, name, &path, err);
+        int r = sd_bus_message_new_method_call(bus, &call, CVMD_BUS_NAME, path, CVMD_VM_INTERFACE, "Delete");
 
-        if (r >= 0)
-                r = sd_bus_message_new_method_call(bus, &call, CVMD_BUS_NAME, path, CVMD_VM_INTERFACE,
-                                                   "Delete");
         if (r >= 0)
                 r = sd_bus_message_append(call, "a{sv}", 0);
         if (r >= 0)
@@ -29,20 +29,15 @@ static int delete_one(sd_bus *bus, const char *name, const char *file, struct cv
         if (r >= 0)
                 output_say("%s: deleted; its record (the host's word) is kept: cvmctl record get %s", name,
                            name);
-        return r < 0 ? cvm_while(err, r, "'%s'", name) : 0;
+        return r;
 }
 
 static int run(const struct arguments *arguments, struct cvm_error *err) {
-        CVM_CLEANUP(sd_bus_flush_close_unrefp) sd_bus *bus = NULL;
         const char *file = argument(arguments, "record");
-        int r;
 
         if (file && arguments->n_words > 1)
-                return cvm_fail(err, &CVM_CODE_USAGE, 22, "--record goes with one NAME");
-        r = bus_open(&bus, err);
-        for (size_t i = 0; r >= 0 && i < arguments->n_words; i++)
-                r = delete_one(bus, arguments->words[i], file, err);
-        return r;
+                return cvm_fail(err, &CVM_CODE_USAGE, EINVAL, "--record goes with one NAME");
+        return each_vm(arguments, "Delete", delete_one, file, err);
 }
 
 const struct command command_delete = {

@@ -43,23 +43,10 @@ static int send(sd_bus *bus, const struct submission *s, const char *method, sd_
         return r;
 }
 
-/* Create answers with the VM alone; what prepares it stands in its property. */
-static int operation_of(sd_bus *bus, const char *vm, char **ret, struct cvm_error *err) {
-        CVM_CLEANUP(cvm_json_putp) json_object *properties = NULL;
-        int r = bus_properties(bus, vm, CVMD_VM_INTERFACE, &properties, err);
-        const char *path;
-
-        if (r < 0)
-                return r;
-        path = json_object_get_string(json_object_object_get(properties, "operation"));
-        *ret = path && strcmp(path, "/") != 0 ? strdup(path) : NULL;
-        return 0;
-}
-
 static int make(const struct arguments *arguments, bool launch, struct cvm_error *err) {
         CVM_CLEANUP(submission_done) struct submission s = { 0 };
         CVM_CLEANUP(sd_bus_flush_close_unrefp) sd_bus *bus = NULL;
-        CVM_CLEANUP(cvm_freep) char *result = NULL, *created = NULL;
+        CVM_CLEANUP(cvm_freep) char *result = NULL;
         sd_bus_message *reply = NULL;
         const char *vm, *operation = NULL;
         int r = submission_read(arguments, &s, err);
@@ -72,13 +59,9 @@ static int make(const struct arguments *arguments, bool launch, struct cvm_error
         if (r >= 0)
                 r = launch ? sd_bus_message_read(reply, "oo", &vm, &operation)
                            : sd_bus_message_read(reply, "o", &vm);
-        if (r >= 0 && !launch) {
-                r = operation_of(bus, vm, &created, err);
-                operation = created;
-        }
         if (r >= 0 && operation)
                 r = bus_wait(bus, operation, 0, &result, err);
-        if (r >= 0 && !globals.no_wait)
+        if (r >= 0 && (!launch || !globals.no_wait)) /* Create answers when the VM is made */
                 r = show_vm(bus, vm, err);
         sd_bus_message_unref(reply);
         return r < 0 ? cvm_while(err, r, "%s", launch ? "launching" : "creating") : 0;

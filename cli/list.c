@@ -1,4 +1,4 @@
-/* cvmctl list: the VMs that we may see, in one call. */
+/* cvmctl list: the VMs that we may see; which of them are wanted, the daemon says. */
 #include <stdio.h>
 #include <string.h>
 
@@ -37,28 +37,51 @@ static const char *text_of(json_object *vm, const char *key) {
         return text ? text : "";
 }
 
-static bool has_label(json_object *vm, const char *wanted) {
-        json_object *labels = json_object_object_get(json_object_object_get(vm, "definition"), "labels");
-        const char *equals = strchr(wanted, '=');
-        char key[128];
-        json_object *value;
+static const char *const filters[] = { "state", "trust", "platform", "label" };
 
-        snprintf(key, sizeof key, "%.*s", equals ? (int)(equals - wanted) : (int)strlen(wanted), wanted);
-        if (!json_object_object_get_ex(labels, key, &value))
-                return false;
-        return !equals || strcmp(json_object_get_string(value), equals + 1) == 0;
+static bool is_filtered(const struct arguments *arguments) {
+        for (size_t i = 0; i < ARRAY_SIZE(filters); i++)
+                if (argument(arguments, filters[i]))
+                        return true;
+        return false;
 }
 
-static bool is_wanted(json_object *vm, const struct arguments *arguments) {
-        static const char *const keys[] = { "state", "trust", "platform" };
+/* The object paths of those that the daemon lets through, as the keys of an object. */
+static int read_paths(sd_bus_message *reply, json_object *ret) {
+        int r = sd_bus_message_enter_container(reply, 'a', "o");
+        const char *path;
 
-        for (size_t i = 0; i < ARRAY_SIZE(keys); i++) {
-                const char *value = argument(arguments, keys[i]);
+        while (r >= 0 && (r = sd_bus_message_read(reply, "o", &path)) > 0)
+                json_object_object_add(ret, path, json_object_new_boolean(true));
+        return r;
+}
 
-                if (value && strcmp(value, text_of(vm, keys[i])) != 0)
-                        return false;
-        }
-        return !argument(arguments, "label") || has_label(vm, argument(arguments, "label"));
+static int find_wanted(sd_bus *bus, const struct arguments *arguments, json_object *ret,
+                       struct cvm_error *err) {
+        CVM_CLEANUP(sd_bus_message_unrefp) sd_bus_message *call = NULL, *reply = NULL;
+        int r = sd_bus_message_new_method_call(bus, &call, CVMD_BUS_NAME, CVMD_PATH, CVMD_MANAGER_INTERFACE,
+                                               "ListVMs");
+
+        if (r >= 0)
+                r = sd_bus_message_open_container(call, 'a', "{sv}");
+        for (size_t i = 0; r >= 0 && i < ARRAY_SIZE(filters); i++)
+                if (argument(arguments, filters[i]))
+                        r = sd_bus_message_append(call, "{sv}", filters[i], "s",
+                                                  argument(arguments, filters[i]));
+        if (r >= 0)
+                r = sd_bus_message_close_container(call);
+        if (r >= 0)
+                r = bus_send(bus, call, &reply, err);
+        return r < 0 ? r : read_paths(reply, ret);
+}
+
+static bool is_wanted(json_object *vm, json_object *wanted) {
+        char path[128];
+
+        snprintf(path, sizeof path, CVMD_VM_PATH "/%s", text_of(vm, "id"));
+        for (char *p = path; (p = strchr(p, '-'));)
+                *p = '_';
+        return json_object_object_get_ex(wanted, path, NULL);
 }
 
 static void age_text(uint64_t since_msec, char ret[32]) {
@@ -92,9 +115,12 @@ static int run(const struct arguments *arguments, struct cvm_error *err) {
         CVM_CLEANUP(sd_bus_flush_close_unrefp) sd_bus *bus = NULL;
         CVM_CLEANUP(cvm_json_putp) json_object *all = NULL;
         CVM_CLEANUP(cvm_json_putp) json_object *wanted = json_object_new_array();
+        CVM_CLEANUP(cvm_json_putp) json_object *paths = json_object_new_object();
         bool for_people = globals.format == OUTPUT_TABLE || globals.format == OUTPUT_WIDE;
         int r = bus_open(&bus, err);
 
+        if (r >= 0 && is_filtered(arguments))
+                r = find_wanted(bus, arguments, paths, err);
         if (r >= 0)
                 r = bus_list_vms(bus, &all, err);
         if (r < 0)
@@ -102,7 +128,7 @@ static int run(const struct arguments *arguments, struct cvm_error *err) {
         for (size_t i = 0; i < json_object_array_length(all); i++) {
                 json_object *vm = json_object_array_get_idx(all, i);
 
-                if (!is_wanted(vm, arguments))
+                if (is_filtered(arguments) && !is_wanted(vm, paths))
                         continue;
                 if (for_people)
                         decorate(vm);

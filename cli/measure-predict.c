@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "base/fd.h"
 #include "cli/commands.h"
@@ -16,12 +17,16 @@ static const struct option_row options[] = {
 };
 
 static int digest_file(const char *path, uint8_t ret[CVM_SHA256_SIZE], struct cvm_error *err) {
-        CVM_CLEANUP(cvm_closep) int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+        CVM_CLEANUP(cvm_closep) int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+        struct stat st;
         uint64_t size;
 
         if (fd < 0)
                 return cvm_fail(err, &CVM_CODE_FILE, errno, "'%s' cannot be opened: %s", path,
                                 strerror(errno));
+        if (fstat(fd, &st) < 0 || (!S_ISREG(st.st_mode) && !S_ISBLK(st.st_mode)))
+                return cvm_fail(err, &CVM_CODE_FILE, EINVAL, "'%s' is no regular file or block device",
+                                path);
         return cvm_sha256_fd(fd, path, ret, &size, err);
 }
 

@@ -73,7 +73,7 @@ static int append_file(sd_bus_message *m, const char *name, bool writable) {
 
         if (!name || name[0] != '/')
                 return 0;
-        fd = open(name, (writable ? O_RDWR : O_RDONLY) | O_CLOEXEC | O_NOCTTY);
+        fd = open(name, (writable ? O_RDWR : O_RDONLY) | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
         return fd < 0 ? 0 : sd_bus_message_append(m, "{sh}", name, fd);
 }
 

@@ -1,31 +1,29 @@
-/* The verbs that change a VM's life: one row each. Several names: each is tried, the first failure is told
- * last. */
+/* The verbs that change a VM's life: one row each. */
 #include <errno.h>
-#include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
-#include "cli/bus.h"
 #include "cli/commands.h"
+#include "cli/each-vm.h"
 #include "cli/output.h"
 
 #define STOP_USEC (120ull * 1000000)
+
+static const struct option_row options[] = { DRY_RUN_OPTION, { 0 } };
 
 struct verb {
         const char *method, *done;
         bool waits; /* takes how long the guest may need to end */
 };
 
-static int run_one(sd_bus *bus, const struct verb *verb, const char *name, struct cvm_error *err) {
-        CVM_CLEANUP(cvm_freep) char *path = NULL, *result = NULL;
+static int run_one(sd_bus *bus, const char *path, const char *name, const void *ctx, struct cvm_error *err) {
+        const struct verb *verb = ctx;
+        CVM_CLEANUP(cvm_freep) char *result = NULL;
         uint64_t stop_usec = globals.timeout_usec ? globals.timeout_usec : STOP_USEC,
                  timeout = globals.timeout_usec;
         sd_bus_message *call = NULL;
-        int r = bus_vm_path(bus, name, &path, err);
+        int r = sd_bus_message_new_method_call(bus, &call, CVMD_BUS_NAME, path, CVMD_VM_INTERFACE,
+                                               verb->method);
 
-        if (r < 0)
-                return r;
-        r = sd_bus_message_new_method_call(bus, &call, CVMD_BUS_NAME, path, CVMD_VM_INTERFACE, verb->method);
         if (r >= 0 && verb->waits)
                 r = sd_bus_message_append(call, "t", stop_usec);
         if (verb->waits)
@@ -37,26 +35,6 @@ static int run_one(sd_bus *bus, const struct verb *verb, const char *name, struc
         if (r >= 0 && !globals.no_wait)
                 output_say("%s: %s", name, verb->done);
         return r;
-}
-
-static int run_all(const struct arguments *arguments, const struct verb *verb, struct cvm_error *err) {
-        CVM_CLEANUP(sd_bus_flush_close_unrefp) sd_bus *bus = NULL;
-        int r = bus_open(&bus, err), first = 0;
-
-        for (size_t i = 0; r >= 0 && i < arguments->n_words; i++) {
-                struct cvm_error why = { 0 };
-                int one = run_one(bus, verb, arguments->words[i], &why);
-
-                if (one < 0)
-                        one = cvm_while(&why, one, "'%s'", arguments->words[i]);
-                if (one < 0 && first < 0)
-                        (void)output_failure(&why, one);
-                else if (one < 0) {
-                        first = one;
-                        *err = why;
-                }
-        }
-        return r < 0 ? r : first;
 }
 
 /* VERB(identifier, name, method, takes a time, summary, what is said when it is done) */
@@ -76,13 +54,14 @@ static int run_all(const struct arguments *arguments, const struct verb *verb, s
         static int run_##id(const struct arguments *arguments, struct cvm_error *err) { \
                 static const struct verb verb = { method_, done_, waits_ };             \
                                                                                         \
-                return run_all(arguments, &verb, err);                                  \
+                return each_vm(arguments, method_, run_one, &verb, err);                \
         }                                                                               \
         const struct command command_##id = { .name = name_,                            \
                                               .words = "NAME...",                       \
                                               .words_min = 1,                           \
                                               .words_max = ARGUMENTS_MAX,               \
                                               .summary = summary_,                      \
+                                              .options = options,                       \
                                               .run = run_##id };
 VERBS(DEFINE)
 #undef DEFINE

@@ -23,8 +23,6 @@ static int end(struct face *face, sd_bus_message *m, const struct vm *vm, bool a
         return r < 0 ? face_refuse(ret_error, err, r) : 1;
 }
 
-/* --- making --- */
-
 static int read_definition(sd_bus_message *m, const char **ret, struct cvm_error *err) {
         int r = sd_bus_message_read(m, "s", ret);
 
@@ -57,8 +55,73 @@ static int create(struct face *face, sd_bus_message *m, const struct client *cli
         return manager_create(face->manager, &options, &caller, ret_vm, ret_operation, err);
 }
 
-static int reply_created(sd_bus_message *m, const struct vm *vm, const struct operation *operation,
-                         bool launch) {
+/* --- calls that are answered when their operation ends --- */
+
+typedef int (*answer_fn)(sd_bus_message *call, const struct operation_view *done);
+
+static int answer_late(sd_bus_message *call, answer_fn answer, const struct operation_view *view) {
+        if (view->state == OPERATION_DONE)
+                return answer(call, view);
+        return sd_bus_reply_method_errorf(call,
+                                          view->code ? view->code->dbus_name : CVM_CODE_INTERNAL.dbus_name,
+                                          "%s", view->text);
+}
+
+static int add_late(struct face *face, sd_bus_message *m, const struct operation *operation,
+                    answer_fn answer) {
+        struct operation_view view;
+        struct late *late;
+
+        operation_look(operation, &view);
+        if (view.state != OPERATION_RUNNING)
+                return answer_late(m, answer, &view);
+        late = calloc(1, sizeof *late);
+        if (!late)
+                return -ENOMEM;
+        *late = (struct late){ .next = face->lates, .call = sd_bus_message_ref(m), .answer = answer };
+        snprintf(late->operation, sizeof late->operation, "%s", view.id);
+        face->lates = late;
+        face->n_waiting++;
+        return 0;
+}
+
+void manager_object_answer_late(struct face *face, const struct operation *operation) {
+        struct operation_view view;
+
+        operation_look(operation, &view);
+        for (struct late **p = &face->lates; *p;) {
+                struct late *late = *p;
+
+                if (strcmp(late->operation, view.id) != 0) {
+                        p = &late->next;
+                        continue;
+                }
+                if (answer_late(late->call, late->answer, &view) < 0)
+                        (void)sd_bus_reply_method_errorf(late->call, CVM_CODE_INTERNAL.dbus_name,
+                                                         "the answer cannot be written");
+                *p = late->next;
+                sd_bus_message_unref(late->call);
+                free(late);
+                face->n_waiting--;
+        }
+}
+
+static int check_waiting(const struct face *face, struct cvm_error *err) {
+        return face->n_waiting < WAITING_MAX ? 0
+                                             : cvm_fail(err, &CVM_CODE_QUOTA, EBUSY,
+                                                        "too many calls wait for their answer");
+}
+
+/* --- making --- */
+
+static int answer_created(sd_bus_message *call, const struct operation_view *done) {
+        char path[PATH_MAX_BUS];
+
+        vm_path(done->vm_id, path);
+        return sd_bus_reply_method_return(call, "o", path);
+}
+
+static int reply_launched(sd_bus_message *m, const struct vm *vm, const struct operation *operation) {
         struct operation_view o;
         struct vm_view v;
         char vm_at[PATH_MAX_BUS], operation_at[PATH_MAX_BUS];
@@ -67,8 +130,7 @@ static int reply_created(sd_bus_message *m, const struct vm *vm, const struct op
         operation_look(operation, &o);
         vm_path(v.id, vm_at);
         operation_path(o.id, operation_at);
-        return launch ? sd_bus_reply_method_return(m, "oo", vm_at, operation_at)
-                      : sd_bus_reply_method_return(m, "o", vm_at);
+        return sd_bus_reply_method_return(m, "oo", vm_at, operation_at);
 }
 
 static int make(sd_bus_message *m, struct face *face, bool launch, sd_bus_error *ret_error) {
@@ -84,9 +146,11 @@ static int make(sd_bus_message *m, struct face *face, bool launch, sd_bus_error 
         if (r == 0)
                 return 1;
         if (r > 0)
+                r = check_waiting(face, &err);
+        if (r >= 0)
                 r = create(face, m, client, launch, &vm, &operation, &err);
         if (r >= 0)
-                r = reply_created(m, vm, operation, launch);
+                r = launch ? reply_launched(m, vm, operation) : add_late(face, m, operation, answer_created);
         return end(face, m, vm, true, &err, r, ret_error);
 }
 
@@ -98,15 +162,15 @@ static int method_launch(sd_bus_message *m, void *userdata, sd_bus_error *ret_er
         return make(m, userdata, true, ret_error);
 }
 
-/* --- measuring: answered when the operation ends --- */
+/* --- measuring --- */
 
-static int reply_measurement(sd_bus_message *call, const char *json) {
+static int answer_measured(sd_bus_message *call, const struct operation_view *done) {
         CVM_CLEANUP(cvm_json_putp) json_object *node = NULL;
-        sd_bus_message *m = NULL;
+        CVM_CLEANUP(sd_bus_message_unrefp) sd_bus_message *m = NULL;
         struct cvm_json place;
         const char *platform = "", *measurement = "";
         bool simulated = false;
-        int r = cvm_json_parse(json, strlen(json), "measurement", &node, NULL);
+        int r = cvm_json_parse(done->result, strlen(done->result), "measurement", &node, NULL);
 
         if (r < 0)
                 return r;
@@ -117,66 +181,27 @@ static int reply_measurement(sd_bus_message *call, const char *json) {
         r = sd_bus_message_new_method_return(call, &m);
         if (r >= 0)
                 r = sd_bus_message_append(m, "a{sv}", 4, "platform", "s", platform, "measurement", "s",
-                                          measurement, "simulated", "b", simulated, "json", "s", json);
-        if (r >= 0)
-                r = sd_bus_send(sd_bus_message_get_bus(call), m, NULL);
-        sd_bus_message_unref(m);
-        return r;
-}
-
-void manager_object_answer_late(struct face *face, const struct operation *operation) {
-        struct operation_view view;
-
-        operation_look(operation, &view);
-        for (struct late **p = &face->lates; *p; p = &(*p)->next) {
-                struct late *late = *p;
-
-                if (strcmp(late->operation, view.id) != 0)
-                        continue;
-                if (view.state != OPERATION_DONE || reply_measurement(late->call, view.result) < 0)
-                        (void)sd_bus_reply_method_errorf(late->call,
-                                                         view.code ? view.code->dbus_name
-                                                                   : CVM_CODE_INTERNAL.dbus_name,
-                                                         "%s", view.text);
-                *p = late->next;
-                sd_bus_message_unref(late->call);
-                free(late);
-                face->n_waiting--;
-                return;
-        }
+                                          measurement, "simulated", "b", simulated, "json", "s",
+                                          done->result);
+        return r < 0 ? r : sd_bus_send(sd_bus_message_get_bus(call), m, NULL);
 }
 
 static int measure(struct face *face, sd_bus_message *m, const struct client *client,
                    struct cvm_error *err) {
         const struct caller caller = client_caller(client);
-        struct operation_view view;
         struct operation *operation;
-        struct late *late;
         const char *text;
         int r = read_definition(m, &text, err);
 
+        if (r >= 0)
+                r = check_waiting(face, err);
         if (r < 0)
                 return r;
         const struct create_options options = { .definition = text,
                                                 .definition_size = strlen(text),
                                                 .may_name_paths = client->is_operator == OPERATOR_YES };
-        if (face->n_waiting >= WAITING_MAX)
-                return cvm_fail(err, &CVM_CODE_QUOTA, EBUSY, "too many measurements are under way");
-        late = calloc(1, sizeof *late);
-        if (!late)
-                return -ENOMEM;
         r = manager_measure(face->manager, &options, &caller, &operation, err);
-        if (r < 0) {
-                free(late);
-                return r;
-        }
-        operation_look(operation, &view);
-        snprintf(late->operation, sizeof late->operation, "%s", view.id);
-        late->call = sd_bus_message_ref(m);
-        late->next = face->lates;
-        face->lates = late;
-        face->n_waiting++;
-        return 0;
+        return r < 0 ? r : add_late(face, m, operation, answer_measured);
 }
 
 static int method_measure(sd_bus_message *m, void *userdata, sd_bus_error *ret_error) {
@@ -236,6 +261,25 @@ static bool matches(const struct vm_view *v, const struct options *o) {
                (!o->has_user || v->user_uid == o->user) && (!o->label || has_label(v->labels, o->label));
 }
 
+static bool is_platform(const char *text) {
+        const char *const *known = cvm_platform_texts;
+
+        while (*known && strcmp(*known, text) != 0)
+                known++;
+        return *known;
+}
+
+/* A word that no VM can ever have is a mistake, not an empty list. */
+static int check_filter(const struct options *o, struct cvm_error *err) {
+        if (o->state && vm_state_of(o->state) == VM_STATE_MAX_)
+                return cvm_fail(err, &CVM_CODE_ARGUMENT, EINVAL, "'%.64s' is no state of a VM", o->state);
+        if (o->trust && vm_trust_of(o->trust) == VM_TRUST_MAX_)
+                return cvm_fail(err, &CVM_CODE_ARGUMENT, EINVAL, "'%.64s' is no trust of a VM", o->trust);
+        if (o->platform && !is_platform(o->platform))
+                return cvm_fail(err, &CVM_CODE_ARGUMENT, EINVAL, "'%.64s' is no platform", o->platform);
+        return 0;
+}
+
 static int append_vms(sd_bus_message *m, struct face *face, const struct client *client,
                       const struct options *o) {
         int r = sd_bus_message_open_container(m, 'a', "o");
@@ -260,6 +304,8 @@ static int list(sd_bus_message *m, struct face *face, const struct client *clien
         int r = client ? options_read(m, allowed, &o, err)
                        : cvm_fail(err, &CVM_CODE_DENIED, EACCES, "the caller cannot be known");
 
+        if (r >= 0)
+                r = check_filter(&o, err);
         if (r >= 0)
                 r = sd_bus_message_new_method_return(m, &reply);
         if (r >= 0)

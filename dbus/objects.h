@@ -5,7 +5,7 @@
 #include "dbus/names.h"
 
 #define CLIENTS_MAX 1024
-#define WAITING_MAX 256 /* calls that wait for polkit or a measurement */
+#define WAITING_MAX 256 /* calls that wait for polkit or an operation */
 #define PATH_MAX_BUS 128
 
 /* Somebody who has called. Unique names are never given twice, so what is known of one stays true. */
@@ -26,11 +26,12 @@ struct question {
         enum { QUESTION_ASKED, QUESTION_YES, QUESTION_NO } answer;
 };
 
-/* A Measure call that is answered when its operation ends. */
+/* A call that is answered when its operation ends. */
 struct late {
         struct late *next;
         sd_bus_message *call;
         char operation[24];
+        int (*answer)(sd_bus_message *call, const struct operation_view *done);
 };
 
 struct face {
@@ -115,7 +116,7 @@ int vm_object_append(sd_bus_message *m, const void *vm);
 int vm_object_append_properties(sd_bus_message *m, const void *vm);
 int operation_object_append(sd_bus_message *m, const void *operation);
 int operation_object_append_properties(sd_bus_message *m, const void *operation);
-/* The measurement that a Measure call waits for has come. */
+/* An operation has ended: whoever waits for it is answered. */
 void manager_object_answer_late(struct face *face, const struct operation *operation);
 /* Whose VM an event is about; root where that is not known. */
 uint32_t manager_object_event_user(struct face *face, const char *json);

@@ -274,26 +274,27 @@ static int call_get_logs(struct call *c, struct cvm_error *err) {
         return r;
 }
 
-static const struct {
+static const struct method {
         const char *name, *action;
         int (*call)(struct call *c, struct cvm_error *err);
+        enum vm_verb verb; /* what Check() looks at; VERB_MAX_: Check() does not know it */
 } methods[] = {
-        { "Start", ACTION_OPERATE, call_start },
-        { "Stop", ACTION_OPERATE, call_stop },
-        { "Kill", ACTION_OPERATE, call_kill },
-        { "Pause", ACTION_OPERATE, call_pause },
-        { "Resume", ACTION_OPERATE, call_resume },
-        { "Reset", ACTION_OPERATE, call_reset },
-        { "Restart", ACTION_OPERATE, call_restart },
-        { "Update", ACTION_UPDATE, call_update },
-        { "Delete", ACTION_DELETE, call_delete },
-        { "GetEvidence", ACTION_SECRET, call_get_evidence },
-        { "PutSecret", ACTION_SECRET, call_put_secret },
-        { "ListSecrets", ACTION_SECRET, call_list_secrets },
-        { "RecordVerdict", ACTION_SECRET, call_record_verdict },
-        { "Approve", ACTION_SECRET, call_approve },
-        { "OpenConsole", ACTION_CONSOLE, call_open_console },
-        { "GetLogs", ACTION_CONSOLE, call_get_logs },
+        { "Start", ACTION_OPERATE, call_start, VERB_START },
+        { "Stop", ACTION_OPERATE, call_stop, VERB_STOP },
+        { "Kill", ACTION_OPERATE, call_kill, VERB_KILL },
+        { "Pause", ACTION_OPERATE, call_pause, VERB_PAUSE },
+        { "Resume", ACTION_OPERATE, call_resume, VERB_RESUME },
+        { "Reset", ACTION_OPERATE, call_reset, VERB_RESET },
+        { "Restart", ACTION_OPERATE, call_restart, VERB_RESTART },
+        { "Update", ACTION_UPDATE, call_update, VERB_MAX_ },
+        { "Delete", ACTION_DELETE, call_delete, VERB_DELETE },
+        { "GetEvidence", ACTION_SECRET, call_get_evidence, VERB_MAX_ },
+        { "PutSecret", ACTION_SECRET, call_put_secret, VERB_MAX_ },
+        { "ListSecrets", ACTION_SECRET, call_list_secrets, VERB_MAX_ },
+        { "RecordVerdict", ACTION_SECRET, call_record_verdict, VERB_MAX_ },
+        { "Approve", ACTION_SECRET, call_approve, VERB_MAX_ },
+        { "OpenConsole", ACTION_CONSOLE, call_open_console, VERB_MAX_ },
+        { "GetLogs", ACTION_CONSOLE, call_get_logs, VERB_MAX_ },
 };
 
 static int reply(struct call *c) {
@@ -302,7 +303,8 @@ static int reply(struct call *c) {
         return c->operation ? reply_operation(c->m, c->operation) : sd_bus_reply_method_return(c->m, "");
 }
 
-static int run(size_t row, sd_bus_message *m, struct vm *vm, sd_bus_error *ret_error) {
+static int run(const struct method *method, bool only_check, sd_bus_message *m, struct vm *vm,
+               sd_bus_error *ret_error) {
         struct face *face = face_of(m);
         struct client *client = face_client(face, m);
         struct cvm_error err = { 0 };
@@ -311,13 +313,13 @@ static int run(size_t row, sd_bus_message *m, struct vm *vm, sd_bus_error *ret_e
 
         if (client && !authorise_operator(face, m, client))
                 return 1;
-        r = authorise(face, m, methods[row].action, vm, &err);
+        r = authorise(face, m, method->action, vm, &err);
         if (r == 0)
                 return 1; /* asked: we are called again */
         if (r > 0) {
                 call.caller = client_caller(client);
                 call.may_name_paths = client->is_operator == OPERATOR_YES;
-                r = methods[row].call(&call, &err);
+                r = only_check ? vm_check_verb(vm, method->verb, &err) : method->call(&call, &err);
         }
         if (r < 0)
                 (void)cvm_error_text(&err, r);
@@ -325,21 +327,40 @@ static int run(size_t row, sd_bus_message *m, struct vm *vm, sd_bus_error *ret_e
         return r < 0 ? face_refuse(ret_error, &err, r) : reply(&call);
 }
 
-static int method(sd_bus_message *m, void *userdata, sd_bus_error *ret_error) {
+static const struct method *find_method(const char *name) {
         for (size_t i = 0; i < ARRAY_SIZE(methods); i++)
-                if (strcmp(methods[i].name, sd_bus_message_get_member(m)) == 0)
-                        return run(i, m, userdata, ret_error);
-        return -ENOENT;
+                if (strcmp(methods[i].name, name) == 0)
+                        return &methods[i];
+        return NULL;
 }
 
-#define METHOD(name, args, result)                                                    \
-        SD_BUS_METHOD_WITH_ARGS(name, SD_BUS_ARGS args, SD_BUS_RESULT result, method, \
+static int on_method(sd_bus_message *m, void *userdata, sd_bus_error *ret_error) {
+        return run(find_method(sd_bus_message_get_member(m)), false, m, userdata, ret_error);
+}
+
+static int on_check(sd_bus_message *m, void *userdata, sd_bus_error *ret_error) {
+        const struct method *method;
+        struct cvm_error err = { 0 };
+        const char *name;
+        int r = sd_bus_message_read(m, "s", &name);
+
+        if (r < 0)
+                return r;
+        method = find_method(name);
+        if (method && method->verb != VERB_MAX_)
+                return run(method, true, m, userdata, ret_error);
+        r = cvm_fail(&err, &CVM_CODE_ARGUMENT, EINVAL, "'%.64s' is no method that can be checked", name);
+        return face_refuse(ret_error, &err, r);
+}
+
+#define METHOD(name, args, result)                                                       \
+        SD_BUS_METHOD_WITH_ARGS(name, SD_BUS_ARGS args, SD_BUS_RESULT result, on_method, \
                                 SD_BUS_VTABLE_UNPRIVILEGED)
-#define CHANGES(name) /* without arguments, an operation */                                  \
-        SD_BUS_METHOD_WITH_ARGS(name, SD_BUS_NO_ARGS, SD_BUS_RESULT("o", operation), method, \
+#define CHANGES(name) /* without arguments, an operation */                                     \
+        SD_BUS_METHOD_WITH_ARGS(name, SD_BUS_NO_ARGS, SD_BUS_RESULT("o", operation), on_method, \
                                 SD_BUS_VTABLE_UNPRIVILEGED)
-#define TAKES_ENVELOPE(name)                                                                \
-        SD_BUS_METHOD_WITH_ARGS(name, SD_BUS_ARGS("s", envelope), SD_BUS_NO_RESULT, method, \
+#define TAKES_ENVELOPE(name)                                                                   \
+        SD_BUS_METHOD_WITH_ARGS(name, SD_BUS_ARGS("s", envelope), SD_BUS_NO_RESULT, on_method, \
                                 SD_BUS_VTABLE_UNPRIVILEGED)
 
 static const sd_bus_vtable vtable[] = {
@@ -353,13 +374,15 @@ static const sd_bus_vtable vtable[] = {
         METHOD("Restart", ("t", timeout_usec), ("o", operation)),
         METHOD("Update", ("s", definition, "a{sv}", options), ("o", operation)),
         METHOD("Delete", ("a{sv}", options), ("o", operation)),
+        SD_BUS_METHOD_WITH_ARGS("Check", SD_BUS_ARGS("s", method), SD_BUS_NO_RESULT, on_check,
+                                SD_BUS_VTABLE_UNPRIVILEGED),
         METHOD("GetEvidence", ("a{sv}", request), ("o", operation)),
         METHOD("PutSecret", ("s", secret, "s", verdict), ("o", operation)),
-        SD_BUS_METHOD_WITH_ARGS("ListSecrets", SD_BUS_NO_ARGS, SD_BUS_RESULT("aa{sv}", secrets), method,
+        SD_BUS_METHOD_WITH_ARGS("ListSecrets", SD_BUS_NO_ARGS, SD_BUS_RESULT("aa{sv}", secrets), on_method,
                                 SD_BUS_VTABLE_UNPRIVILEGED),
         TAKES_ENVELOPE("RecordVerdict"),
         TAKES_ENVELOPE("Approve"),
-        SD_BUS_METHOD_WITH_ARGS("OpenConsole", SD_BUS_NO_ARGS, SD_BUS_RESULT("h", console), method,
+        SD_BUS_METHOD_WITH_ARGS("OpenConsole", SD_BUS_NO_ARGS, SD_BUS_RESULT("h", console), on_method,
                                 SD_BUS_VTABLE_UNPRIVILEGED),
         METHOD("GetLogs", ("t", max_bytes), ("s", text)),
 #define ROW(name, type, value) \

@@ -58,6 +58,12 @@ expect 2 "'vcpus'" "$cvmctl" measure predict d.json --vcpus 0
 expect 2 "less than 256 MiB" "$cvmctl" measure predict d.json --memory 12MiB
 expect 2 "needs 'firmware'" "$cvmctl" measure predict --kernel k
 expect 2 "'gone' cannot be opened" "$cvmctl" measure predict gone
+mkfifo pipe
+for kernel in pipe /dev/zero .; do
+        expect 2 "is no regular file" "$cvmctl" measure predict --simulate --kernel "$kernel"
+done
+expect 2 "there is no command 'lisst'" "$cvmctl" --bus unix:path=none lisst
+expect 2 "confidential VMs of this host" "$cvmctl" --bus unix:path=none
 expect 2 "'$work/gone' cannot be opened" "$cvmctl" measure predict d.json --kernel gone
 expect 2 "is no CPU model" "$cvmctl" measure predict d.json --cpu-model 486
 expect 2 "'sev-snp.vcpu_signature'" "$cvmctl" measure predict d.json --vcpu-sig 0

@@ -55,19 +55,6 @@ def read(bus, path, interface):
     return str(properties(bus, path, interface)["Id"])
 
 
-def create_and_wait(bus, definition, name):
-    path = create(bus, definition, [])
-    loop = GLib.MainLoop()
-    bus.add_signal_receiver(lambda *a: loop.quit(), "Finished", OPERATION)
-    try:
-        if properties(bus, path, VM)["Operation"] != "/":
-            GLib.timeout_add_seconds(20, loop.quit)
-            loop.run()
-    except dbus.DBusException:
-        pass  # it has failed already, and with it the VM has gone
-    return str(proxy(bus).GetVM(name, dbus_interface=MANAGER))
-
-
 def listen(bus):
     """Everything that comes until standard input ends."""
     heard, loop = [], GLib.MainLoop()

@@ -39,9 +39,8 @@ class Scene:
         with open(self.disk, "wb") as f:
             f.write(BOOT_SECTOR)
         os.chmod(self.disk, 0o644)
-        self.start_daemon()
         self.bus = self.connect()
-        self.manager = self.proxy(self.bus, "/org/cvmd1")
+        self.start_daemon()
 
     def start_daemon(self):
         self.daemon = subprocess.Popen(
@@ -49,6 +48,7 @@ class Scene:
              "--runtime-dir", f"{self.work}/run", "--worker", f"{self.build}/worker/cvmd-worker", "--set",
              f"ImageDirs={self.work}", "--set", "VmsPerUser=2"], stdout=subprocess.PIPE)
         assert self.daemon.stdout.readline() == b"cvmd: ready\n", "the daemon did not start"
+        self.manager = self.proxy(self.bus, "/org/cvmd1")
 
     def connect(self):
         return dbus.bus.BusConnection(self.address)

@@ -1,10 +1,11 @@
 """The interface as published is the live one; requests that are wrong are refused in words; operations end once."""
 import os
+import socket
 import sys
 import xml.etree.ElementTree as ElementTree
 
 import dbus
-from gi.repository import GLib
+from gi.repository import Gio, GLib
 
 import scene as s
 
@@ -40,7 +41,6 @@ def a_life_by_operations(scene):
     ended = []
     scene.bus.add_signal_receiver(lambda *a, path: ended.append(path), "Finished", s.OPERATION, path_keyword="path")
     vm = scene.manager.Create(scene.definition("life"), NAMES, dbus_interface=s.MANAGER)
-    scene.wait(scene.bus, scene.properties(scene.bus, vm, s.VM)["Operation"])
     asked = []
     for method, arguments, state in (("Start", (), "running"), ("Pause", (), "paused"), ("Resume", (), "running"),
                                      ("Reset", (), "running"), ("Kill", (), "stopped")):
@@ -118,6 +118,8 @@ def filters_and_properties(scene):
 
     assert "live" in names(state="running") and "live" not in names(state="stopped")
     assert names(platform="tdx") == set() and names(label="tier") == set()
+    for word in ("state", "trust", "platform"):
+        s.refused(lambda: names(**{word: "colour"}), "org.cvmd1.Error.Argument")
     manager = scene.properties(scene.bus, "/org/cvmd1", s.MANAGER)
     assert manager["Capacity"]["running"] >= 1 and "BEGIN PUBLIC KEY" in manager["RecordKey"]
     assert "BEGIN CERTIFICATE" in manager["SimulationRoot"]
@@ -135,6 +137,58 @@ def a_path_of_the_host_is_judged(scene):
         result = scene.wait(scene.bus, operation)
         assert result["ErrorCode"] == code and result["Remedy"], result
         s.refused(lambda: scene.manager.GetVM("path", dbus_interface=s.MANAGER), "org.cvmd1.Error.NoVM")
+    open(f"{scene.work}/empty", "w").close()
+    os.mkfifo(f"{scene.work}/pipe")
+    for path in (f"{scene.work}/link", f"{scene.work}/empty", f"{scene.work}/pipe", f"{scene.work}/gone", "/dev/zero"):
+        s.refused(lambda: scene.manager.Create(
+            '{"version":1,"name":"path","simulate":true,"boot":{"kernel":"%s"}}' % path, NAMES, dbus_interface=s.MANAGER),
+            "org.cvmd1.Error.Path")
+
+
+def raw_peer(scene):
+    """A client that speaks for itself: past the handshake, with a name on the bus."""
+    peer = socket.socket(socket.AF_UNIX)
+    peer.connect(scene.address.split("=", 1)[1].split(",")[0])
+    peer.sendall(b"\0AUTH EXTERNAL " + str(os.getuid()).encode().hex().encode() + b"\r\n")
+    assert peer.recv(1024).startswith(b"OK")
+    peer.sendall(b"BEGIN\r\n" + message("org.freedesktop.DBus", "/org/freedesktop/DBus", "org.freedesktop.DBus", "Hello", 1))
+    assert peer.recv(1024)
+    return peer
+
+
+def message(destination, path, interface, member, serial):
+    m = Gio.DBusMessage.new_method_call(destination, path, interface, member)
+    m.set_serial(serial)
+    return m.to_blob(Gio.DBusCapabilityFlags.NONE)
+
+
+def peers_that_do_not_read_or_stop_midway_hold_nobody(scene):
+    """dbus-daemon stands between: it is our daemon that must go on answering others."""
+    deaf, half = raw_peer(scene), raw_peer(scene)
+    call = message("org.cvmd1", "/org/cvmd1", s.MANAGER, "GetManagedObjects", 2)
+    half.sendall(call[:len(call) // 2])
+    deaf.setblocking(False)
+    try:
+        for serial in range(2, 20000):
+            deaf.send(message("org.cvmd1", "/org/cvmd1", s.MANAGER, "CheckHost", serial))
+    except OSError:
+        pass  # the bus takes no more from it
+    assert scene.manager.GetVM("live", dbus_interface=s.MANAGER)
+    half.close()
+    assert scene.manager.GetVM("live", dbus_interface=s.MANAGER)
+    deaf.close()
+    assert scene.properties(scene.bus, "/org/cvmd1", s.MANAGER)["Version"]
+
+
+def calls_of_another_shape_are_refused(scene):
+    for method, signature, arguments in (("Launch", "s", ("{}",)), ("Launch", "sas", ("{}", ["a"])), ("Create", "ay", (b"{}",)),
+                                         ("GetVM", "u", (1,)), ("ListVMs", "v", ("x",)), ("GetEvents", "s", ("0",))):
+        try:
+            scene.bus.call_blocking("org.cvmd1", "/org/cvmd1", s.MANAGER, method, signature, arguments)
+        except dbus.DBusException as e:
+            assert e.get_dbus_name() == "org.freedesktop.DBus.Error.InvalidArgs", e
+        else:
+            raise AssertionError(f"{method}({signature}) was taken")
 
 
 def operations_can_be_called_off(scene):
@@ -149,4 +203,5 @@ def operations_can_be_called_off(scene):
 
 s.run([the_published_interface_is_the_live_one, a_life_by_operations, the_same_request_gives_the_same_objects,
        measuring_makes_nothing, wrong_requests_are_refused_in_words, filters_and_properties, a_path_of_the_host_is_judged,
+       peers_that_do_not_read_or_stop_midway_hold_nobody, calls_of_another_shape_are_refused,
        operations_can_be_called_off], sys.argv[1])

@@ -30,6 +30,8 @@ expect 0 "sev-snp SIMULATED" cvmctl list
 expect 0 '"state": "running"' cvmctl list -o json
 expect 0 '"state":"defined"' cvmctl list -o jsonl
 expect 0 "MEASUREMENT" cvmctl list -o wide
+expect 2 "is no state of a VM" cvmctl list --state runnin
+expect 2 "is no trust of a VM" cvmctl list --trust much
 [ "$(cvmctl list --state running -o name)" = web1 ] || fault "list --state"
 [ "$(cvmctl list --label tier -o name)" = web1 ] || fault "list --label"
 [ -z "$(cvmctl list --label tier=back -o name)" ] || fault "list --label with a value"
@@ -40,6 +42,10 @@ expect 3 "CVM-NO-VM" cvmctl start nobody
 expect 8 "CVM-WRONG-STATE" cvmctl start web1
 expect 8 "CVM-WRONG-STATE" cvmctl resume web1
 expect 8 "CVM-WRONG-STATE" cvmctl delete web1
+expect 8 "stop it first" cvmctl delete web1 --dry-run
+expect 0 "Kill would be taken now" cvmctl kill web1 --dry-run
+expect 3 "CVM-NO-VM" cvmctl pause nobody --dry-run
+expect 8 "no console now" cvmctl console web2
 expect 0 "is paused" cvmctl pause web1
 expect 0 "runs" cvmctl resume web1
 expect 0 "was reset" cvmctl reset web1
@@ -78,6 +84,13 @@ expect 0 "version" cvmctl status
 # What cannot be made leaves nothing behind, and says why.
 definition web3 ',"colour":"red"' >web3.json
 expect 2 "'colour'" cvmctl launch web3.json
+mkfifo pipe
+: >empty
+for file in gone pipe empty . /dev/zero; do
+        expect 2 "CVM-PATH" cvmctl create --name k --simulate --kernel "$file"
+        expect 2 "CVM-PATH" cvmctl launch --name k --simulate --kernel "$file"
+done
+expect 2 "'user' names no account" cvmctl create web2.json --user nobody-has-this-name
 expect 2 "no bootable image" cvmctl launch --name k --simulate --accel tcg --kernel web1.json
 expect 0 "deleted" cvmctl delete k
 expect 2 "CVM-DISK-FORMAT" cvmctl launch --name q --simulate --disk "path=$work/disk,format=qcow2,serial=boot" --boot-disk boot

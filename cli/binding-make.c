@@ -13,7 +13,7 @@
 
 static const struct option_row options[] = {
         DEFINITION_OPTIONS,
-        { "key", OPTION_TEXT, "KEY", "the owner's private key: PEM file or URI (default owner.pem)" },
+        { "key", OPTION_TEXT, "KEY", "the owner's private key: PEM file or URI (default: --owner-key, or owner.pem)" },
         { "serial", OPTION_TEXT, "N", "higher than that of any earlier binding of this uuid (1)" },
         { "output", OPTION_TEXT, "FILE", "where the signed binding goes, also -o (standard output)" },
         { 0 },
@@ -57,6 +57,14 @@ int binding_give_uuid(struct definition *definition, struct cvm_error *err) {
         return 0;
 }
 
+static const char *key_name(const struct arguments *arguments) {
+        const char *key = argument(arguments, "key");
+
+        if (!key)
+                key = argument(arguments, "owner-key");
+        return key ? key : "owner.pem";
+}
+
 static int run(const struct arguments *arguments, struct cvm_error *err) {
         CVM_CLEANUP(definition_freep) struct definition *definition = NULL;
         CVM_CLEANUP(EVP_PKEY_freep) EVP_PKEY *key = NULL;
@@ -67,8 +75,7 @@ static int run(const struct arguments *arguments, struct cvm_error *err) {
         if (r >= 0)
                 r = argument_u64(arguments, "serial", INT64_MAX, &serial, err);
         if (r >= 0)
-                r = key_file_private(argument(arguments, "key") ? argument(arguments, "key") : "owner.pem",
-                                     &key, err);
+                r = key_file_private(key_name(arguments), &key, err);
         if (r >= 0)
                 r = binding_give_uuid(definition, err);
         if (r >= 0)

@@ -84,7 +84,7 @@ expect 2 "not that of the definition's owner" "$cvmctl" binding make d.json --ow
 expect 0 "" "$cvmctl" binding make d.json --owner-key owner.pem --serial 7 -o b.json
 expect 0 '"serial": 7' "$cvmctl" binding show b.json --key owner.pem -o json
 expect 5 "not by the expected key" "$cvmctl" binding show b.json --key other.pem
-"$cvmctl" binding make d.json --owner-key owner.pem --serial 7 -o b2.json
+(mkdir other && cd other && "$cvmctl" binding make ../d.json --owner-key ../owner.pem --serial 7 -o ../b2.json) # no owner.pem here
 cmp b.json b2.json || { echo "FAULT: a binding is no pure function"; faults=1; }
 sed 's/"payload":"eyJ2/"payload":"eyJ3/' b.json >b3.json
 expect 5 "not by the expected key" "$cvmctl" binding show b3.json --key owner.pem

@@ -218,6 +218,7 @@ static bool all_ones(const uint8_t *bytes, size_t size) {
 }
 
 static void own(const struct evidence *evidence, struct evidence_claims *ret) {
+        memcpy(ret->measurement, evidence->report.measurement, sizeof ret->measurement);
         ret->host_data_size = sizeof evidence->report.host_data;
         memcpy(ret->host_data, evidence->report.host_data, sizeof evidence->report.host_data);
         memcpy(ret->report_data, evidence->report.report_data, sizeof ret->report_data);
@@ -237,7 +238,6 @@ static void claims(const struct evidence *evidence, struct evidence_claims *ret)
                 .host_masked = chip_is_masked(report),
                 .product = facts->name,
         };
-        memcpy(ret->measurement, report->measurement, sizeof ret->measurement);
         own(evidence, ret);
         memcpy(ret->components, facts->components, sizeof facts->components);
         cvm_hex(report->chip_id, facts->chip_id_size, ret->host_id);

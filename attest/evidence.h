@@ -58,8 +58,9 @@ struct evidence_ops {
         int (*authenticate)(struct evidence *evidence, uint64_t now_msec, struct evidence_origin *ret,
                             struct cvm_error *err);
 
-        /* Host data and report_data, nothing else: for the guest itself, which has the report from its own
-         * platform and not from somebody who may lie. */
+        /* Measurement, host data and report_data, nothing else: for the guest itself, which has the report
+         * from its own platform and not from somebody who may lie, and to explain what nobody believes yet.
+         */
         void (*own)(const struct evidence *evidence, struct evidence_claims *ret);
 
         /* Only after authenticate() said 0. */

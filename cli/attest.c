@@ -6,48 +6,12 @@
 #include <sys/stat.h>
 
 #include "base/time.h"
-#include "cli/bus.h"
 #include "cli/commands.h"
+#include "cli/fetch.h"
 #include "cli/key-file.h"
 #include "cli/output.h"
 #include "cli/seal.h"
 #include "cli/verify.h"
-
-#define EVIDENCE_USEC (90ull * 1000000)
-
-/* --- what both need of the daemon --- */
-
-static int fetch(sd_bus *bus, const char *vm, const uint8_t nonce[CVM_NONCE_SIZE], char **ret,
-                 struct cvm_error *err) {
-        sd_bus_message *call = NULL;
-        int r = sd_bus_message_new_method_call(bus, &call, CVMD_BUS_NAME, vm, CVMD_VM_INTERFACE,
-                                               "GetEvidence");
-
-        if (r >= 0)
-                r = sd_bus_message_open_container(call, 'a', "{sv}");
-        if (r >= 0)
-                r = sd_bus_message_open_container(call, 'e', "sv");
-        if (r >= 0)
-                r = sd_bus_message_append(call, "s", "nonce");
-        if (r >= 0)
-                r = sd_bus_message_open_container(call, 'v', "ay");
-        if (r >= 0)
-                r = sd_bus_message_append_array(call, 'y', nonce, CVM_NONCE_SIZE);
-        for (int i = 0; r >= 0 && i < 3; i++)
-                r = sd_bus_message_close_container(call);
-        if (r >= 0)
-                r = bus_operate(bus, call, EVIDENCE_USEC, ret, err);
-        sd_bus_message_unref(call);
-        return r;
-}
-
-static int open_vm(const char *name, sd_bus **ret_bus, char **ret_path, struct cvm_error *err) {
-        int r = bus_open(ret_bus, err);
-
-        if (r >= 0)
-                r = bus_vm_path(*ret_bus, name, ret_path, err);
-        return r < 0 ? cvm_while(err, r, "'%s'", name) : 0;
-}
 
 /* --- evidence get --- */
 
@@ -71,9 +35,9 @@ static int run_get(const struct arguments *arguments, struct cvm_error *err) {
         if (hex && cvm_unhex(hex, challenge.nonce, sizeof challenge.nonce) < 0)
                 r = cvm_fail(err, &CVM_CODE_ARGUMENT, EINVAL, "--nonce must be 64 hex digits");
         if (r >= 0)
-                r = open_vm(arguments->words[0], &bus, &path, err);
+                r = fetch_open_vm(arguments->words[0], &bus, &path, err);
         if (r >= 0)
-                r = fetch(bus, path, challenge.nonce, &bundle, err);
+                r = fetch_evidence(bus, path, challenge.nonce, &bundle, err);
         return r < 0 ? r : output_file(argument(arguments, "output"), bundle, 0644, err);
 }
 
@@ -121,7 +85,7 @@ static int attest(sd_bus *bus, const char *path, const struct arguments *argumen
                 r = document_policy(policy, a->key, &a->policy, err);
         challenge_make(&challenge);
         if (r >= 0)
-                r = fetch(bus, path, challenge.nonce, &a->bundle_text, err);
+                r = fetch_evidence(bus, path, challenge.nonce, &a->bundle_text, err);
         if (r >= 0)
                 r = bundle_read(a->bundle_text, strlen(a->bundle_text), "evidence", &a->bundle, err);
         if (r >= 0)
@@ -152,7 +116,7 @@ static int run_attest(const struct arguments *arguments, struct cvm_error *err) 
         CVM_CLEANUP(sd_bus_flush_close_unrefp) sd_bus *bus = NULL;
         CVM_CLEANUP(cvm_freep) char *path = NULL;
         const char *dir = argument(arguments, "save");
-        int r = open_vm(arguments->words[0], &bus, &path, err);
+        int r = fetch_open_vm(arguments->words[0], &bus, &path, err);
 
         if (r >= 0)
                 r = attest(bus, path, arguments, &a, err);
@@ -215,7 +179,7 @@ static int put_in_one(const struct arguments *arguments, struct cvm_error *err) 
                                       .kind = CVM_SECRET_FILE,
                                       .bundle = &a.bundle,
                                       .verdict = &a.verdict };
-        int r = open_vm(arguments->words[0], &bus, &path, err);
+        int r = fetch_open_vm(arguments->words[0], &bus, &path, err);
 
         if (r >= 0)
                 r = attest(bus, path, arguments, &a, err);
@@ -243,7 +207,7 @@ static int put_file(const struct arguments *arguments, struct cvm_error *err) {
         if (r >= 0 && verdict_file)
                 r = document_text(verdict_file, CVM_ENVELOPE_MAX, &verdict, err);
         if (r >= 0)
-                r = open_vm(arguments->words[0], &bus, &path, err);
+                r = fetch_open_vm(arguments->words[0], &bus, &path, err);
         if (r >= 0)
                 r = put(bus, path, secret, verdict, &receipt, err);
         if (r < 0 || globals.no_wait)
@@ -282,7 +246,7 @@ static int run_approve(const struct arguments *arguments, struct cvm_error *err)
         int r = document_text(arguments->words[1], CVM_ENVELOPE_MAX, &envelope, err);
 
         if (r >= 0)
-                r = open_vm(arguments->words[0], &bus, &path, err);
+                r = fetch_open_vm(arguments->words[0], &bus, &path, err);
         if (r >= 0)
                 r = bus_call(bus, path, CVMD_VM_INTERFACE, "Approve", NULL, err, "s", envelope);
         return r < 0 ? cvm_while(err, r, "'%s'", arguments->words[0]) : 0;
@@ -328,7 +292,7 @@ static int run_request(const struct arguments *arguments, struct cvm_error *err)
         CVM_CLEANUP(cvm_json_putp) json_object *request = json_object_new_object();
         CVM_CLEANUP(cvm_freep) char *path = NULL, *text = NULL;
         char binding[2 * CVM_SHA384_SIZE + 1];
-        int r = open_vm(arguments->words[0], &bus, &path, err);
+        int r = fetch_open_vm(arguments->words[0], &bus, &path, err);
 
         if (r >= 0)
                 r = bus_properties(bus, path, CVMD_VM_INTERFACE, &vm, err);

@@ -13,7 +13,8 @@
 
 static const struct option_row options[] = {
         DEFINITION_OPTIONS,
-        { "key", OPTION_TEXT, "KEY", "the owner's private key: PEM file or URI (default: --owner-key, or owner.pem)" },
+        { "key", OPTION_TEXT, "KEY",
+          "the owner's private key: PEM file or URI (default: --owner-key, or owner.pem)" },
         { "serial", OPTION_TEXT, "N", "higher than that of any earlier binding of this uuid (1)" },
         { "output", OPTION_TEXT, "FILE", "where the signed binding goes, also -o (standard output)" },
         { 0 },

@@ -16,7 +16,7 @@ static const struct option_row options[] = {
         { 0 },
 };
 
-static int digest_file(const char *path, uint8_t ret[CVM_SHA256_SIZE], struct cvm_error *err) {
+int measured_file_digest(const char *path, uint8_t ret[CVM_SHA256_SIZE], struct cvm_error *err) {
         CVM_CLEANUP(cvm_closep) int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
         struct stat st;
         uint64_t size;
@@ -30,27 +30,34 @@ static int digest_file(const char *path, uint8_t ret[CVM_SHA256_SIZE], struct cv
         return cvm_sha256_fd(fd, path, ret, &size, err);
 }
 
-int predict(struct plan *plan, struct cvm_error *err) {
-        const struct definition *d = plan->definition;
-        CVM_CLEANUP(cvm_bytes_done) struct cvm_bytes firmware = { 0 };
-        uint8_t kernel[CVM_SHA256_SIZE], initrd[CVM_SHA256_SIZE];
-        struct plan_contents contents = { 0 };
+int measured_files_read(const struct definition *d, struct measured_files *ret, struct cvm_error *err) {
         int r = 0;
 
         if (d->firmware) {
-                r = cvm_read_file(d->firmware, OVMF_SIZE_MAX, &firmware, err);
-                contents.firmware = firmware.data;
-                contents.firmware_size = firmware.size;
+                r = cvm_read_file(d->firmware, OVMF_SIZE_MAX, &ret->firmware, err);
+                ret->contents.firmware = ret->firmware.data;
+                ret->contents.firmware_size = ret->firmware.size;
         }
         if (r >= 0 && d->kernel) {
-                r = digest_file(d->kernel, kernel, err);
-                contents.kernel_sha256 = kernel;
+                r = measured_file_digest(d->kernel, ret->kernel, err);
+                ret->contents.kernel_sha256 = ret->kernel;
         }
         if (r >= 0 && d->initrd) {
-                r = digest_file(d->initrd, initrd, err);
-                contents.initrd_sha256 = initrd;
+                r = measured_file_digest(d->initrd, ret->initrd, err);
+                ret->contents.initrd_sha256 = ret->initrd;
         }
-        return r < 0 ? r : plan_measure(plan, &contents, err);
+        return r;
+}
+
+void measured_files_done(struct measured_files *files) {
+        cvm_bytes_done(&files->firmware);
+}
+
+int predict(struct plan *plan, struct cvm_error *err) {
+        CVM_CLEANUP(measured_files_done) struct measured_files files = { 0 };
+        int r = measured_files_read(plan->definition, &files, err);
+
+        return r < 0 ? r : plan_measure(plan, &files.contents, err);
 }
 
 static int run(const struct arguments *arguments, struct cvm_error *err) {

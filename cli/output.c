@@ -122,6 +122,22 @@ void output_say(const char *format, ...) {
         fputc('\n', stderr);
 }
 
+void output_progress_done(void) {
+        if (!globals.quiet && isatty(STDERR_FILENO))
+                fputs("\r\033[K", stderr);
+}
+
+void output_progress(const char *format, ...) {
+        va_list args;
+
+        if (globals.quiet || !isatty(STDERR_FILENO))
+                return;
+        output_progress_done();
+        va_start(args, format);
+        vfprintf(stderr, format, args);
+        va_end(args);
+}
+
 int output_file(const char *path, const char *text, unsigned mode, struct cvm_error *err) {
         return cvm_write_file(path ? path : "-", text, strlen(text), mode, err);
 }

@@ -23,6 +23,10 @@ void output_list(json_object *list, const struct output_column *columns);
 /* A sentence for people, on standard error, not with -q. */
 void output_say(const char *format, ...) CVM_PRINTF(1, 2);
 
+/* What is under way, over the line before: on a terminal only, not with -q. The second empties the line. */
+void output_progress(const char *format, ...) CVM_PRINTF(1, 2);
+void output_progress_done(void);
+
 /* Write what a command made to a file, "-" or NULL: standard output. mode as for cvm_write_file(). */
 int output_file(const char *path, const char *text, unsigned mode, struct cvm_error *err);
 

@@ -141,6 +141,8 @@ int submission_show_plan(const struct submission *s, struct cvm_error *err) {
 
         if (r >= 0)
                 r = predict(plan, err);
+        if (r >= 0)
+                r = plan_check(plan, err);
         if (r < 0)
                 return cvm_while(err, r, "planning");
         for (size_t i = 0; plan->notes && plan->notes[i]; i++)

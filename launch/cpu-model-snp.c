@@ -24,6 +24,13 @@ static bool is_version(const char *suffix, uint32_t versions) {
                (uint32_t)(suffix[2] - '0') <= versions;
 }
 
+const char *snp_cpu_model_at(size_t i, uint32_t *ret_signature) {
+        if (i >= ARRAY_SIZE(models))
+                return NULL;
+        *ret_signature = models[i].signature;
+        return models[i].name;
+}
+
 int snp_cpu_signature(const char *model, uint32_t *ret, struct cvm_error *err) {
         for (size_t i = 0; i < ARRAY_SIZE(models); i++) {
                 size_t length = strlen(models[i].name);

@@ -170,10 +170,13 @@ static int check_contents(const struct plan *plan, const struct plan_contents *c
                         "the contents to be measured are not those of the plan's files");
 }
 
-int plan_measure(struct plan *plan, const struct plan_contents *contents, struct cvm_error *err) {
-        CVM_CLEANUP(cvm_bytes_done) struct cvm_bytes synthetic = { 0 };
+/* What the platform measures. ret_made: bytes of a firmware that was made here, owned by the caller. */
+static int measured_inputs(struct plan *plan, const struct plan_contents *contents,
+                           struct measure_inputs *ret, struct cvm_bytes *ret_made, struct cvm_error *err) {
         const struct definition *d = plan->definition;
-        struct measure_inputs in = {
+        int r = check_contents(plan, contents, err);
+
+        *ret = (struct measure_inputs){
                 .firmware = contents->firmware,
                 .firmware_size = contents->firmware_size,
                 .vcpus = d->vcpus,
@@ -183,27 +186,49 @@ int plan_measure(struct plan *plan, const struct plan_contents *contents, struct
                 .cmdline = plan->cmdline,
                 .memory = d->memory,
         };
-        int r = check_contents(plan, contents, err);
-
         if (r >= 0)
-                r = plan->platform->add_options(d->platform_options[plan->platform->id], &in, &plan->policy,
+                r = plan->platform->add_options(d->platform_options[plan->platform->id], ret, &plan->policy,
                                                 err);
         if (r < 0)
                 return r;
-        if (in.has_kernel)
-                memcpy(in.kernel_sha256, contents->kernel_sha256, CVM_SHA256_SIZE);
-        if (in.has_initrd)
-                memcpy(in.initrd_sha256, contents->initrd_sha256, CVM_SHA256_SIZE);
-        if (!in.firmware && !plan->simulated)
+        if (ret->has_kernel)
+                memcpy(ret->kernel_sha256, contents->kernel_sha256, CVM_SHA256_SIZE);
+        if (ret->has_initrd)
+                memcpy(ret->initrd_sha256, contents->initrd_sha256, CVM_SHA256_SIZE);
+        if (ret->firmware)
+                return 0;
+        if (!plan->simulated)
                 return cvm_fail(err, &CVM_CODE_FIRMWARE, EINVAL, "a guest on hardware needs 'firmware'");
-        if (!in.firmware) {
-                r = plan->platform->synthetic_firmware(&synthetic);
-                if (r < 0)
-                        return cvm_while(err, r, "making the synthetic firmware");
-                in.firmware = synthetic.data;
-                in.firmware_size = synthetic.size;
-        }
-        return plan->platform->measure(&in, &plan->measurement, err);
+        r = plan->platform->synthetic_firmware(ret_made);
+        ret->firmware = ret_made->data;
+        ret->firmware_size = ret_made->size;
+        return r < 0 ? cvm_while(err, r, "making the synthetic firmware") : 0;
+}
+
+int plan_measure(struct plan *plan, const struct plan_contents *contents, struct cvm_error *err) {
+        CVM_CLEANUP(cvm_bytes_done) struct cvm_bytes made = { 0 };
+        struct measure_inputs in;
+        int r = measured_inputs(plan, contents, &in, &made, err);
+
+        return r < 0 ? r : plan->platform->measure(&in, &plan->measurement, err);
+}
+
+int plan_check(const struct plan *plan, struct cvm_error *err) {
+        return plan->platform->check_launch(plan->definition->platform_options[plan->platform->id],
+                                            &plan->measurement, plan->policy, err);
+}
+
+int plan_explain(struct plan *plan, const struct plan_contents *contents, struct explain_request *request,
+                 struct explanation *ret, struct cvm_error *err) {
+        CVM_CLEANUP(cvm_bytes_done) struct cvm_bytes made = { 0 };
+        struct measure_inputs in;
+        int r = measured_inputs(plan, contents, &in, &made, err);
+
+        request->given = &in;
+        if (r >= 0)
+                r = plan->platform->explain(request, ret, err);
+        request->given = NULL;
+        return r;
 }
 
 static json_object *files_json(const struct plan *plan) {

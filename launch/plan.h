@@ -60,3 +60,8 @@ struct plan_contents {
 };
 /* Fill in plan->measurement. */
 int plan_measure(struct plan *plan, const struct plan_contents *contents, struct cvm_error *err);
+/* Is a measured plan what its definition promises of it (a block that the owner signed)? */
+int plan_check(const struct plan *plan, struct cvm_error *err);
+/* Why another measurement was observed; request->given is filled in here. */
+int plan_explain(struct plan *plan, const struct plan_contents *contents, struct explain_request *request,
+                 struct explanation *ret, struct cvm_error *err);

@@ -1,9 +1,13 @@
 /* SEV-SNP as launch sees it. Launching on hardware comes with its own issue: until then `confide` is empty.
  */
 #include <errno.h>
+#include <inttypes.h>
 #include <stdio.h>
+#include <string.h>
 
+#include "launch/explain-snp.h"
 #include "launch/host-snp.h"
+#include "launch/id-block-snp.h"
 #include "launch/measure-snp.h"
 #include "launch/platform.h"
 #include "launch/synthetic-snp.h"
@@ -17,7 +21,13 @@ struct snp_options {
         bool migrate_ma;
         uint64_t vcpu_signature, guest_features;
         uint32_t abi_major, abi_minor;
+        struct cvm_bytes id_block, id_auth; /* owned; size 0: none */
 };
+
+static void snp_options_done(struct snp_options *options) {
+        cvm_bytes_done(&options->id_block);
+        cvm_bytes_done(&options->id_auth);
+}
 
 #define BIT(name) \
         { #name, CVM_JSON_BOOL, .offset = offsetof(struct snp_options, name) }
@@ -39,6 +49,10 @@ static const struct cvm_json_field options_fields[] = {
           .max = UINT32_MAX },
         { "guest_features", CVM_JSON_U64, .offset = offsetof(struct snp_options, guest_features), .min = 1,
           .max = INT64_MAX },
+        { "id_block", CVM_JSON_BASE64, .offset = offsetof(struct snp_options, id_block),
+          .max = SNP_ID_BLOCK_SIZE },
+        { "id_auth", CVM_JSON_BASE64, .offset = offsetof(struct snp_options, id_auth),
+          .max = SNP_ID_AUTH_SIZE },
         { 0 },
 };
 
@@ -53,8 +67,19 @@ static int read_options(json_object *options, const char *document, struct snp_o
         return cvm_json_read(&root, options_fields, ret, err);
 }
 
+static int check_id_block(const struct snp_options *o, struct snp_id_block *ret, struct cvm_error *err) {
+        if (!o->id_block.size != !o->id_auth.size)
+                return cvm_fail(err, &CVM_CODE_FIELD, EINVAL,
+                                "'sev-snp.id_block' and 'sev-snp.id_auth' go together");
+        if (!o->id_block.size)
+                return 0;
+        return snp_id_block_verify(o->id_block.data, o->id_block.size, o->id_auth.data, o->id_auth.size, ret,
+                                   NULL, err);
+}
+
 static int check_options(json_object *options, const char *document, struct cvm_error *err) {
-        struct snp_options o;
+        CVM_CLEANUP(snp_options_done) struct snp_options o = { 0 };
+        struct snp_id_block block;
         int r = read_options(options, document, &o, err);
 
         if (r < 0)
@@ -67,12 +92,45 @@ static int check_options(json_object *options, const char *document, struct cvm_
                 return cvm_fail(err, &CVM_CODE_FIELD, EINVAL,
                                 "'sev-snp.migrate_ma' in '%s' cannot be: KVM takes no migration agents for SEV-SNP",
                                 document);
+        return check_id_block(&o, &block, err);
+}
+
+/* The firmware would end the launch with no more than "bad measurement". */
+static int check_launch(json_object *options, const struct measurement *measurement, uint64_t policy,
+                        struct cvm_error *err) {
+        CVM_CLEANUP(snp_options_done) struct snp_options o = { 0 };
+        struct snp_id_block block = { 0 };
+        int r = read_options(options, "definition", &o, err);
+
+        if (r >= 0)
+                r = check_id_block(&o, &block, err);
+        if (r < 0 || !o.id_block.size)
+                return r;
+        if (memcmp(block.digest, measurement->digest, sizeof block.digest) != 0)
+                return cvm_fail(err, &CVM_CODE_ID_BLOCK, EINVAL,
+                                "the ID block is for another measurement than this launch will have");
+        if (block.policy != policy)
+                return cvm_fail(err, &CVM_CODE_ID_BLOCK, EINVAL,
+                                "the ID block is for policy 0x%" PRIx64 ", this launch has 0x%" PRIx64,
+                                block.policy, policy);
+        return 0;
+}
+
+static int read_launch_block(const void *data, size_t size, uint8_t ret[64], size_t *ret_size,
+                             struct cvm_error *err) {
+        struct snp_id_block block;
+        int r = snp_id_block_read(data, size, &block, err);
+
+        if (r < 0)
+                return r;
+        memcpy(ret, block.digest, sizeof block.digest);
+        *ret_size = sizeof block.digest;
         return 0;
 }
 
 static int add_options(json_object *options, struct measure_inputs *inputs, uint64_t *ret_policy,
                        struct cvm_error *err) {
-        struct snp_options o;
+        CVM_CLEANUP(snp_options_done) struct snp_options o = { 0 };
         int r = read_options(options, "definition", &o, err);
 
         if (r < 0)
@@ -104,8 +162,11 @@ const struct platform platform_snp = {
         .options_fields = options_fields,
         .check_options = check_options,
         .add_options = add_options,
+        .check_launch = check_launch,
         .is_debug = is_debug,
         .measure = snp_measure,
+        .explain = snp_explain,
+        .read_launch_block = read_launch_block,
         .synthetic_firmware = snp_synthetic_firmware,
         .is_offered = snp_is_offered,
         .host_data_size = CVM_SHA256_SIZE,

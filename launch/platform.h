@@ -5,6 +5,7 @@
 #pragma once
 
 #include "launch/definition.h"
+#include "launch/explain.h"
 #include "launch/host.h"
 #include "launch/measure.h"
 
@@ -26,9 +27,18 @@ struct platform {
         /* what that section adds to the measured inputs, and the guest policy that evidence will show */
         int (*add_options)(json_object *options, struct measure_inputs *inputs, uint64_t *ret_policy,
                            struct cvm_error *err);
+        /* what that section promises of the measurement and the policy of this launch */
+        int (*check_launch)(json_object *options, const struct measurement *measurement, uint64_t policy,
+                            struct cvm_error *err);
         bool (*is_debug)(uint64_t policy);
         /* the launch measurement of these inputs */
         int (*measure)(const struct measure_inputs *inputs, struct measurement *ret, struct cvm_error *err);
+        /* why a measurement is another one */
+        int (*explain)(const struct explain_request *request, struct explanation *ret,
+                       struct cvm_error *err);
+        /* the measurement that a block signed by the owner names, where these bytes are one */
+        int (*read_launch_block)(const void *data, size_t size, uint8_t ret[64], size_t *ret_size,
+                                 struct cvm_error *err);
         /* the firmware that is measured for a simulated guest which names none; owned bytes */
         int (*synthetic_firmware)(struct cvm_bytes *ret);
         /* can the host with these facts (all but `offers`) and files run its guests on hardware? */

@@ -67,6 +67,8 @@ static int run(const struct cvm_json *request, json_object **ret, struct cvm_err
                 r = read_files(request, &files, err);
         if (r >= 0)
                 r = plan_measure(plan, &files.contents, err);
+        if (r >= 0)
+                r = plan_check(plan, err);
         if (r < 0)
                 return r;
         *ret = json_object_new_object();

@@ -8,9 +8,10 @@ TECHNOLOGIES = {
     "snp": re.compile(r"\b\w*(?<![a-z])snp(?![a-z])\w*", re.I),
     "tdx": re.compile(r"\b\w*(?<![a-z])tdx(?![a-z])\w*", re.I),
 }
-# the enum, and the const tables with one line for each technology
+# the enum, the const tables with one line for each technology, and the verb that only one technology has
 TABLES = {"base/platform-id.h", "base/platform-id.c", "launch/platform.c", "attest/evidence.c", "sim/platform.h", "sim/sim-root.c",
-          "cli/command.c", "guest-agent/tee.c"}
+          "cli/command.c", "cli/sign-id-block.c",
+          "guest-agent/tee.c"}
 
 
 def code_of(text):

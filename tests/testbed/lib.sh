@@ -1,0 +1,6 @@
+# Sourced by the scripts of the testbed.
+
+# Where the root is: a cache, outside the tree
+root_directory() {
+        echo "${CVMD_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/cvmd}/testbed/root"
+}

@@ -1,0 +1,63 @@
+#include "tests/testbed/record.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/macros.h"
+#include "tests/testbed/handle.h"
+
+static void put_hex(FILE *f, const char *name, const uint8_t *data, size_t size) {
+        fprintf(f, ",\n \"%s\": \"", name);
+        for (size_t i = 0; i < size; i++)
+                fprintf(f, "%02x", data[i]);
+        fputc('"', f);
+}
+
+static void put_pages(FILE *f, const struct digest *d) {
+        static const char *const names[DIGEST_PAGE_MAX_] = {
+                [DIGEST_NORMAL] = "normal",         [DIGEST_VMSA] = "vmsa",       [DIGEST_ZERO] = "zero",
+                [DIGEST_UNMEASURED] = "unmeasured", [DIGEST_SECRETS] = "secrets", [DIGEST_CPUID] = "cpuid",
+        };
+
+        for (size_t i = 1; i < ARRAY_SIZE(names); i++)
+                fprintf(f, "%s\"%s\": %llu", i == 1 ? ",\n \"pages\": {" : ", ", names[i],
+                        (unsigned long long)d->pages[i]);
+        fputc('}', f);
+}
+
+static void put_launch(FILE *f, const struct sev *sev, uint32_t firmware_error) {
+        static unsigned launches;
+
+        fprintf(f, "{\"platform\": \"sev-snp\", \"launch\": %u, \"firmware_error\": %u, \"policy\": %llu",
+                ++launches, firmware_error, (unsigned long long)sev->policy);
+        fprintf(f, ", \"guest_features\": %llu, \"guest_svn\": %u, \"author_key_enabled\": %s",
+                (unsigned long long)sev->features, sev->id.guest_svn, sev->id.has_author ? "true" : "false");
+        put_hex(f, "measurement", sev->digest.value, DIGEST_SIZE);
+        put_hex(f, "host_data", sev->host_data, sizeof sev->host_data);
+        put_hex(f, "family_id", sev->id.family_id, sizeof sev->id.family_id);
+        put_hex(f, "image_id", sev->id.image_id, sizeof sev->id.image_id);
+        put_hex(f, "id_key_digest", sev->id.key_digest, DIGEST_SIZE);
+        put_hex(f, "author_key_digest", sev->id.author_digest, DIGEST_SIZE);
+        put_pages(f, &sev->digest);
+        fputs("}\n", f);
+}
+
+void record_launch(const struct sev *sev, uint32_t firmware_error) {
+        const char *path = getenv("CVM_TESTBED_RECORD");
+        char beside[4096];
+        FILE *f;
+
+        if (!path)
+                return;
+        snprintf(beside, sizeof beside, "%s.new", path);
+        f = fopen(beside, "we");
+        if (!f) {
+                testbed_say("'%s' cannot be written: %s", beside, strerror(errno));
+                return;
+        }
+        put_launch(f, sev, firmware_error);
+        if (fclose(f) != 0 || rename(beside, path) < 0)
+                testbed_say("'%s' cannot be written: %s", path, strerror(errno));
+}

@@ -1,6 +1,5 @@
 /* A vCPU: the registers as QEMU set them last, from which its save area is built. */
 #include <errno.h>
-#include <poll.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -9,6 +8,7 @@
 
 #include "base/macros.h"
 #include "tests/testbed/kvm.h"
+#include "tests/testbed/player.h"
 #include "tests/testbed/vmsa.h"
 
 uint64_t vcpu_msr(const struct vcpu *vcpu, uint32_t index, uint64_t otherwise) {
@@ -90,19 +90,21 @@ static int tsc_khz(void *object, const struct call *call, void *argument) {
 }
 
 /*
- * The vCPU rests until QEMU wants it: a signal whose handler sets immediate_exit. Blocked until the wait
- * itself, it cannot come between the look and the wait.
+ * The vCPU rests until the player has a command for it or QEMU wants it: a signal whose handler sets
+ * immediate_exit. Blocked until the wait itself, it cannot come between the look and the wait.
  */
 int vcpu_run(void *object, const struct call *call, void *argument) {
         struct vcpu *vcpu = object;
+        bool exits = false;
         sigset_t all, before;
 
+        player_continue(vcpu);
         sigfillset(&all);
         pthread_sigmask(SIG_SETMASK, &all, &before);
-        while (!__atomic_load_n(&vcpu->run->immediate_exit, __ATOMIC_ACQUIRE))
-                ppoll(NULL, 0, NULL, &before);
+        while (!exits && !__atomic_load_n(&vcpu->run->immediate_exit, __ATOMIC_ACQUIRE))
+                exits = player_wait(vcpu, &before);
         pthread_sigmask(SIG_SETMASK, &before, NULL);
-        return -EINTR;
+        return exits ? 0 : -EINTR;
 }
 
 #define STATE(get, set, member)                                                             \

@@ -5,6 +5,7 @@
 
 #include "base/macros.h"
 #include "tests/testbed/kvm.h"
+#include "tests/testbed/player.h"
 
 static int create_vcpu(void *object, const struct call *call, void *argument) {
         return vcpu_open(object, (uint32_t)(unsigned long)argument);
@@ -123,5 +124,7 @@ int vm_open(unsigned long type) {
         fd = handle_new(&vm_kind, vm, 0);
         if (fd < 0)
                 vm_unref(vm);
+        else if (type != KVM_X86_DEFAULT_VM)
+                player_begin();
         return fd;
 }

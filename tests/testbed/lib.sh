@@ -37,21 +37,19 @@ fault() {
 
 in_root() { "$testbed/in-root" "$root" "$work" "$@"; }
 
-# An SEV-SNP guest of QEMU as the hardware would start it:  qemu_snp [NAME=VALUE...] OBJECT-OPTIONS QEMU-OPTIONS...
-# The first words in capitals with "=" are variables for it. Replaces the shell: for pipelines and coprocesses.
-qemu_snp() {
-        local variables=() object
-        while [[ ${1:-} =~ ^[A-Z_]+= ]]; do
-                variables+=("$1")
-                shift
-        done
-        object=$1
+# A program FILE that is QEMU in the root with the library, whoever runs it:  make_qemu FILE [NAME=VALUE...]
+make_qemu() {
+        local file=$1
         shift
-        exec "$testbed/in-root" "$root" "$work" env LD_PRELOAD="$work/testbed.so" \
-                CVM_TESTBED_RECORD="$work/record.json" "${variables[@]}" \
-                qemu-system-x86_64 -nodefaults -no-user-config -display none -m 256 \
-                -machine q35,accel=kvm,confidential-guest-support=sev0 \
-                -object "sev-snp-guest,id=sev0,cbitpos=$cbitpos,reduced-phys-bits=1${object:+,$object}" "$@"
+        printf '#!/bin/sh\nexec %s %s %s env LD_PRELOAD=%s %s qemu-system-x86_64 "$@"\n' "$testbed/in-root" "$root" "$work" \
+                "$work/testbed.so" "CVM_TESTBED_RECORD=$work/record.json $*" >"$file"
+        chmod +x "$file"
+}
+
+# The options of a guest as the hardware would start it, in snp:  snp_options [OBJECT-OPTIONS]
+snp_options() {
+        snp=(-nodefaults -no-user-config -display none -m 256 -machine q35,accel=kvm,confidential-guest-support=sev0
+                -object "sev-snp-guest,id=sev0,cbitpos=$cbitpos,reduced-phys-bits=1${1:+,$1}")
 }
 
 # of MEMBER: a text or number of the recorded launch

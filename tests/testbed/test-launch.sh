@@ -6,10 +6,19 @@ cvmctl=$1
 . "$(dirname "$0")/lib.sh"
 start_testbed
 
-# launch ...: as qemu_snp; runs until the guest is running or its start failed. Its words are in said.
+# launch [CVM_TESTBED_FAIL=...] OBJECT-OPTIONS QEMU-OPTIONS...: until the guest is running or its start failed. The words of
+# both are in said.
 launch() {
+        local variables=()
+        if [[ $1 == CVM_TESTBED_FAIL=* ]]; then
+                variables=("$1")
+                shift
+        fi
+        make_qemu qemu "${variables[@]}"
+        snp_options "$1"
+        shift
         rm -f record.json
-        printf '{"execute":"%s"}\n' qmp_capabilities query-status quit | qemu_snp "$@" -qmp stdio >said 2>&1 || return
+        printf '{"execute":"%s"}\n' qmp_capabilities query-status quit | ./qemu "${snp[@]}" "$@" -qmp stdio >said 2>&1 || return
         grep -q '"status": "running"' said
 }
 
@@ -46,7 +55,7 @@ fails() {
         fi
 }
 
-python3 "$testbed/make-kernel.py" kernel
+/usr/bin/python3 "$testbed/make-kernel.py" kernel
 head -c 70000 /dev/urandom >initrd
 cp "$firmware" OVMF.fd
 cmdline="console=ttyS0 root=/dev/vda quiet"
@@ -91,7 +100,7 @@ changed_firmware() {
 # id_block ARGUMENTS OF make-id-block.py...: sets id_options and key_digest
 id_block() {
         local block auth
-        read -r block auth key_digest <<<"$(python3 "$testbed/make-id-block.py" "$@")"
+        read -r block auth key_digest <<<"$(/usr/bin/python3 "$testbed/make-id-block.py" "$@")"
         id_options=id-block=$block,id-auth=$auth
 }
 
@@ -169,7 +178,9 @@ ask() {
 paused_and_reset() {
         local to from measurement
         rm -f record.json
-        coproc qemu_snp "" -cpu EPYC-v4 -smp 2 -bios OVMF.fd -S -qmp stdio 2>said
+        make_qemu qemu
+        snp_options
+        coproc exec ./qemu "${snp[@]}" -cpu EPYC-v4 -smp 2 -bios OVMF.fd -S -qmp stdio 2>said
         from=${COPROC[0]} to=${COPROC[1]} pid=$COPROC_PID
         ask qmp_capabilities '"return": {}'
         ask query-sev '"state": "launch-update"'

@@ -2,7 +2,7 @@
 # What cvmctl predicts is what an unmodified QEMU submits: test-launch.sh CVMCTL
 # The launches are complete, but for the hardware; no guest code runs.
 set -euo pipefail
-cvmctl=$1
+cvmctl=$(realpath "$1")
 . "$(dirname "$0")/lib.sh"
 start_testbed
 

@@ -1,7 +1,7 @@
 #!/bin/bash
 # A guest's program behind the player, on the machine's real virtio-serial device: test-player.sh CVMCTL AGENT
 set -euo pipefail
-agent=$2
+agent=$(realpath "$2")
 . "$(dirname "$0")/lib.sh"
 start_testbed
 

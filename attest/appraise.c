@@ -20,7 +20,8 @@ struct appraising {
         struct evidence_claims claims;
         struct binding binding; /* only if `owned`: the owner signed it */
         bool owned;
-        struct cvm_bytes payload; /* of the binding; empty: there is none */
+        struct cvm_bytes payload;  /* of the binding; empty: there is none */
+        uint64_t revocations_made; /* UTC milliseconds; 0: no list was believed */
         struct verdict *verdict;
 };
 
@@ -231,7 +232,14 @@ static void check_coverage(struct appraising *a) {
 }
 
 static void check_collateral(struct appraising *a) {
-        if (a->policy->has_collateral_max_age)
+        uint64_t age = (a->input->now_msec - a->revocations_made) / 1000;
+
+        if (!a->policy->has_collateral_max_age)
+                return;
+        if (a->revocations_made && age > a->policy->collateral_max_age)
+                ADD(a, CRL_STALE, "the revocation list is %llu s old, the policy demands at most %u",
+                    (unsigned long long)age, a->policy->collateral_max_age);
+        else if (!a->input->n_revocations)
                 ADD(a, COLLATERAL_MISSING,
                     "the policy demands revocation lists of at most %u s, and there are none",
                     a->policy->collateral_max_age);
@@ -346,6 +354,19 @@ static int take_binding(struct appraising *a, struct cvm_error *err) {
         return a->bundle->binding && !a->policy->unowned ? open_binding(a, err) : 0;
 }
 
+/* Lists that were given are always heeded, also where the policy asks for none. */
+static int take_revocations(struct appraising *a, const struct evidence *evidence, struct cvm_error *err) {
+        const struct appraisal *in = a->input;
+        struct cvm_error found = { 0 };
+        int r;
+
+        if (!in->n_revocations)
+                return 0;
+        r = a->ops->check_revoked(evidence, in->revocations, in->n_revocations, in->now_msec,
+                                  &a->revocations_made, &found);
+        return r < 0 ? reason_of(a, r, NULL, err, &found) : 0;
+}
+
 static int take_evidence(struct appraising *a, struct cvm_error *err) {
         struct cvm_error found = { 0 };
         struct evidence *evidence = NULL;
@@ -353,8 +374,10 @@ static int take_evidence(struct appraising *a, struct cvm_error *err) {
 
         if (r >= 0)
                 r = a->ops->authenticate(evidence, a->input->now_msec, &a->origin, &found);
-        if (r >= 0)
+        if (r >= 0) {
                 a->ops->claims(evidence, &a->claims);
+                r = take_revocations(a, evidence, err);
+        }
         if (evidence)
                 a->ops->free(evidence);
         if (r >= 0)

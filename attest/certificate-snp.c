@@ -85,19 +85,26 @@ static bool pss_is_sha384(const RSA_PSS_PARAMS *pss) {
         return good;
 }
 
-static int check_algorithm(const X509 *x509, struct cvm_error *err) {
-        const X509_ALGOR *algorithm = NULL;
+bool snp_algorithm_is_pss(const X509_ALGOR *algorithm) {
         RSA_PSS_PARAMS *pss = NULL;
         bool good;
 
-        X509_get0_signature(NULL, &algorithm, x509);
         if (algorithm_is(algorithm, NID_rsassaPss) && algorithm->parameter)
                 pss = ASN1_TYPE_unpack_sequence(ASN1_ITEM_rptr(RSA_PSS_PARAMS), algorithm->parameter);
         good = pss && pss_is_sha384(pss);
         RSA_PSS_PARAMS_free(pss);
-        return good ? 0
-                    : refuse(err, "a certificate is not signed by RSASSA-PSS with SHA-384, MGF1-SHA-384 and "
-                                  "salt 48");
+        return good;
+}
+
+static int check_algorithm(const X509 *x509, struct cvm_error *err) {
+        const X509_ALGOR *algorithm = NULL;
+
+        X509_get0_signature(NULL, &algorithm, x509);
+        return snp_algorithm_is_pss(algorithm)
+                               ? 0
+                               : refuse(err,
+                                        "a certificate is not signed by RSASSA-PSS with SHA-384, MGF1-SHA-384 and "
+                                        "salt 48");
 }
 
 static int check_key(const struct snp_certificate *c, struct cvm_error *err) {

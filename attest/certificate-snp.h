@@ -21,6 +21,9 @@ struct snp_certificate {
         uint8_t chip_id[64];       /* VCEK: zeros behind the product's size */
 };
 
+/* RSASSA-PSS with SHA-384, MGF1-SHA-384 and salt 48: the one algorithm of AMD's certificates and lists. */
+bool snp_algorithm_is_pss(const X509_ALGOR *algorithm);
+
 void snp_certificate_done(struct snp_certificate *certificate);
 
 /*

@@ -13,6 +13,7 @@
 
 #include "attest/cert-table-snp.h"
 #include "attest/chain-snp.h"
+#include "attest/crl-snp.h"
 
 #define POLICY_MUST_BE_ONE (1ull << 17)
 #define POLICY_MIGRATE_MA (1ull << 18)
@@ -190,6 +191,42 @@ static int authenticate(struct evidence *evidence, uint64_t now_msec, struct evi
         return 0;
 }
 
+static bool is_of_root(const struct snp_crl *crl, const struct snp_chain *chain) {
+        return X509_NAME_cmp(X509_CRL_get_issuer(crl->crl), X509_get_subject_name(chain->root->x509)) == 0;
+}
+
+/* Of several lists those of this root count, and all of them do: one that revokes is not outvoted. */
+static int check_lists(const struct snp_chain *chain, const struct cvm_bytes *lists, size_t n,
+                       uint64_t now_msec, uint64_t *ret_made, struct cvm_error *err) {
+        for (size_t i = 0; i < n; i++) {
+                CVM_CLEANUP(snp_crl_done) struct snp_crl crl = { 0 };
+                int r = snp_crl_read(lists[i].data, lists[i].size, &crl, err);
+
+                if (r >= 0 && !is_of_root(&crl, chain))
+                        continue;
+                if (r >= 0)
+                        r = snp_crl_check(&crl, chain, now_msec, err);
+                if (r < 0)
+                        return r;
+                if (crl.this_msec > *ret_made)
+                        *ret_made = crl.this_msec;
+        }
+        return *ret_made ? 0
+                         : cvm_fail(err, &CVM_CODE_CRL, ENODATA,
+                                    "none of the revocation lists is of the certificates' root");
+}
+
+static int check_revoked(const struct evidence *evidence, const struct cvm_bytes *lists, size_t n,
+                         uint64_t now_msec, uint64_t *ret_made, struct cvm_error *err) {
+        CVM_CLEANUP(snp_chain_done) struct snp_chain chain = { 0 };
+        const struct bundle *bundle = evidence->bundle;
+        int r = snp_chain_read(bundle->certificates, bundle->n_certificates,
+                               signing_key(&evidence->report) == SIGNING_KEY_VLEK, &chain, err);
+
+        *ret_made = 0;
+        return r < 0 ? r : check_lists(&chain, lists, n, now_msec, ret_made, err);
+}
+
 static void claim_tcbs(const struct snp_report *report, struct evidence_claims *ret) {
         const struct {
                 const char *name;
@@ -270,6 +307,7 @@ const struct evidence_ops evidence_snp = {
         .parse = parse,
         .free = evidence_snp_free,
         .authenticate = authenticate,
+        .check_revoked = check_revoked,
         .own = own,
         .claims = claims,
         .flag_is_known = flag_is_known,

@@ -58,6 +58,14 @@ struct evidence_ops {
         int (*authenticate)(struct evidence *evidence, uint64_t now_msec, struct evidence_origin *ret,
                             struct cvm_error *err);
 
+        /*
+         * Only after authenticate() said 0: what these revocation lists (DER or PEM, as they came) say of
+         * its certificates; one of them must be for them. ret_made: since when that list is valid, UTC
+         * milliseconds. CVM_CODE_REVOKED, CVM_CODE_CRL, CVM_CODE_CRL_STALE.
+         */
+        int (*check_revoked)(const struct evidence *evidence, const struct cvm_bytes *lists, size_t n,
+                             uint64_t now_msec, uint64_t *ret_made, struct cvm_error *err);
+
         /* Measurement, host data and report_data, nothing else: for the guest itself, which has the report
          * from its own platform and not from somebody who may lie, and to explain what nobody believes yet.
          */

@@ -37,7 +37,9 @@ int policy_make(const struct policy_inputs *inputs, char **ret, struct cvm_error
 struct appraisal {
         uint8_t nonce[CVM_NONCE_SIZE]; /* the one that was sent */
         uint64_t now_msec;
-        const uint8_t *owner_spki; /* own key, 44 bytes; NULL: policy says unowned is fine */
+        const uint8_t *owner_spki;           /* own key, 44 bytes; NULL: policy says unowned is fine */
+        const struct cvm_bytes *revocations; /* the maker's lists, as they came */
+        size_t n_revocations;
 };
 
 /*

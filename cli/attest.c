@@ -74,6 +74,7 @@ static void attestation_done(struct attestation *a) {
 static int attest(sd_bus *bus, const char *path, const struct arguments *arguments, struct attestation *a,
                   struct cvm_error *err) {
         const char *policy = argument(arguments, "policy"), *key = argument(arguments, "owner-key");
+        CVM_CLEANUP(file_list_done) struct file_list lists = { 0 };
         struct challenge challenge;
         int r;
 
@@ -89,7 +90,13 @@ static int attest(sd_bus *bus, const char *path, const struct arguments *argumen
         if (r >= 0)
                 r = bundle_read(a->bundle_text, strlen(a->bundle_text), "evidence", &a->bundle, err);
         if (r >= 0)
-                r = verify_bundle(a->policy, &a->bundle, challenge.nonce, 0, a->key, &a->verdict, err);
+                r = verify_read_lists(arguments, &lists, err);
+        if (r >= 0) {
+                struct appraisal with = { .revocations = lists.items, .n_revocations = lists.n };
+
+                memcpy(with.nonce, challenge.nonce, sizeof with.nonce);
+                r = verify_bundle(a->policy, &a->bundle, &with, a->key, &a->verdict, err);
+        }
         return r < 0 ? r : verify_sign(&a->verdict, a->key, &a->envelope, err);
 }
 
@@ -107,6 +114,7 @@ static int save(const char *dir, const char *name, const char *text, struct cvm_
 static const struct option_row attest_options[] = {
         { "policy", OPTION_TEXT, "FILE", "what the owner accepts" },
         { "owner-key", OPTION_TEXT, "KEY", "the owner's private key (default owner.pem)" },
+        CRL_OPTION,
         { "save", OPTION_TEXT, "DIR", "keep bundle.json and verdict.json there" },
         { 0 },
 };

@@ -18,6 +18,7 @@ static const struct option_row options[] = {
         { "owner-key", OPTION_TEXT, "KEY", "the owner's key; with --verdict her private one" },
         { "verdict", OPTION_TEXT, "FILE", "sign the verdict and write it there" },
         { "at", OPTION_TEXT, "TIME", "judge dates at this time (RFC 3339) instead of now" },
+        CRL_OPTION,
         RAW_EVIDENCE_OPTIONS,
         { 0 },
 };
@@ -27,6 +28,7 @@ struct inputs {
         struct bundle bundle;
         struct challenge challenge;
         EVP_PKEY *owner;
+        struct file_list lists;
         uint64_t at;
 };
 
@@ -34,6 +36,7 @@ static void inputs_done(struct inputs *in) {
         policy_free(in->policy);
         bundle_done(&in->bundle);
         EVP_PKEY_free(in->owner);
+        file_list_done(&in->lists);
 }
 
 static int read_nonce(const struct arguments *arguments, struct challenge *ret, struct cvm_error *err) {
@@ -74,7 +77,18 @@ static int read_inputs(const struct arguments *arguments, struct inputs *in, str
                 r = document_policy(policy, in->owner, &in->policy, err);
         if (r >= 0)
                 r = document_bundle(arguments->words[0], &in->bundle, err);
+        if (r >= 0)
+                r = verify_read_lists(arguments, &in->lists, err);
         return r < 0 ? r : read_nonce(arguments, &in->challenge, err);
+}
+
+static int appraise(const struct inputs *in, struct verdict *ret, struct cvm_error *err) {
+        struct appraisal with = { .now_msec = in->at,
+                                  .revocations = in->lists.items,
+                                  .n_revocations = in->lists.n };
+
+        memcpy(with.nonce, in->challenge.nonce, sizeof with.nonce);
+        return verify_bundle(in->policy, &in->bundle, &with, in->owner, ret, err);
 }
 
 static int verify(const struct arguments *arguments, struct cvm_error *err) {
@@ -84,7 +98,7 @@ static int verify(const struct arguments *arguments, struct cvm_error *err) {
         int r = read_inputs(arguments, &in, err);
 
         if (r >= 0)
-                r = verify_bundle(in.policy, &in.bundle, in.challenge.nonce, in.at, in.owner, &verdict, err);
+                r = appraise(&in, &verdict, err);
         /* A nonce that has answered is spent, whatever the verdict: the same evidence again is a replay. */
         if (r >= 0 && argument(arguments, "challenge"))
                 r = challenge_spend(argument(arguments, "challenge"), err);

@@ -91,6 +91,7 @@ static const struct option_row test_options[] = {
         { "challenge", OPTION_TEXT, "FILE", "the challenge that it answers; a test does not use it up" },
         { "nonce", OPTION_TEXT, "HEX", "the nonce itself; without both: the bundle's own" },
         { "owner-key", OPTION_TEXT, "KEY", "the owner's key" },
+        CRL_OPTION,
         { "at", OPTION_TEXT, "TIME", "judge dates at this time (RFC 3339) instead of now" },
         { 0 },
 };
@@ -115,20 +116,24 @@ static int run_test(const struct arguments *arguments, struct cvm_error *err) {
         CVM_CLEANUP(bundle_done) struct bundle bundle = { 0 };
         CVM_CLEANUP(verdict_done) struct verdict verdict = { 0 };
         const char *key_file = argument(arguments, "owner-key");
-        uint8_t nonce[CVM_NONCE_SIZE];
-        uint64_t at = 0;
+        CVM_CLEANUP(file_list_done) struct file_list lists = { 0 };
+        struct appraisal with = { 0 };
         int r = key_file ? key_file_public(key_file, &key, err) : 0;
 
         if (r >= 0)
-                r = argument_time(arguments, "at", &at, err);
+                r = argument_time(arguments, "at", &with.now_msec, err);
         if (r >= 0)
                 r = document_policy(arguments->words[0], key, &policy, err);
         if (r >= 0)
                 r = document_bundle(arguments->words[1], &bundle, err);
         if (r >= 0)
-                r = test_nonce(arguments, &bundle, nonce, err);
+                r = test_nonce(arguments, &bundle, with.nonce, err);
         if (r >= 0)
-                r = verify_bundle(policy, &bundle, nonce, at, key, &verdict, err);
+                r = verify_read_lists(arguments, &lists, err);
+        with.revocations = lists.items;
+        with.n_revocations = lists.n;
+        if (r >= 0)
+                r = verify_bundle(policy, &bundle, &with, key, &verdict, err);
         return r < 0 ? r : verify_tell(&verdict);
 }
 

@@ -23,6 +23,7 @@
 struct raw {
         struct bundle bundle;
         struct policy *policy; /* NULL: none was given */
+        struct file_list lists;
         uint64_t now_msec;
         struct evidence_origin origin;
         struct evidence_claims claims;
@@ -34,6 +35,7 @@ static void raw_done(struct raw *raw) {
         bundle_done(&raw->bundle);
         policy_free(raw->policy);
         verdict_done(&raw->verdict);
+        file_list_done(&raw->lists);
 }
 
 static int read_platform(const struct arguments *arguments, int *ret, struct cvm_error *err) {
@@ -94,6 +96,8 @@ static int read_inputs(const struct arguments *arguments, struct raw *raw, struc
 
                 r = take_reason(raw, add_certificates(&raw->bundle, certs, &why), &why, err);
         }
+        if (r >= 0)
+                r = verify_read_lists(arguments, &raw->lists, err);
         raw->bundle.uuid = strdup("");
         raw->bundle.suite = CVM_SUITE;
         return r < 0 || raw->bundle.uuid ? r : -ENOMEM;
@@ -103,6 +107,7 @@ static int authenticate(struct raw *raw, struct cvm_error *err) {
         const struct evidence_ops *ops = evidence_ops_find(raw->bundle.platform);
         struct evidence *evidence = NULL;
         struct cvm_error why = { 0 };
+        uint64_t made;
         int r;
 
         if (!ops) {
@@ -117,6 +122,8 @@ static int authenticate(struct raw *raw, struct cvm_error *err) {
         raw->authentic = r >= 0;
         if (raw->authentic)
                 ops->claims(evidence, &raw->claims);
+        if (raw->authentic && raw->lists.n && !raw->policy) /* with a policy the appraisal asks them */
+                r = ops->check_revoked(evidence, raw->lists.items, raw->lists.n, raw->now_msec, &made, &why);
         raw->bundle.simulated = raw->origin.class_ == CVM_CLASS_SIMULATED; /* nobody claimed otherwise */
         if (evidence)
                 ops->free(evidence);
@@ -168,7 +175,9 @@ static void take_verdict(struct raw *raw, const struct verdict *full) {
 
 static int judge(struct raw *raw, struct cvm_error *err) {
         CVM_CLEANUP(verdict_done) struct verdict full = { 0 };
-        const struct appraisal appraisal = { .now_msec = raw->now_msec };
+        const struct appraisal appraisal = { .now_msec = raw->now_msec,
+                                             .revocations = raw->lists.items,
+                                             .n_revocations = raw->lists.n };
         int r;
 
         if (raw->authentic && !raw->policy)
@@ -225,11 +234,13 @@ static json_object *claims_json(const struct evidence_claims *claims) {
 }
 
 static json_object *not_judged_json(const struct raw *raw) {
-        static const char *const always[] = { "nonce", "keyset", "binding", "root", "revocation" };
+        static const char *const always[] = { "nonce", "keyset", "binding", "root" };
         json_object *list = json_object_new_array();
 
         for (size_t i = 0; i < ARRAY_SIZE(always); i++)
                 json_object_array_add(list, json_object_new_string(always[i]));
+        if (!raw->lists.n)
+                json_object_array_add(list, json_object_new_string("revocation"));
         if (!raw->policy)
                 json_object_array_add(list, json_object_new_string("policy"));
         return list;

@@ -7,16 +7,22 @@
 #include "base/time.h"
 #include "cli/output.h"
 
-int verify_bundle(const struct policy *policy, const struct bundle *bundle,
-                  const uint8_t nonce[CVM_NONCE_SIZE], uint64_t now_msec, EVP_PKEY *owner,
-                  struct verdict *ret, struct cvm_error *err) {
-        struct appraisal appraisal = { .now_msec = now_msec ? now_msec : cvm_time_now() };
+#define LIST_MAX (1u << 20)
+
+int verify_read_lists(const struct arguments *arguments, struct file_list *ret, struct cvm_error *err) {
+        return file_list_read(arguments, "crl", LIST_MAX, ret, err);
+}
+
+int verify_bundle(const struct policy *policy, const struct bundle *bundle, const struct appraisal *with,
+                  EVP_PKEY *owner, struct verdict *ret, struct cvm_error *err) {
+        struct appraisal appraisal = *with;
         uint8_t spki[CVM_SPKI_SIZE];
         int r = owner ? cvm_key_spki(owner, spki, err) : 0;
 
         if (r < 0)
                 return r;
-        memcpy(appraisal.nonce, nonce, sizeof appraisal.nonce);
+        if (!appraisal.now_msec)
+                appraisal.now_msec = cvm_time_now();
         appraisal.owner_spki = owner ? spki : NULL;
         return policy_appraise(policy, bundle, &appraisal, ret, err);
 }

@@ -93,4 +93,15 @@ done
 hw 5 CVM-REPORT-ROOT $s/reports/milan-v5.bin $s/certtable/vcek-ask-ark.bin # the platform's own table
 hw 5 CVM-REPORT-CHAIN $s/reports/milan-v5.bin $s/certtable/bad-offset.bin
 hw 6 CVM-CHAIN-MISSING $s/reports/milan-v5.bin $s/certtable/only-vcek.bin
+
+# Revocation lists: what the chain's root revokes is refused; a list that cannot be believed leaves it unchecked.
+crl() { # STATUS WORDS LIST
+        expect "$1" "$2" "$cvmctl" evidence verify --platform sev-snp --report "$vectors/$s/reports/milan-v5.bin" --certs \
+                "$vectors/$s/ek/milan-vcek.der" --certs "$vectors/$s/ca/milan-ask-ark.pem" --crl "$vectors/$s/crl/milan-$3.crl" \
+                --at 2026-09-01T00:00:00Z -o jsonl
+}
+crl 5 CVM-REVOKED revokes-ask
+crl 5 CVM-REPORT-ROOT empty # and nothing else
+crl 5 CVM-CRL-STALE stale
+crl 5 '"CVM-CRL"' bad-signer
 end

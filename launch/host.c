@@ -1,29 +1,41 @@
 #include "launch/host.h"
 
 #include <fcntl.h>
+#include <linux/openat2.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/syscall.h>
 
 #include "base/fd.h"
 #include "base/names.h"
 #include "launch/platform.h"
 
-/* The beginning of a file as text; empty where it cannot be read. */
-static void read_text(int root_fd, const char *path, char *ret, size_t size) {
-        CVM_CLEANUP(cvm_closep) int fd = openat(root_fd, path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+int host_open(int root_fd, const char *path, int flags) {
+        int never_waits = flags & O_PATH ? 0 : O_NOCTTY | O_NONBLOCK; /* refused together */
+        struct open_how how = { .flags = (uint64_t)(flags | O_CLOEXEC | never_waits),
+                                .resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS };
+        long fd = syscall(SYS_openat2, root_fd, path, &how, sizeof how);
+
+        return fd < 0 ? -errno : (int)fd;
+}
+
+void host_text(int root_fd, const char *path, char *ret, size_t size) {
+        CVM_CLEANUP(cvm_closep) int fd = host_open(root_fd, path, O_RDONLY);
         ssize_t n = fd < 0 ? 0 : read(fd, ret, size - 1);
 
         ret[n < 0 ? 0 : n] = 0;
 }
 
 bool host_has(int root_fd, const char *path) {
-        return faccessat(root_fd, path, F_OK, 0) == 0;
+        CVM_CLEANUP(cvm_closep) int fd = host_open(root_fd, path, O_PATH);
+
+        return fd >= 0;
 }
 
 bool host_is_on(int root_fd, const char *path) {
         char text[8];
 
-        read_text(root_fd, path, text, sizeof text);
+        host_text(root_fd, path, text, sizeof text);
         return *text && strchr("Yy1", *text) != NULL;
 }
 
@@ -31,7 +43,7 @@ bool host_is_on(int root_fd, const char *path) {
 static void read_vendor(int root_fd, char *ret, size_t size) {
         char text[4096], *rest = text, *line;
 
-        read_text(root_fd, "proc/cpuinfo", text, sizeof text);
+        host_text(root_fd, "proc/cpuinfo", text, sizeof text);
         while ((line = strsep(&rest, "\n"))) {
                 const char *value = strchr(line, ':');
 

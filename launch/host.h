@@ -21,7 +21,10 @@ int host_read(const char *root, struct host_facts *ret, struct cvm_error *err);
 /* {"cpu_vendor":"AuthenticAMD","kvm":true,"platforms":["sev-snp"]}; owned. */
 json_object *host_json(const struct host_facts *facts);
 
-/* For the platforms: files below the root, paths without a leading slash. */
+/* For the platforms: files below the root, paths without a leading slash. Links lead to nowhere outside. */
+int host_open(int root_fd, const char *path, int flags); /* a negative errno; never waits */
+/* The beginning of a file; "" where it cannot be read. */
+void host_text(int root_fd, const char *path, char *ret, size_t size);
 bool host_has(int root_fd, const char *path);
 /* A module's parameter or other switch: its file begins with 'Y', 'y' or '1'. */
 bool host_is_on(int root_fd, const char *path);

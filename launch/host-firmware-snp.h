@@ -1,0 +1,12 @@
+/*
+ * The security processor of this machine (/dev/sev), asked for what it says of itself. A const table of
+ * three questions is the only source of command numbers: those that change a platform (commit, factory
+ * reset, configuration, keys) are in no table and can be issued by no path.
+ */
+#pragma once
+
+#include "launch/host-probe.h"
+
+/* At most HOST_FIRMWARE_ANSWER_MAX bytes into ret; errors as host_probe_firmware(). */
+int host_firmware_ask(enum host_firmware_question question, uint8_t ret[HOST_FIRMWARE_ANSWER_MAX],
+                      size_t *ret_size, struct cvm_error *err);

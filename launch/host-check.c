@@ -6,84 +6,176 @@
 #include <string.h>
 
 #include "base/fd.h"
+#include "launch/host-platform.h"
 #include "launch/host.h"
 #include "launch/platform.h"
 
 const char *const host_verdict_texts[] = { "PASS", "WARN", "FAIL" };
 
-/* What each check looks at. */
-struct host {
-        int root_fd;
-        struct host_facts facts;
+extern const struct host_platform host_platform_amd;
+
+static const struct host_platform *const platforms[] = {
+        &host_platform_amd,
 };
 
-static struct host_check judge(const char *id, enum host_verdict verdict, const char *sentence,
-                               const char *remedy) {
-        struct host_check check = { .id = id,
-                                    .verdict = verdict,
-                                    .remedy = verdict == HOST_PASS ? "" : remedy };
-
-        snprintf(check.sentence, sizeof check.sentence, "%s", sentence);
-        return check;
+const struct host_platform *host_platform_of(const char *cpu_vendor) {
+        for (size_t i = 0; i < ARRAY_SIZE(platforms); i++)
+                if (strcmp(platforms[i]->cpu_vendor, cpu_vendor) == 0)
+                        return platforms[i];
+        return NULL;
 }
 
-static struct host_check check_qemu(const struct host *host) {
-        const char *binary = platform_at(0)->binary;
-        char path[64], sentence[160];
-        bool there;
+int host_scene_open(const char *root, struct host_scene *ret, struct cvm_error *err) {
+        CVM_CLEANUP(cvm_closep) int fd = open(root, O_PATH | O_DIRECTORY | O_CLOEXEC);
+        struct host_scene scene = { .root_fd = fd };
+        int r = fd < 0 ? cvm_fail(err, &CVM_CODE_FILE, errno, "'%s' cannot be opened: %s", root,
+                                  strerror(errno))
+                       : host_read(root, &scene.facts, err);
 
-        snprintf(path, sizeof path, "usr/bin/%s", binary);
-        there = host_has(host->root_fd, path);
-        snprintf(sentence, sizeof sentence, "%s is %sinstalled", binary, there ? "" : "not ");
-        return judge("qemu", there ? HOST_PASS : HOST_FAIL, sentence, "Install QEMU for this machine type.");
+        if (r >= 0)
+                r = host_probe_open(fd, &scene.probe, err);
+        if (r < 0)
+                return r;
+        scene.root_fd = TAKE_FD(fd);
+        *ret = scene;
+        return 0;
 }
 
-static struct host_check check_kvm(const struct host *host) {
-        return host->facts.has_kvm
-                               ? judge("kvm", HOST_PASS,
-                                       "/dev/kvm is there (whether it works shows when a guest starts)", "")
-                               : judge("kvm", HOST_WARN,
-                                       "there is no /dev/kvm: only slow, simulated guests can run",
-                                       "Turn virtualization on in the firmware and load kvm_amd or kvm_intel.");
+void host_scene_done(struct host_scene *scene) {
+        scene->probe = host_probe_free(scene->probe);
+        scene->root_fd = cvm_close(scene->root_fd);
 }
 
-static struct host_check check_platforms(const struct host *host) {
-        char sentence[160] = "this host and this version can run confidential guests of: ";
-        bool any = false;
+/* --- what every host needs --- */
 
+static int has_qemu(const struct host_scene *scene, const struct host_check_row *row,
+                    char detail[HOST_DETAIL_MAX], struct cvm_error *err) {
+        char path[64];
+
+        snprintf(detail, HOST_DETAIL_MAX, "%s", platform_at(0)->binary);
+        snprintf(path, sizeof path, "usr/bin/%s", platform_at(0)->binary);
+        return host_has(scene->root_fd, path);
+}
+
+static int has_kvm(const struct host_scene *scene, const struct host_check_row *row,
+                   char detail[HOST_DETAIL_MAX], struct cvm_error *err) {
+        return scene->facts.has_kvm;
+}
+
+static int has_platform(const struct host_scene *scene, const struct host_check_row *row,
+                        char detail[HOST_DETAIL_MAX], struct cvm_error *err) {
         for (size_t i = 0; platform_at(i); i++) {
                 const struct platform *p = platform_at(i);
 
-                if (!host->facts.offers[p->id] || !p->confide)
+                if (!scene->facts.offers[p->id] || !p->confide)
                         continue;
-                strncat(sentence, p->title, sizeof sentence - strlen(sentence) - 1);
-                any = true;
+                snprintf(detail, HOST_DETAIL_MAX, "%s", p->title);
+                return 1;
         }
-        return any ? judge("confidential", HOST_PASS, sentence, "")
-                   : judge("confidential", HOST_WARN,
-                           "no confidential guest can run here: the hardware is missing, or this version does not start "
-                           "it yet",
-                           "Use --simulate to try everything without protection; see doc/status.md.");
+        return 0;
 }
 
-static struct host_check check_cgroup(const struct host *host) {
-        return host_has(host->root_fd, "sys/fs/cgroup/cgroup.controllers")
-                               ? judge("cgroup", HOST_PASS, "the unified control group tree is mounted", "")
-                               : judge("cgroup", HOST_WARN, "there is no unified control group tree",
-                                       "Boot with systemd.unified_cgroup_hierarchy=1 to account guests by VM.");
+static int has_path(const struct host_scene *scene, const struct host_check_row *row,
+                    char detail[HOST_DETAIL_MAX], struct cvm_error *err) {
+        return host_has(scene->root_fd, row->path);
 }
 
-static struct host_check (*const checks[])(const struct host *host) = { check_qemu, check_kvm,
-                                                                        check_platforms, check_cgroup };
+static const struct host_check_row general[] = {
+        { .id = "qemu",
+          .holds = has_qemu,
+          .otherwise = HOST_FAIL,
+          .yes = "QEMU is installed",
+          .no = "QEMU is not installed",
+          .remedy = "Install QEMU for this machine type." },
+        { .id = "kvm",
+          .holds = has_kvm,
+          .otherwise = HOST_WARN,
+          .yes = "/dev/kvm is there; whether it works shows when a guest starts",
+          .no = "there is no /dev/kvm: only slow, simulated guests can run",
+          .remedy = "Turn virtualization on in the firmware and load kvm_amd or kvm_intel." },
+        { .id = "confidential",
+          .holds = has_platform,
+          .otherwise = HOST_WARN,
+          .yes = "this host and this version can run confidential guests",
+          .no = "no confidential guest can run here: the hardware is missing, or this version does not start it "
+                "yet",
+          .remedy = "Use --simulate to try everything without protection; see doc/status.md." },
+        { .id = "cgroup",
+          .holds = has_path,
+          .path = "sys/fs/cgroup/cgroup.controllers",
+          .otherwise = HOST_WARN,
+          .yes = "the unified control group tree is mounted",
+          .no = "there is no unified control group tree",
+          .remedy = "Boot with systemd.unified_cgroup_hierarchy=1 to account guests by VM." },
+        { 0 },
+};
+
+/* --- judging --- */
+
+static const char cannot_tell[] =
+                "Run it as root, with the msr module loaded; a recorded host knows what was recorded.";
+
+struct judging {
+        const struct host_scene *scene;
+        struct host_check *checks;           /* HOST_CHECKS_MAX of them */
+        const char *failed[HOST_CHECKS_MAX]; /* of each check: the one that failed and takes its children
+                                                along */
+        size_t n;
+};
+
+/* The failed check above this one; NULL: none. */
+static const char *failed_above(const struct judging *judging, const struct host_check_row *row) {
+        for (size_t i = 0; row->parent && i < judging->n; i++)
+                if (strcmp(judging->checks[i].id, row->parent) == 0)
+                        return judging->failed[i];
+        return NULL;
+}
+
+static void judge(struct judging *judging, const struct host_check_row *row) {
+        const char *above = failed_above(judging, row);
+        struct host_check check = { .id = row->id, .remedy = "" };
+        char detail[HOST_DETAIL_MAX] = "";
+        struct cvm_error err = { 0 };
+        int r = above ? 0 : row->holds(judging->scene, row, detail, &err);
+
+        judging->failed[judging->n] = above;
+        if (above) {
+                check.verdict = HOST_WARN;
+                snprintf(check.sentence, sizeof check.sentence, "this was not looked at: '%s' failed",
+                         above);
+                check.remedy = "First do what that one needs.";
+        } else if (r < 0) {
+                check.verdict = HOST_WARN;
+                snprintf(check.sentence, sizeof check.sentence, "this cannot be told: %s",
+                         cvm_error_text(&err, r));
+                check.remedy = cannot_tell;
+        } else {
+                check.verdict = r ? HOST_PASS : row->otherwise;
+                snprintf(check.sentence, sizeof check.sentence, *detail ? "%s (%s)" : "%s",
+                         r ? row->yes : row->no, detail);
+                check.remedy = check.verdict == HOST_PASS ? "" : row->remedy;
+                if (check.verdict == HOST_FAIL)
+                        judging->failed[judging->n] = row->id;
+        }
+        judging->checks[judging->n++] = check;
+}
+
+static void judge_all(struct judging *judging, const struct host_check_row *rows) {
+        for (; rows->id && judging->n < HOST_CHECKS_MAX; rows++)
+                judge(judging, rows);
+}
 
 int host_check(const char *root, struct host_check ret[HOST_CHECKS_MAX], struct cvm_error *err) {
-        CVM_CLEANUP(cvm_closep) int fd = open(root, O_PATH | O_DIRECTORY | O_CLOEXEC);
-        struct host host = { .root_fd = fd };
-        int r = fd < 0 ? cvm_fail(err, &CVM_CODE_FILE, errno, "'%s' cannot be opened: %s", root,
-                                  strerror(errno))
-                       : host_read(root, &host.facts, err);
+        CVM_CLEANUP(host_scene_done) struct host_scene scene = { .root_fd = -EBADF };
+        struct judging judging = { .scene = &scene, .checks = ret };
+        const struct host_platform *platform;
+        int r = host_scene_open(root, &scene, err);
 
-        for (size_t i = 0; r >= 0 && i < ARRAY_SIZE(checks); i++)
-                ret[i] = checks[i](&host);
-        return r < 0 ? r : (int)ARRAY_SIZE(checks);
+        if (r < 0)
+                return r;
+        judge_all(&judging, general);
+        platform = host_platform_of(scene.facts.cpu_vendor);
+        if (platform)
+                judge_all(&judging, platform->checks);
+        return (int)judging.n;
 }

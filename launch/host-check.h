@@ -1,6 +1,7 @@
 /*
  * What an operator asks first: can this host run guests, and if not, what is to be done? Each check judges
- * one thing, read below one root directory ("/", or a recorded tree in tests).
+ * one thing, read below one root directory ("/", or a recorded tree). Where a prerequisite fails, those that
+ * stand on it are not looked at and say so, as warnings. Only the technology of this processor is judged.
  */
 #pragma once
 
@@ -18,7 +19,7 @@ struct host_check {
         const char *remedy; /* "" where nothing is to be done */
 };
 
-#define HOST_CHECKS_MAX 32
+#define HOST_CHECKS_MAX 64
 
 /* The checks in order; how many. CVM_CODE_FILE where the root cannot be opened. */
 int host_check(const char *root, struct host_check ret[HOST_CHECKS_MAX], struct cvm_error *err);

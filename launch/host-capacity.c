@@ -1,0 +1,80 @@
+#include "launch/host-capacity.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/fd.h"
+#include "launch/host-platform.h"
+
+#define CAPACITY "sys/fs/cgroup/misc.capacity"
+#define CURRENT "sys/fs/cgroup/misc.current"
+#define COUNTS_MAX 4096
+
+/* "sev_es 99" in a file of such lines: digits only, to the end of the line. */
+static int read_count(int root_fd, const char *path, const char *key, uint64_t *ret, struct cvm_error *err) {
+        char text[COUNTS_MAX], *rest = text, *line;
+        size_t length = strlen(key);
+
+        host_text(root_fd, path, text, sizeof text);
+        while ((line = strsep(&rest, "\n"))) {
+                const char *digits = line + length + 1;
+
+                if (strncmp(line, key, length) != 0 || line[length] != ' ')
+                        continue;
+                if (!*digits || strspn(digits, "0123456789") != strlen(digits) || strlen(digits) > 18)
+                        return cvm_fail(err, &CVM_CODE_HOST_COUNT, EBADMSG, "'%s' in '%s' is no count", key,
+                                        path);
+                *ret = strtoull(digits, NULL, 10);
+                return 0;
+        }
+        return cvm_fail(err, &CVM_CODE_HOST_COUNT, ENOENT, "'%s' does not count '%s'", path, key);
+}
+
+int host_count(int root_fd, const char *key, struct host_count *ret, struct cvm_error *err) {
+        struct host_count count;
+        int r = read_count(root_fd, CAPACITY, key, &count.capacity, err);
+
+        if (r >= 0)
+                r = read_count(root_fd, CURRENT, key, &count.used, err);
+        if (r >= 0)
+                *ret = count;
+        return r;
+}
+
+static json_object *count_json(const struct host_pool *pool, const struct host_count *count) {
+        json_object *node = json_object_new_object();
+        uint64_t left = count->capacity > count->used ? count->capacity - count->used : 0;
+
+        json_object_object_add(node, "pool", json_object_new_string(pool->key));
+        json_object_object_add(node, "guests", json_object_new_string(pool->what));
+        json_object_object_add(node, "capacity", json_object_new_uint64(count->capacity));
+        json_object_object_add(node, "used", json_object_new_uint64(count->used));
+        json_object_object_add(node, "free", json_object_new_uint64(left));
+        return node;
+}
+
+int host_capacity(const char *root, json_object **ret, struct cvm_error *err) {
+        CVM_CLEANUP(host_scene_done) struct host_scene scene = { .root_fd = -EBADF };
+        CVM_CLEANUP(cvm_json_putp) json_object *list = json_object_new_array();
+        const struct host_platform *platform;
+        int r = host_scene_open(root, &scene, err);
+
+        if (r < 0)
+                return r;
+        platform = host_platform_of(scene.facts.cpu_vendor);
+        if (!platform)
+                return cvm_fail(err, &CVM_CODE_HOST_COUNT, ENOENT,
+                                "no guests are counted on processors of '%s'", scene.facts.cpu_vendor);
+        for (const struct host_pool *pool = platform->pools; pool->key; pool++) {
+                struct host_count count;
+
+                r = host_count(scene.root_fd, pool->key, &count, err);
+                if (r < 0)
+                        return r;
+                json_object_array_add(list, count_json(pool, &count));
+        }
+        *ret = TAKE_PTR(list);
+        return 0;
+}

@@ -1,0 +1,22 @@
+/*
+ * How many more guests fit: address space identifiers of encrypted guests, as the control groups' misc
+ * controller counts them (misc.capacity and misc.current of the root group).
+ */
+#pragma once
+
+#include <stdint.h>
+
+#include "base/error.h"
+#include "base/json.h"
+
+struct host_count {
+        uint64_t capacity, used;
+};
+
+/* One key of the controller ("sev_es"). -ENOENT with CVM_CODE_HOST_COUNT: this kernel does not count it;
+ * -EBADMSG: what stands there is no count. */
+int host_count(int root_fd, const char *key, struct host_count *ret, struct cvm_error *err);
+
+/* [{"pool":"sev_es","guests":"...","capacity":99,"used":3,"free":96}] of this processor's technology; owned.
+ * CVM_CODE_HOST_COUNT where nothing is counted. */
+int host_capacity(const char *root, json_object **ret, struct cvm_error *err);

@@ -1,0 +1,506 @@
+/* The prerequisites of SEV-SNP on a host, in the order in which they stand on one another. */
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/fd.h"
+#include "base/names.h"
+#include "launch/firmware-ovmf.h"
+#include "launch/host-capacity.h"
+#include "launch/host-snp.h"
+
+#define LEAF_ENCRYPTION 0x8000001f
+#define MSR_SYSCFG 0xc0010010
+#define MSR_RMP_BASE 0xc0010132
+#define MSR_RMP_END 0xc0010133
+#define MSR_RMP_CFG 0xc0010136
+#define RMP_CFG_SEGMENTED 1
+#define KVM_API 12
+#define API_MAJOR 1
+#define API_MINOR 51 /* the first whose firmware runs SNP guests */
+#define PROGRAM_MAX (256u << 20)
+#define PROGRAM_CHUNK (64u << 10)
+
+/* --- the processor and its registers --- */
+
+static int is_amd(const struct host_scene *scene, const struct host_check_row *row,
+                  char detail[HOST_DETAIL_MAX], struct cvm_error *err) {
+        struct host_cpuid leaf;
+        int r = host_probe_cpuid(scene->probe, 0, &leaf, err);
+        uint32_t words[3];
+
+        if (r < 0)
+                return r;
+        memcpy(words, (uint32_t[]){ leaf.ebx, leaf.edx, leaf.ecx }, sizeof words);
+        return memcmp(words, "AuthenticAMD", sizeof words) == 0;
+}
+
+static int is_server(const struct host_scene *scene, const struct host_check_row *row,
+                     char detail[HOST_DETAIL_MAX], struct cvm_error *err) {
+        struct host_cpuid leaves[3];
+        char brand[sizeof leaves + 1] = "";
+        int r = 0;
+
+        for (uint32_t i = 0; r >= 0 && i < ARRAY_SIZE(leaves); i++)
+                r = host_probe_cpuid(scene->probe, 0x80000002 + i, &leaves[i], err);
+        if (r < 0)
+                return r;
+        memcpy(brand, leaves, sizeof leaves);
+        cvm_text_clean(brand, strlen(brand), false);
+        for (size_t n = strlen(brand); n && brand[n - 1] == ' '; n--)
+                brand[n - 1] = 0;
+        snprintf(detail, HOST_DETAIL_MAX, "%s", brand);
+        return strstr(brand, "EPYC") != NULL;
+}
+
+static int has_feature(const struct host_scene *scene, const struct host_check_row *row,
+                       char detail[HOST_DETAIL_MAX], struct cvm_error *err) {
+        struct host_cpuid leaf;
+        int r = host_probe_cpuid(scene->probe, LEAF_ENCRYPTION, &leaf, err);
+
+        return r < 0 ? r : (int)(leaf.eax >> row->bit & 1);
+}
+
+static int is_enabled(const struct host_scene *scene, const struct host_check_row *row,
+                      char detail[HOST_DETAIL_MAX], struct cvm_error *err) {
+        uint64_t syscfg;
+        int r = host_probe_msr(scene->probe, MSR_SYSCFG, &syscfg, err);
+
+        return r < 0 ? r : (int)(syscfg >> row->bit & 1);
+}
+
+/* A segmented table has no end; older processors know no such register. */
+static int has_rmp_memory(const struct host_scene *scene, const struct host_check_row *row,
+                          char detail[HOST_DETAIL_MAX], struct cvm_error *err) {
+        struct cvm_error unknown = { 0 };
+        uint64_t base, end, config;
+        int r = host_probe_msr(scene->probe, MSR_RMP_BASE, &base, err);
+
+        if (r >= 0)
+                r = host_probe_msr(scene->probe, MSR_RMP_END, &end, err);
+        if (r < 0)
+                return r;
+        if (base && end)
+                return 1;
+        return base && host_probe_msr(scene->probe, MSR_RMP_CFG, &config, &unknown) >= 0 &&
+               (config & RMP_CFG_SEGMENTED);
+}
+
+/* --- the kernel --- */
+
+static int has_path(const struct host_scene *scene, const struct host_check_row *row,
+                    char detail[HOST_DETAIL_MAX], struct cvm_error *err) {
+        return host_has(scene->root_fd, row->path);
+}
+
+static int is_on(const struct host_scene *scene, const struct host_check_row *row,
+                 char detail[HOST_DETAIL_MAX], struct cvm_error *err) {
+        return host_is_on(scene->root_fd, row->path);
+}
+
+static bool is_empty(int root_fd, const char *path) {
+        int fd = host_open(root_fd, path, O_RDONLY | O_DIRECTORY);
+        DIR *directory = fd < 0 ? NULL : fdopendir(fd);
+        const struct dirent *entry;
+        bool empty = true;
+
+        if (!directory) {
+                cvm_close(fd);
+                return true;
+        }
+        while (empty && (entry = readdir(directory)))
+                empty = entry->d_name[0] == '.';
+        closedir(directory);
+        return empty;
+}
+
+/* With the IOMMU off or passing through, the kernel refuses to turn SNP on (iommu_snp_enable). */
+static int has_iommu(const struct host_scene *scene, const struct host_check_row *row,
+                     char detail[HOST_DETAIL_MAX], struct cvm_error *err) {
+        static const char *const switches[] = { "iommu=off", "amd_iommu=off", "iommu=pt",
+                                                "iommu.passthrough=1" };
+        char text[4096], *rest = text, *word;
+
+        host_text(scene->root_fd, "proc/cmdline", text, sizeof text);
+        while ((word = strsep(&rest, " \n")))
+                for (size_t i = 0; i < ARRAY_SIZE(switches); i++)
+                        if (strcmp(word, switches[i]) == 0) {
+                                snprintf(detail, HOST_DETAIL_MAX, "the kernel was booted with %s", word);
+                                return 0;
+                        }
+        return !is_empty(scene->root_fd, row->path);
+}
+
+static int has_memlock(const struct host_scene *scene, const struct host_check_row *row,
+                       char detail[HOST_DETAIL_MAX], struct cvm_error *err) {
+        static const char name[] = "Max locked memory";
+        char text[4096], soft[24];
+        const char *line;
+
+        host_text(scene->root_fd, row->path, text, sizeof text);
+        line = strstr(text, name);
+        if (!line || sscanf(line + strlen(name), "%23s", soft) != 1)
+                return 0;
+        cvm_text_clean(soft, strlen(soft), false);
+        snprintf(detail, HOST_DETAIL_MAX, "the limit is %s", soft);
+        return 1;
+}
+
+/* Opening changes nothing; who may not write cannot configure the platform, but can ask. */
+static int has_device(const struct host_scene *scene, const struct host_check_row *row,
+                      char detail[HOST_DETAIL_MAX], struct cvm_error *err) {
+        CVM_CLEANUP(cvm_closep) int fd = host_open(scene->root_fd, row->path, O_RDWR);
+
+        if (fd >= 0 || fd == -ENOENT || fd == -ENXIO || fd == -ENODEV)
+                return fd >= 0;
+        return cvm_fail(err, &CVM_CODE_HOST_PROBE, -fd, "'/%s' does not open for reading and writing: %s",
+                        row->path, strerror(-fd));
+}
+
+static int is_kvm_current(const struct host_scene *scene, const struct host_check_row *row,
+                          char detail[HOST_DETAIL_MAX], struct cvm_error *err) {
+        uint64_t version;
+        int r;
+
+        if (!scene->facts.has_kvm)
+                return 0;
+        r = host_probe_kvm(scene->probe, HOST_KVM_API_VERSION, &version, err);
+        return r < 0 ? r : version == KVM_API;
+}
+
+static int has_vm_type(const struct host_scene *scene, const struct host_check_row *row,
+                       char detail[HOST_DETAIL_MAX], struct cvm_error *err) {
+        uint64_t types;
+        int r = host_probe_kvm(scene->probe, HOST_KVM_VM_TYPES, &types, err);
+
+        return r < 0 ? r : (int)(types >> row->bit & 1);
+}
+
+/* Both the processor and KVM must have it. */
+static int has_secure_tsc(const struct host_scene *scene, const struct host_check_row *row,
+                          char detail[HOST_DETAIL_MAX], struct cvm_error *err) {
+        struct cvm_error silent = { 0 };
+        uint64_t features = 0;
+        int r = has_feature(scene, row, detail, err);
+
+        if (r <= 0 || host_probe_kvm(scene->probe, HOST_KVM_FEATURES, &features, &silent) < 0)
+                return r < 0 ? r : 0;
+        return (int)(features >> 9 & 1);
+}
+
+static int has_asids(const struct host_scene *scene, const struct host_check_row *row,
+                     char detail[HOST_DETAIL_MAX], struct cvm_error *err) {
+        struct host_count count;
+        int r = host_count(scene->root_fd, row->path, &count, err);
+
+        return r < 0 ? r : count.capacity > 0;
+}
+
+static int has_free_asids(const struct host_scene *scene, const struct host_check_row *row,
+                          char detail[HOST_DETAIL_MAX], struct cvm_error *err) {
+        struct host_count count;
+        int r = host_count(scene->root_fd, row->path, &count, err);
+
+        if (r < 0)
+                return r;
+        snprintf(detail, HOST_DETAIL_MAX, "%llu of %llu are taken", (unsigned long long)count.used,
+                 (unsigned long long)count.capacity);
+        return count.used < count.capacity;
+}
+
+/* --- the firmware of the security processor --- */
+
+static int is_api_current(const struct host_scene *scene, const struct host_check_row *row,
+                          char detail[HOST_DETAIL_MAX], struct cvm_error *err) {
+        struct sev_host_status status;
+        int r = sev_host_status(scene->probe, &status, err);
+
+        if (r < 0)
+                return r;
+        snprintf(detail, HOST_DETAIL_MAX, "it is %u.%u, build %u", status.api_major, status.api_minor,
+                 status.build);
+        return status.api_major > API_MAJOR ||
+               (status.api_major == API_MAJOR && status.api_minor >= API_MINOR);
+}
+
+static int is_platform_ready(const struct host_scene *scene, const struct host_check_row *row,
+                             char detail[HOST_DETAIL_MAX], struct cvm_error *err) {
+        struct sev_host_status status;
+        int r = sev_host_status(scene->probe, &status, err);
+
+        return r < 0 ? r : status.state == 1 || status.state == 2;
+}
+
+static int is_es_ready(const struct host_scene *scene, const struct host_check_row *row,
+                       char detail[HOST_DETAIL_MAX], struct cvm_error *err) {
+        struct sev_host_status status;
+        int r = sev_host_status(scene->probe, &status, err);
+
+        return r < 0 ? r : status.is_es;
+}
+
+static int is_snp_ready(const struct host_scene *scene, const struct host_check_row *row,
+                        char detail[HOST_DETAIL_MAX], struct cvm_error *err) {
+        struct snp_host_status status;
+        int r = snp_host_status(scene->probe, &status, err);
+
+        return r < 0 ? r : status.is_initialised;
+}
+
+static int is_rmp_ready(const struct host_scene *scene, const struct host_check_row *row,
+                        char detail[HOST_DETAIL_MAX], struct cvm_error *err) {
+        struct snp_host_status status;
+        int r = snp_host_status(scene->probe, &status, err);
+
+        return r < 0 ? r : status.has_rmp;
+}
+
+static int has_no_aliases(const struct host_scene *scene, const struct host_check_row *row,
+                          char detail[HOST_DETAIL_MAX], struct cvm_error *err) {
+        struct snp_host_status status;
+        int r = snp_host_status(scene->probe, &status, err);
+
+        return r < 0 ? r : status.has_no_aliases;
+}
+
+static int tells_chip_id(const struct host_scene *scene, const struct host_check_row *row,
+                         char detail[HOST_DETAIL_MAX], struct cvm_error *err) {
+        struct snp_host_status status;
+        int r = snp_host_status(scene->probe, &status, err);
+
+        return r < 0 ? r : !(status.flags & SNP_STATUS_MASK_CHIP_ID);
+}
+
+static int is_product_known(const struct host_scene *scene, const struct host_check_row *row,
+                            char detail[HOST_DETAIL_MAX], struct cvm_error *err) {
+        struct snp_host_cpu cpu;
+        int r = snp_host_cpu(scene->probe, &cpu, err);
+
+        if (r < 0)
+                return r;
+        snprintf(detail, HOST_DETAIL_MAX, "family 0x%x, model 0x%x", cpu.family, cpu.model);
+        if (cpu.is_known)
+                snprintf(detail, HOST_DETAIL_MAX, "%s", snp_products[cpu.product].name);
+        return cpu.is_known;
+}
+
+/* Byte by byte, whatever their order: a difference in either direction is told. */
+static int is_tcb_reported(const struct host_scene *scene, const struct host_check_row *row,
+                           char detail[HOST_DETAIL_MAX], struct cvm_error *err) {
+        struct snp_host_status status;
+        struct snp_host_cpu cpu;
+        int r = snp_host_status(scene->probe, &status, err);
+
+        if (r >= 0)
+                r = snp_host_cpu(scene->probe, &cpu, err);
+        if (r < 0)
+                return r;
+        if (cpu.is_known)
+                snp_tcb_text(cpu.product, status.reported_tcb, detail, HOST_DETAIL_MAX);
+        return memcmp(status.current_tcb, status.reported_tcb, SNP_TCB_SIZE) == 0;
+}
+
+/* --- what is installed --- */
+
+/* A type that a program knows stands in it by name: no program is run to ask it. Chunks overlap by a word.
+ */
+static int has_word(int fd, const char *word) {
+        char chunk[PROGRAM_CHUNK];
+        size_t length = strlen(word), kept = 0, total = 0;
+        ssize_t n;
+
+        while (total < PROGRAM_MAX && (n = read(fd, chunk + kept, sizeof chunk - kept)) > 0) {
+                size_t there = kept + (size_t)n;
+
+                total += (size_t)n;
+                if (memmem(chunk, there, word, length))
+                        return 1;
+                kept = there < length ? there : length;
+                memmove(chunk, chunk + there - kept, kept);
+        }
+        return 0;
+}
+
+static int qemu_knows(const struct host_scene *scene, const struct host_check_row *row,
+                      char detail[HOST_DETAIL_MAX], struct cvm_error *err) {
+        CVM_CLEANUP(cvm_closep) int fd = host_open(scene->root_fd, row->path, O_RDONLY);
+
+        return fd >= 0 && has_word(fd, "sev-snp-guest");
+}
+
+/* Where there is no libvirt, QEMU is started directly. */
+static int libvirt_knows(const struct host_scene *scene, const struct host_check_row *row,
+                         char detail[HOST_DETAIL_MAX], struct cvm_error *err) {
+        static const char *const paths[] = { "usr/lib/x86_64-linux-gnu/libvirt.so.0",
+                                             "usr/lib64/libvirt.so.0", "usr/lib/libvirt.so.0" };
+
+        for (size_t i = 0; i < ARRAY_SIZE(paths); i++) {
+                CVM_CLEANUP(cvm_closep) int fd = host_open(scene->root_fd, paths[i], O_RDONLY);
+
+                if (fd >= 0)
+                        return has_word(fd, "sev-snp");
+        }
+        return 1;
+}
+
+static bool is_firmware(int fd) {
+        CVM_CLEANUP(cvm_bytes_done) struct cvm_bytes image = { 0 };
+        struct cvm_error unfit = { 0 };
+        struct ovmf ovmf;
+        bool secrets = false, cpuid = false;
+
+        if (cvm_read_fd(fd, OVMF_SIZE_MAX, "the firmware", &image, &unfit) < 0 ||
+            ovmf_read(image.data, image.size, &ovmf, &unfit) < 0 || !ovmf.has_metadata)
+                return false;
+        for (size_t i = 0; i < ovmf.n_sections; i++) {
+                secrets |= ovmf.sections[i].type == OVMF_SECTION_SECRETS && ovmf.sections[i].size;
+                cpuid |= ovmf.sections[i].type == OVMF_SECTION_CPUID && ovmf.sections[i].size;
+        }
+        return secrets && cpuid;
+}
+
+/* Where distributions put it. */
+static int has_firmware(const struct host_scene *scene, const struct host_check_row *row,
+                        char detail[HOST_DETAIL_MAX], struct cvm_error *err) {
+        static const char *const paths[] = { "usr/share/ovmf/OVMF.amdsev.fd",
+                                             "usr/share/OVMF/OVMF.amdsev.fd",
+                                             "usr/share/edk2/ovmf/OVMF.amdsev.fd",
+                                             "usr/share/qemu/ovmf-x86_64-sev.bin" };
+
+        for (size_t i = 0; i < ARRAY_SIZE(paths); i++) {
+                CVM_CLEANUP(cvm_closep) int fd = host_open(scene->root_fd, paths[i], O_RDONLY);
+
+                if (fd < 0 || !is_firmware(fd))
+                        continue;
+                snprintf(detail, HOST_DETAIL_MAX, "/%s", paths[i]);
+                return 1;
+        }
+        return 0;
+}
+
+/* --- the table --- */
+
+#define SETUP "in the machine's setup (BIOS)"
+#define PARAMETER "sys/module/kvm_amd/parameters/"
+
+static const struct host_check_row checks[] = {
+        { "cpu", NULL, is_amd, NULL, 0, HOST_FAIL, "the processor says AuthenticAMD",
+          "the processor does not say AuthenticAMD",
+          "Run encrypted guests on a machine with an EPYC processor." },
+        { "server-part", "cpu", is_server, NULL, 0, HOST_WARN, "the processor is an EPYC",
+          "the processor is no EPYC", "Use a machine with an EPYC processor of the 7003 series or later." },
+        { "product", "cpu", is_product_known, NULL, 0, HOST_WARN, "the processor's generation is known",
+          "reports of this processor's generation cannot be verified by this version",
+          "Use a version of cvmd that knows this generation." },
+        { "sme", "cpu", has_feature, NULL, 0, HOST_FAIL, "the processor can encrypt memory (SME)",
+          "the processor cannot encrypt memory (SME)", "Use a machine with an EPYC processor." },
+        { "sme-enabled", "sme", is_enabled, NULL, 23, HOST_FAIL, "memory encryption is enabled",
+          "memory encryption is not enabled", "Turn on SMEE " SETUP "." },
+        { "sev", "sme", has_feature, NULL, 1, HOST_FAIL, "the processor can encrypt guests (SEV)",
+          "the processor cannot encrypt guests (SEV), or that is off", "Turn on SEV " SETUP "." },
+        { "sev-es", "sev", has_feature, NULL, 3, HOST_FAIL, "the processor can encrypt registers (SEV-ES)",
+          "the processor cannot encrypt registers (SEV-ES), or that is off",
+          "Turn on SEV-ES " SETUP ", and leave it at least one address space identifier." },
+        { "snp", "sev-es", has_feature, NULL, 4, HOST_FAIL, "the processor has SEV-SNP",
+          "the processor does not have SEV-SNP, or that is off",
+          "Turn on SEV-SNP " SETUP "; processors before the 7003 series do not have it." },
+        { "vmpl", "snp", has_feature, NULL, 5, HOST_WARN, "guests have privilege levels (VMPL)",
+          "guests have no privilege levels (VMPL)", "Update the machine's firmware." },
+        { "snp-enabled", "snp", is_enabled, NULL, 24, HOST_FAIL, "SEV-SNP is enabled in the processor",
+          "SEV-SNP is not enabled in the processor",
+          "Turn on SEV-SNP " SETUP " and boot a kernel that runs such guests (Linux 6.11 or later)." },
+        { "vmpl-enabled", "snp-enabled", is_enabled, NULL, 25, HOST_FAIL,
+          "privilege levels are enabled in the processor",
+          "privilege levels are not enabled in the processor",
+          "Boot a kernel that runs SEV-SNP guests (Linux 6.11 or later)." },
+        { "rmp", "snp", has_rmp_memory, NULL, 0, HOST_FAIL,
+          "memory is set aside for the reverse map table (RMP)",
+          "no memory is set aside for the reverse map table (RMP)",
+          "Turn on 'SNP memory coverage' " SETUP "." },
+        { "iommu", "cpu", has_iommu, "sys/class/iommu", 0, HOST_FAIL, "the IOMMU is on", "the IOMMU is off",
+          "Turn the IOMMU on " SETUP ", and boot without iommu=pt, iommu=off and amd_iommu=off." },
+        { "kvm-amd", "cpu", has_path, "sys/module/kvm_amd", 0, HOST_FAIL, "the module kvm_amd is loaded",
+          "the module kvm_amd is not loaded", "Turn SVM on " SETUP " and run `modprobe kvm_amd`." },
+        { "kernel", "kvm-amd", has_path, PARAMETER "sev_snp", 0, HOST_FAIL,
+          "the kernel can run SEV-SNP guests", "the kernel cannot run SEV-SNP guests",
+          "Boot Linux 6.11 or later with CONFIG_KVM_AMD_SEV." },
+        { "kvm-amd-sev", "kernel", is_on, PARAMETER "sev", 0, HOST_FAIL, "kvm_amd has SEV on",
+          "kvm_amd has SEV off", "Load kvm_amd with sev=1; `dmesg` says why where that does not help." },
+        { "kvm-amd-sev-es", "kvm-amd-sev", is_on, PARAMETER "sev_es", 0, HOST_FAIL, "kvm_amd has SEV-ES on",
+          "kvm_amd has SEV-ES off",
+          "Load kvm_amd with sev_es=1; `dmesg` says why where that does not help." },
+        { "kvm-amd-sev-snp", "kvm-amd-sev-es", is_on, PARAMETER "sev_snp", 0, HOST_FAIL,
+          "kvm_amd has SEV-SNP on", "kvm_amd has SEV-SNP off",
+          "Load kvm_amd with sev_snp=1; `dmesg` says why where that does not help." },
+        { "kvm-api", "cpu", is_kvm_current, NULL, 0, HOST_FAIL, "/dev/kvm answers",
+          "/dev/kvm is not there, or answers with another version of its interface",
+          "Turn SVM on " SETUP " and load kvm_amd." },
+        { "kvm-vm-type", "kvm-api", has_vm_type, NULL, 4, HOST_FAIL, "KVM makes VMs of the type SEV-SNP",
+          "KVM makes no VMs of the type SEV-SNP",
+          "Boot Linux 6.11 or later; `dmesg` says why kvm_amd left SEV-SNP off." },
+        { "sev-device", "cpu", has_device, "dev/sev", 0, HOST_FAIL, "/dev/sev opens for reading and writing",
+          "there is no /dev/sev", "Load the module ccp; `dmesg` says why it found no security processor." },
+        { "firmware-api", "sev-device", is_api_current, NULL, 0, HOST_FAIL,
+          "the security processor's firmware runs SEV-SNP guests",
+          "the security processor's firmware is too old for SEV-SNP",
+          "Install AMD's newer firmware (amd_sev_*.sbin of linux-firmware), or update the BIOS." },
+        { "firmware-state", "firmware-api", is_platform_ready, NULL, 0, HOST_FAIL,
+          "the firmware is initialised", "the firmware is not initialised",
+          "Load kvm_amd; `dmesg` has the firmware's words where that fails." },
+        { "firmware-es", "firmware-state", is_es_ready, NULL, 0, HOST_WARN,
+          "the firmware is initialised for SEV-ES", "the firmware is not initialised for SEV-ES",
+          "Load ccp without psp_init_on_probe=0, or start a first guest." },
+        { "snp-initialised", "sev-device", is_snp_ready, NULL, 0, HOST_FAIL,
+          "the firmware is initialised for SEV-SNP", "the firmware is not initialised for SEV-SNP",
+          "Load kvm_amd with sev_snp=1; `dmesg` has the firmware's words where that fails." },
+        { "rmp-initialised", "snp-initialised", is_rmp_ready, NULL, 0, HOST_FAIL,
+          "the reverse map table is initialised", "the reverse map table is not initialised",
+          "Update the BIOS and boot again: the firmware sets the table up." },
+        { "memory-aliases", "snp-initialised", has_no_aliases, NULL, 0, HOST_WARN,
+          "the firmware has looked for memory modules that lie about their size",
+          "the firmware has not looked for memory modules that lie about their size (AMD-SB-3015)",
+          "Update the BIOS; until then an attacker with access to the modules may read guests." },
+        { "tcb", "snp-initialised", is_tcb_reported, NULL, 0, HOST_WARN,
+          "reports name the firmware and microcode that run",
+          "reports name other firmware or microcode than what runs: an update is not committed, or was hidden",
+          "Commit it with the vendor's tool once there is no way back wanted; cvmd never does that." },
+        { "chip-id", "snp-initialised", tells_chip_id, NULL, 0, HOST_WARN, "reports name the chip",
+          "reports do not name the chip: owners who name their hosts cannot verify them",
+          "Configure the firmware without mask_chip_id." },
+        { "asids", "kvm-amd", has_asids, "sev_es", 0, HOST_FAIL,
+          "there are identifiers for encrypted guests",
+          "there are no identifiers (ASIDs) for guests of SEV-ES and SEV-SNP",
+          "Raise 'minimum SEV non-ES ASID' " SETUP "." },
+        { "asids-free", "asids", has_free_asids, "sev_es", 0, HOST_WARN, "one more encrypted guest fits",
+          "no more encrypted guest fits", "Stop a guest; see `cvmctl host capacity`." },
+        { "qemu-snp", "qemu", qemu_knows, "usr/bin/qemu-system-x86_64", 0, HOST_FAIL,
+          "QEMU knows SEV-SNP guests", "QEMU does not know SEV-SNP guests", "Install QEMU 9.1 or later." },
+        { "libvirt-snp", "cpu", libvirt_knows, NULL, 0, HOST_WARN,
+          "libvirt knows SEV-SNP guests, or is not installed", "libvirt does not know SEV-SNP guests",
+          "Install libvirt 10.5 or later, or use the driver 'qemu'." },
+        { "firmware-image", "cpu", has_firmware, NULL, 0, HOST_WARN,
+          "there is a guest firmware built for SEV-SNP", "no guest firmware built for SEV-SNP was found",
+          "Install OVMF.amdsev.fd (package ovmf), or name a firmware in 'boot'." },
+        { "memory-lock", "cpu", has_memlock, "proc/self/limits", 0, HOST_WARN,
+          "memory may be locked; SEV-SNP guests need none of it",
+          "the limit on locked memory cannot be read", "Mount /proc." },
+        { "secure-tsc", "snp", has_secure_tsc, NULL, 8, HOST_PASS, "a secure clock (Secure TSC) is offered",
+          "no secure clock (Secure TSC) is offered; no guest needs it", NULL },
+        { 0 },
+};
+
+static const struct host_pool pools[] = {
+        { "sev", "SEV" },
+        { "sev_es", "SEV-ES and SEV-SNP" },
+        { 0 },
+};
+
+extern const struct host_platform host_platform_amd;
+const struct host_platform host_platform_amd = {
+        .cpu_vendor = "AuthenticAMD",
+        .checks = checks,
+        .pools = pools,
+        .facts = snp_host_facts,
+};

@@ -1,17 +1,28 @@
-/* cvmctl host check, host show, status: this host and its daemon. */
+/* cvmctl host check, host show, host capacity, status: this host and its daemon. */
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "cli/bus.h"
 #include "cli/commands.h"
 #include "cli/output.h"
+#include "launch/host-capacity.h"
 #include "launch/host-check.h"
-#include "launch/host.h"
+#include "launch/host-facts.h"
+
+#define ROOT_OPTION \
+        { "root", OPTION_TEXT, "DIR", "the host whose files lie there (a recorded tree)" }
 
 static const struct option_row check_options[] = {
-        { "root", OPTION_TEXT, "DIR", "judge the host whose files lie there (a recorded tree)" },
+        ROOT_OPTION,
         { 0 },
 };
+
+static const char *root_of(const struct arguments *arguments) {
+        const char *root = argument(arguments, "root");
+
+        return root ? root : "/";
+}
 
 static const struct output_column check_columns[] = {
         { "CHECK", "id", false },
@@ -24,9 +35,8 @@ static const struct output_column check_columns[] = {
 /* Without a daemon. Exit status 9 where something fails. */
 static int run_check(const struct arguments *arguments, struct cvm_error *err) {
         CVM_CLEANUP(cvm_json_putp) json_object *list = json_object_new_array();
-        const char *root = argument(arguments, "root");
         struct host_check checks[HOST_CHECKS_MAX];
-        int n = host_check(root ? root : "/", checks, err);
+        int n = host_check(root_of(arguments), checks, err);
         bool fails = false;
 
         if (n < 0)
@@ -56,6 +66,9 @@ const struct command command_host_check = {
 };
 
 static const struct option_row show_options[] = {
+        ROOT_OPTION,
+        { "facts", OPTION_FLAG, NULL, "what a policy and a prediction need of this host, as JSON" },
+        { "output", OPTION_TEXT, "FILE", "where the facts go; without --facts the FORMAT, as everywhere" },
         { "simulation-root", OPTION_FLAG, NULL, "print the simulation root's certificate (PEM)" },
         { "record-key", OPTION_FLAG, NULL, "print the public half of the record key (PEM)" },
         { 0 },
@@ -68,32 +81,52 @@ static int manager(json_object **ret, struct cvm_error *err) {
         return r < 0 ? r : bus_properties(bus, CVMD_PATH, CVMD_MANAGER_INTERFACE, ret, err);
 }
 
-static int run_show(const struct arguments *arguments, struct cvm_error *err) {
-        static const struct {
-                const char *option, *key;
-        } texts[] = { { "simulation-root", "simulation_root" }, { "record-key", "record_key" } };
+/* One of the daemon's public keys. */
+static int show_key(const char *key, struct cvm_error *err) {
         CVM_CLEANUP(cvm_json_putp) json_object *node = NULL;
-        struct host_facts facts;
         const char *text;
-        int r;
+        int r = manager(&node, err);
 
-        for (size_t i = 0; i < ARRAY_SIZE(texts); i++) {
-                if (!argument(arguments, texts[i].option))
-                        continue;
-                r = manager(&node, err);
-                if (r < 0)
-                        return r;
-                text = json_object_get_string(json_object_object_get(node, texts[i].key));
-                if (!text || !*text)
-                        return cvm_fail(err, &CVM_CODE_NO_SIMULATION_ROOT, 2,
-                                        "there is none yet: it is made when the first simulated guest starts");
-                fputs(text, stdout);
-                return 0;
-        }
-        r = host_read("/", &facts, err);
         if (r < 0)
                 return r;
-        node = host_json(&facts);
+        text = json_object_get_string(json_object_object_get(node, key));
+        if (!text || !*text)
+                return cvm_fail(err, &CVM_CODE_NO_SIMULATION_ROOT, 2,
+                                "there is none yet: it is made when the first simulated guest starts");
+        fputs(text, stdout);
+        return 0;
+}
+
+static int show_facts(const struct arguments *arguments, struct cvm_error *err) {
+        CVM_CLEANUP(cvm_json_putp) json_object *node = NULL;
+        CVM_CLEANUP(cvm_freep) char *text = NULL;
+        int r = host_document(root_of(arguments), &node, err);
+
+        if (r < 0)
+                return r;
+        if (asprintf(&text, "%s\n",
+                     json_object_to_json_string_ext(node,
+                                                    JSON_C_TO_STRING_PRETTY | JSON_C_TO_STRING_SPACED)) < 0)
+                text = NULL;
+        return text ? output_file(argument(arguments, "output"), text, 0644, err) : -ENOMEM;
+}
+
+static int run_show(const struct arguments *arguments, struct cvm_error *err) {
+        CVM_CLEANUP(cvm_json_putp) json_object *node = NULL;
+        const char *format = argument(arguments, "output");
+        int r;
+
+        if (argument(arguments, "simulation-root"))
+                return show_key("simulation_root", err);
+        if (argument(arguments, "record-key"))
+                return show_key("record_key", err);
+        if (argument(arguments, "facts"))
+                return show_facts(arguments, err);
+        r = format ? output_parse(format, &globals.format, err) : 0;
+        if (r >= 0)
+                r = host_describe(root_of(arguments), &node, err);
+        if (r < 0)
+                return r;
         output_object(node, "cpu_vendor");
         return 0;
 }
@@ -105,6 +138,30 @@ const struct command command_host_show = {
         .summary = "what this host offers, and its daemon's public keys",
         .options = show_options,
         .run = run_show,
+};
+
+static const struct output_column capacity_columns[] = {
+        { "POOL", "pool", false }, { "GUESTS", "guests", false }, { "CAPACITY", "capacity", false },
+        { "USED", "used", false }, { "FREE", "free", false },     { 0 },
+};
+
+static int run_capacity(const struct arguments *arguments, struct cvm_error *err) {
+        CVM_CLEANUP(cvm_json_putp) json_object *list = NULL;
+        int r = host_capacity(root_of(arguments), &list, err);
+
+        if (r < 0)
+                return r;
+        output_list(list, capacity_columns);
+        return 0;
+}
+
+const struct command command_host_capacity = {
+        .group = "host",
+        .name = "capacity",
+        .words = "",
+        .summary = "how many more encrypted guests fit on this host",
+        .options = check_options,
+        .run = run_capacity,
 };
 
 static int run_status(const struct arguments *arguments, struct cvm_error *err) {

@@ -12,6 +12,7 @@
 #include "cli/documents.h"
 #include "cli/key-file.h"
 #include "cli/output.h"
+#include "cli/policy-hosts.h"
 #include "cli/policy-open.h"
 #include "cli/predict.h"
 
@@ -22,8 +23,10 @@ static const struct option_row options[] = {
         { "from", OPTION_TEXT, "FILE", "what `measure predict -o json` printed" },
         { "binding", OPTION_TEXT, "FILE",
           "the signed binding that the guest must have; without: a guest without owner" },
-        { "hosts", OPTION_REPEAT, "ID", "a chip id in hex, or 'any'" },
-        { "min-tcb", OPTION_TEXT, "JSON", "such as {\"Genoa\":{\"snp\":23}}, or 'any'" },
+        { "hosts", OPTION_REPEAT, "ID",
+          "a chip id in hex, what `host show --facts` wrote (a path with '/' or '.'), or 'any'" },
+        { "min-tcb", OPTION_TEXT, "JSON",
+          "such as {\"Genoa\":{\"snp\":23}}, or 'any' (what the hosts' documents say)" },
         { "simulation-root", OPTION_TEXT, "FILE", "certificate of the simulation root (class simulated)" },
         { "debug", OPTION_FLAG, NULL, "accept a guest in debug mode: its host can read its memory" },
         { "serial", OPTION_TEXT, "N", "higher than that of the policy before (1)" },
@@ -35,13 +38,14 @@ static const struct option_row options[] = {
 struct making {
         struct policy_inputs in;
         uint8_t measurement[CVM_SHA384_SIZE], binding[CVM_SHA384_SIZE], root[CVM_SHA256_SIZE];
-        const char *hosts[ARGUMENTS_MAX + 1];
+        struct policy_hosts_given hosts;
         struct definition *definition; /* that was predicted; owned, NULL: the prediction was given */
         json_object *node;             /* the prediction; owned */
         bool debug;                    /* what the prediction is of */
 };
 
 static void making_done(struct making *m) {
+        policy_hosts_done(&m->hosts);
         definition_free(m->definition);
         json_object_put(m->node);
 }
@@ -229,10 +233,20 @@ static int read_root(const char *file, struct making *m, struct cvm_error *err) 
         return 0;
 }
 
-static const char *read_min_tcb(const struct arguments *arguments) {
+/* What was not said is taken from the hosts' documents: none of them becomes older. */
+static int read_hosts(const struct arguments *arguments, struct making *m, struct cvm_error *err) {
         const char *text = argument(arguments, "min-tcb");
+        int r = policy_hosts_read(arguments, cvm_platform_texts[m->in.platform], &m->hosts, err);
 
-        return text && strcmp(text, "any") == 0 ? "\"any\"" : text;
+        if (r < 0)
+                return r;
+        m->in.hosts = (const char *const *)m->hosts.ids;
+        m->in.min_tcb = text && strcmp(text, "any") == 0 ? "\"any\"" : text;
+        if (m->hosts.minimums && !text)
+                m->in.min_tcb = json_object_to_json_string_ext(m->hosts.minimums, JSON_C_TO_STRING_PLAIN);
+        if (m->hosts.minimums)
+                output_say("What a host's document says is the host's word: compare it with what you know.");
+        return 0;
 }
 
 /* Debug is accepted where it is asked for by name, never because the prediction happens to be of such a
@@ -256,7 +270,6 @@ static int write_policy(const struct arguments *arguments, const char *text, str
 static int run(const struct arguments *arguments, struct cvm_error *err) {
         CVM_CLEANUP(making_done) struct making m = { .in.serial = 1 };
         CVM_CLEANUP(cvm_freep) char *policy = NULL;
-        size_t n = 0;
         int r = take_prediction(arguments, &m, err);
 
         if (r >= 0)
@@ -265,10 +278,8 @@ static int run(const struct arguments *arguments, struct cvm_error *err) {
                 r = read_root(argument(arguments, "simulation-root"), &m, err);
         if (r >= 0)
                 r = argument_u64(arguments, "serial", INT64_MAX, &m.in.serial, err);
-        while (n < ARGUMENTS_MAX && (m.hosts[n] = argument_at(arguments, "hosts", n)))
-                n++;
-        m.in.hosts = n ? m.hosts : NULL;
-        m.in.min_tcb = read_min_tcb(arguments);
+        if (r >= 0)
+                r = read_hosts(arguments, &m, err);
         take_debug(arguments, &m);
         if (r >= 0)
                 r = policy_make(&m.in, &policy, err);

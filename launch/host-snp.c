@@ -138,7 +138,7 @@ static void add_memory_encryption(json_object *node, struct host_probe *probe) {
         struct host_cpuid leaf;
         struct cvm_error err = { 0 };
 
-        if (host_probe_cpuid(probe, 0x8000001f, &leaf, &err) < 0)
+        if (host_probe_cpuid(probe, 0x8000001f, &leaf, &err) < 0 || !(leaf.eax & 2))
                 return;
         add_number(node, "cbitpos", leaf.ebx & 0x3f);
         add_number(node, "reduced_phys_bits", leaf.ebx >> 6 & 0x3f);

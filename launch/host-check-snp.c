@@ -342,6 +342,7 @@ static int libvirt_knows(const struct host_scene *scene, const struct host_check
                 if (fd >= 0)
                         return has_word(fd, "sev-snp");
         }
+        snprintf(detail, HOST_DETAIL_MAX, "it is not installed");
         return 1;
 }
 
@@ -478,7 +479,7 @@ static const struct host_check_row checks[] = {
         { "qemu-snp", "qemu", qemu_knows, "usr/bin/qemu-system-x86_64", 0, HOST_FAIL,
           "QEMU knows SEV-SNP guests", "QEMU does not know SEV-SNP guests", "Install QEMU 9.1 or later." },
         { "libvirt-snp", "cpu", libvirt_knows, NULL, 0, HOST_WARN,
-          "libvirt knows SEV-SNP guests, or is not installed", "libvirt does not know SEV-SNP guests",
+          "libvirt knows SEV-SNP guests, or is not needed", "libvirt does not know SEV-SNP guests",
           "Install libvirt 10.5 or later, or use the driver 'qemu'." },
         { "firmware-image", "cpu", has_firmware, NULL, 0, HOST_WARN,
           "there is a guest firmware built for SEV-SNP", "no guest firmware built for SEV-SNP was found",

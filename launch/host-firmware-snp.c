@@ -23,19 +23,16 @@ static const struct {
         [HOST_FIRMWARE_CHIP_IDS] = { SEV_GET_ID2, 0, "GET_ID2" },
 };
 
-int host_firmware_ask(enum host_firmware_question question, uint8_t ret[HOST_FIRMWARE_ANSWER_MAX],
-                      size_t *ret_size, struct cvm_error *err) {
+int host_firmware_ask_device(int fd, enum host_firmware_question question,
+                             uint8_t ret[HOST_FIRMWARE_ANSWER_MAX], size_t *ret_size,
+                             struct cvm_error *err) {
         uint8_t answer[HOST_FIRMWARE_ANSWER_MAX] = { 0 };
         struct sev_user_data_get_id2 id2 = { .address = (uintptr_t)answer, .length = sizeof answer };
         struct sev_issue_cmd request = { .cmd = questions[question].command,
                                          .data = questions[question].size ? (uintptr_t)answer
                                                                           : (uintptr_t)&id2 };
-        CVM_CLEANUP(cvm_closep) int fd = open(DEVICE, O_RDONLY | O_CLOEXEC);
         size_t size = questions[question].size;
 
-        if (fd < 0)
-                return cvm_fail(err, &CVM_CODE_HOST_PROBE, errno, "'%s' cannot be opened: %s", DEVICE,
-                                strerror(errno));
         if (ioctl(fd, SEV_ISSUE_CMD, &request) < 0)
                 return cvm_fail(err, &CVM_CODE_HOST_PROBE, errno == ENOENT ? EIO : errno,
                                 "the firmware does not answer %s: %s, its status is 0x%x",
@@ -48,4 +45,14 @@ int host_firmware_ask(enum host_firmware_question question, uint8_t ret[HOST_FIR
         memcpy(ret, answer, size);
         *ret_size = size;
         return 0;
+}
+
+int host_firmware_ask(enum host_firmware_question question, uint8_t ret[HOST_FIRMWARE_ANSWER_MAX],
+                      size_t *ret_size, struct cvm_error *err) {
+        CVM_CLEANUP(cvm_closep) int fd = open(DEVICE, O_RDONLY | O_CLOEXEC);
+
+        if (fd < 0)
+                return cvm_fail(err, &CVM_CODE_HOST_PROBE, errno, "'%s' cannot be opened: %s", DEVICE,
+                                strerror(errno));
+        return host_firmware_ask_device(fd, question, ret, ret_size, err);
 }

@@ -10,3 +10,6 @@
 /* At most HOST_FIRMWARE_ANSWER_MAX bytes into ret; errors as host_probe_firmware(). */
 int host_firmware_ask(enum host_firmware_question question, uint8_t ret[HOST_FIRMWARE_ANSWER_MAX],
                       size_t *ret_size, struct cvm_error *err);
+/* The same of a device that is open. */
+int host_firmware_ask_device(int fd, enum host_firmware_question question,
+                             uint8_t ret[HOST_FIRMWARE_ANSWER_MAX], size_t *ret_size, struct cvm_error *err);

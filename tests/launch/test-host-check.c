@@ -297,6 +297,16 @@ static void test_links_stay_inside(void **state) {
         assert_int_equal(find(checks, check(*state, checks), "memory-lock")->verdict, HOST_WARN);
 }
 
+/* Whatever this machine is: every check has its say. */
+static void test_this_machine(void **state) {
+        struct host_check checks[HOST_CHECKS_MAX];
+        size_t n = check("/", checks);
+
+        assert_true(n >= 4);
+        for (size_t i = 0; i < n; i++)
+                assert_true(*checks[i].sentence && (checks[i].verdict == HOST_PASS) == !*checks[i].remedy);
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test_setup_teardown(test_a_complete_milan_host, make_root, remove_root),
@@ -312,6 +322,7 @@ int main(void) {
                 cmocka_unit_test_setup_teardown(test_what_is_no_recording, make_root, remove_root),
                 cmocka_unit_test_setup_teardown(test_malformed_values, make_root, remove_root),
                 cmocka_unit_test_setup_teardown(test_links_stay_inside, make_root, remove_root),
+                cmocka_unit_test(test_this_machine),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);

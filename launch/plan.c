@@ -11,6 +11,8 @@ const char *const plan_channel_ports[] = {
         [PLAN_CHANNEL_TEE] = "org.cvmd.tee.0",
 };
 
+static const char *const plain_devices[] = { "/dev/kvm", NULL };
+
 static const char *const role_texts[] = {
         [PLAN_FIRMWARE] = "firmware",
         [PLAN_KERNEL] = "kernel",
@@ -120,6 +122,7 @@ static int begin(const struct definition *definition, const struct platform *pla
         plan->platform = platform;
         plan->simulated = definition->simulate;
         plan->channels[PLAN_CHANNEL_AGENT] = true;
+        plan->devices = plan->simulated ? plain_devices : platform->devices;
         r = definition_cmdline(definition, &plan->cmdline, err);
         if (r >= 0)
                 r = platform->add_options(definition->platform_options[platform->id], &inputs, &plan->policy,

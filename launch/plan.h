@@ -30,6 +30,7 @@ struct plan {
         struct plan_file *files;
         size_t n_files;
         bool channels[PLAN_CHANNEL_MAX_];
+        const char *const *devices; /* NULL-terminated: of the host, which QEMU opens itself under KVM */
         char **objects;  /* -object texts that make the guest confidential, empty when simulated */
         char **notes;    /* sentences for people: "the named firmware is measured, the simulated guest boots
                             without it" */

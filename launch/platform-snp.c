@@ -149,6 +149,8 @@ static bool is_debug(uint64_t policy) {
         return policy >> 19 & 1;
 }
 
+static const char *const devices[] = { "/dev/kvm", "/dev/sev", NULL };
+
 const struct platform platform_snp = {
         .id = CVM_PLATFORM_SEV_SNP,
         .name = "sev-snp",
@@ -159,6 +161,7 @@ const struct platform platform_snp = {
         .console = "isa-serial",
         .kernel_console = "ttyS0",
         .default_cpu = "EPYC-v4",
+        .devices = devices,
         .options_fields = options_fields,
         .check_options = check_options,
         .add_options = add_options,

@@ -21,6 +21,7 @@ struct platform {
         const char *console;                         /* "isa-serial", "sclpconsole" */
         const char *kernel_console;                  /* "ttyS0" */
         const char *default_cpu;                     /* "EPYC-v4" */
+        const char *const *devices;                  /* NULL-terminated: "/dev/kvm", ... */
         const struct cvm_json_field *options_fields; /* of the platform's own section of the definition */
         /* that section: NULL is fine; refuses what it does not know */
         int (*check_options)(json_object *options, const char *document, struct cvm_error *err);

@@ -372,7 +372,8 @@ static int start_process(struct driver_guest *g, const struct driver_start *star
                                      .n_fds = in.n,
                                      .out_fd = stderr_fd,
                                      .err_fd = stderr_fd,
-                                     .uid = start->uid };
+                                     .uid = start->uid,
+                                     .devices = start->use_kvm ? start->plan->devices : NULL };
         r = spawn_begin(&spawn, &g->pid, &g->go, err);
         if (r < 0)
                 return r;

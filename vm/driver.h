@@ -86,15 +86,17 @@ extern const struct driver driver_qemu;
 /* Path of a channel's socket under runtime_dir: fixed names, so that they are found again. */
 int driver_channel_path(const char *runtime_dir, enum plan_channel channel, char *ret, size_t size);
 
+struct driver_probe {
+        const char *binary, *cpu;
+        const char *accelerator; /* "kvm"; "tcg" shows that the probe guest itself works */
+        uid_t uid;               /* as whom the guest will run: the device may be closed to it */
+};
 /*
- * Is KVM usable with this binary and CPU model? A probe guest must execute an instruction that is seen
- * within a second; the answer is cached per binary, kernel and model. done gets err NULL for yes, words for
- * no.
+ * Is the accelerator usable by this binary, for this CPU model and user? A probe guest must execute an
+ * instruction that is seen within a second; the answer is cached, for this kernel. done gets err NULL for
+ * yes, words for no.
  */
-int driver_probe_kvm(sd_event *event, const char *binary, const char *cpu, driver_done_fn done, void *ctx,
-                     struct cvm_error *err);
-/* The same under any accelerator of QEMU's: "tcg" shows that the probe guest itself works. */
-int driver_probe(sd_event *event, const char *binary, const char *cpu, const char *accelerator,
-                 driver_done_fn done, void *ctx, struct cvm_error *err);
+int driver_probe(sd_event *event, const struct driver_probe *what, driver_done_fn done, void *ctx,
+                 struct cvm_error *err);
 /* done() with this ctx is not called any more. */
 void driver_probe_forget(void *ctx);

@@ -70,16 +70,17 @@ static int find_program(const char *binary, struct stat *ret) {
         return -1;
 }
 
-static int make_key(const char *binary, const char *cpu, const char *accelerator, char ret[512],
-                    struct cvm_error *err) {
+static int make_key(const struct driver_probe *what, char ret[512], struct cvm_error *err) {
         struct utsname host;
         struct stat st;
 
-        if (find_program(binary, &st) < 0 || uname(&host) < 0)
-                return cvm_fail(err, &CVM_CODE_QEMU, errno, "'%s' is not there: %s", binary,
+        if (find_program(what->binary, &st) < 0 || uname(&host) < 0)
+                return cvm_fail(err, &CVM_CODE_QEMU, errno, "'%s' is not there: %s", what->binary,
                                 strerror(errno));
-        snprintf(ret, 512, "%ju:%ju:%jd:%jd %.64s %s %.128s", (uintmax_t)st.st_dev, (uintmax_t)st.st_ino,
-                 (intmax_t)st.st_mtime, (intmax_t)st.st_size, host.release, accelerator, cpu);
+        /* users other than the superuser are alike: they get the device's group (vm/spawn.h) */
+        snprintf(ret, 512, "%ju:%ju:%jd:%jd %.64s %s %d %.128s", (uintmax_t)st.st_dev, (uintmax_t)st.st_ino,
+                 (intmax_t)st.st_mtime, (intmax_t)st.st_size, host.release, what->accelerator,
+                 what->uid != 0, what->cpu);
         return 0;
 }
 
@@ -143,21 +144,36 @@ static int make_firmware(void) {
         return cvm_memfd("kvm-probe", image, FIRMWARE_SIZE);
 }
 
-static int start_guest(struct probe *p, sd_event *event, const char *binary, const char *cpu,
-                       const char *accelerator, struct cvm_error *err) {
+static int start_guest(struct probe *p, sd_event *event, const struct driver_probe *what,
+                       struct cvm_error *err) {
+        static const char *const devices[] = { "/dev/kvm", NULL };
         CVM_CLEANUP(cvm_closep) int firmware = make_firmware();
-        const char *const argv[] = { binary,       "-nodefaults", "-no-user-config",
-                                     "-display",   "none",        "-accel",
-                                     accelerator,  "-machine",    "q35",
-                                     "-cpu",       cpu,           "-m",
-                                     "16",         "-bios",       "/proc/self/fd/3",
-                                     "-no-reboot", "-device",     "isa-debug-exit,iobase=0xf4,iosize=1",
+        const char *const argv[] = { what->binary,
+                                     "-nodefaults",
+                                     "-no-user-config",
+                                     "-display",
+                                     "none",
+                                     "-accel",
+                                     what->accelerator,
+                                     "-machine",
+                                     "q35",
+                                     "-cpu",
+                                     what->cpu,
+                                     "-m",
+                                     "16",
+                                     "-bios",
+                                     "/proc/self/fd/3",
+                                     "-no-reboot",
+                                     "-device",
+                                     "isa-debug-exit,iobase=0xf4,iosize=1",
                                      NULL };
         const struct spawn spawn = { .argv = (char *const *)argv,
                                      .fds = &firmware,
                                      .n_fds = 1,
                                      .out_fd = p->words,
-                                     .err_fd = p->words };
+                                     .err_fd = p->words,
+                                     .uid = what->uid,
+                                     .devices = devices };
         int go, r;
         pid_t pid;
 
@@ -192,8 +208,8 @@ static struct probe *probe_free(struct probe *p) {
 
 CVM_DEFINE_CLEANUP(struct probe, probe_free);
 
-static int start(sd_event *event, const char *key, const char *binary, const char *cpu,
-                 const char *accelerator, struct probe **ret, struct cvm_error *err) {
+static int start(sd_event *event, const char *key, const struct driver_probe *what, struct probe **ret,
+                 struct cvm_error *err) {
         CVM_CLEANUP(probe_freep) struct probe *p = calloc(1, sizeof *p);
         int r;
 
@@ -202,7 +218,7 @@ static int start(sd_event *event, const char *key, const char *binary, const cha
         p->pidfd = -EBADF;
         p->words = memfd_create("kvm-probe-words", MFD_CLOEXEC);
         snprintf(p->key, sizeof p->key, "%s", key);
-        r = start_guest(p, event, binary, cpu, accelerator, err);
+        r = start_guest(p, event, what, err);
         if (r < 0)
                 return r;
         p->next = probes;
@@ -232,12 +248,12 @@ static struct probe *find(const char *key) {
         return probe_free(found);
 }
 
-int driver_probe(sd_event *event, const char *binary, const char *cpu, const char *accelerator,
-                 driver_done_fn done, void *ctx, struct cvm_error *err) {
+int driver_probe(sd_event *event, const struct driver_probe *what, driver_done_fn done, void *ctx,
+                 struct cvm_error *err) {
         CVM_CLEANUP(cvm_freep) struct waiter *w = calloc(1, sizeof *w);
         char key[512];
         struct probe *p;
-        int r = make_key(binary, cpu, accelerator, key, err);
+        int r = make_key(what, key, err);
 
         if (r < 0)
                 return r;
@@ -245,7 +261,7 @@ int driver_probe(sd_event *event, const char *binary, const char *cpu, const cha
                 return cvm_fail(err, &CVM_CODE_NO_MEMORY, ENOMEM, "probing KVM");
         p = find(key);
         if (!p)
-                r = start(event, key, binary, cpu, accelerator, &p, err);
+                r = start(event, key, what, &p, err);
         else if (p->pidfd < 0 && !p->deadline) { /* known: told from the loop, never from here */
                 r = sd_event_add_defer(event, &p->deadline, on_known, p);
                 if (r < 0)
@@ -256,11 +272,6 @@ int driver_probe(sd_event *event, const char *binary, const char *cpu, const cha
         *w = (struct waiter){ p->waiters, done, ctx };
         p->waiters = TAKE_PTR(w);
         return 0;
-}
-
-int driver_probe_kvm(sd_event *event, const char *binary, const char *cpu, driver_done_fn done, void *ctx,
-                     struct cvm_error *err) {
-        return driver_probe(event, binary, cpu, "kvm", done, ctx, err);
 }
 
 void driver_probe_forget(void *ctx) {

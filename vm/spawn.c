@@ -15,6 +15,7 @@
 #include "base/fd.h"
 
 #define FIRST_FD 3
+#define GROUPS_MAX 8
 
 static void reset_signals(void) {
         sigset_t none;
@@ -57,16 +58,30 @@ static void be_expendable(void) {
         (void)cvm_write_all(fd, "0", 1);
 }
 
-static int drop_privileges(uid_t uid) {
+/* The groups that may read and write these devices; never the superuser's. */
+static size_t groups_of(const char *const *devices, gid_t ret[GROUPS_MAX]) {
+        size_t n = 0;
+        struct stat st;
+
+        for (; devices && *devices && n < GROUPS_MAX; devices++)
+                if (stat(*devices, &st) == 0 && S_ISCHR(st.st_mode) && st.st_gid != 0 &&
+                    (st.st_mode & 0060) == 0060)
+                        ret[n++] = st.st_gid;
+        return n;
+}
+
+static int drop_privileges(uid_t uid, const char *const *devices) {
         const struct rlimit no_core = { 0, 0 };
+        gid_t groups[GROUPS_MAX];
 
         be_expendable();
         if (setrlimit(RLIMIT_CORE, &no_core) < 0 || prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
                 return -1;
         if (uid == 0)
                 return 0;
-        return setgroups(0, NULL) < 0 || setresgid(uid, uid, uid) < 0 || setresuid(uid, uid, uid) < 0 ? -1
-                                                                                                      : 0;
+        if (setgroups(groups_of(devices, groups), groups) < 0)
+                return -1;
+        return setresgid(uid, uid, uid) < 0 || setresuid(uid, uid, uid) < 0 ? -1 : 0;
 }
 
 /* In the child; never returns. The daemon has one thread, so nothing of it is locked here. */
@@ -76,7 +91,7 @@ static void become(const struct spawn *s, int go) {
         reset_signals();
         setsid();
         umask(0077);
-        if (place_fds(s, &go) < 0 || drop_privileges(s->uid) < 0)
+        if (place_fds(s, &go) < 0 || drop_privileges(s->uid, s->devices) < 0)
                 _exit(126);
         if (read(go, &byte, 1) != 1)
                 _exit(0);

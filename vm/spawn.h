@@ -13,9 +13,11 @@ struct spawn {
         char *const *argv; /* argv[0] is the program's path or a name in PATH */
         const int *fds;    /* fds[i] becomes descriptor 3 + i; everything else is closed */
         size_t n_fds;
-        int in_fd, out_fd, err_fd; /* standard streams; 0 or less for input, negative for the others:
-                                      /dev/null */
-        uid_t uid;                 /* 0: do not change */
+        int in_fd, out_fd, err_fd;  /* standard streams; 0 or less for input, negative for the others:
+                                       /dev/null */
+        uid_t uid;                  /* 0: do not change */
+        const char *const *devices; /* NULL-terminated; which it opens itself. Under another uid it gets the
+                                       groups that may. NULL: none */
 };
 
 /* Returns the pid of the waiting process (to be reaped by the caller); *ret_go is an owned descriptor. */

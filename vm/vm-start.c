@@ -99,6 +99,7 @@ static void on_probed(void *ctx, struct cvm_error *err) {
 static void choose_accelerator(struct vm *vm, struct cvm_error *err) {
         bool wanted = vm->definition->accel == ACCEL_KVM ||
                       (vm->definition->accel == ACCEL_AUTO && vm->manager->facts.has_kvm);
+        const struct driver_probe kvm = { vm->plan->platform->binary, vm->plan->cpu, "kvm", vm->row.uid };
         struct cvm_error why = { 0 };
 
         if (err) {
@@ -108,8 +109,7 @@ static void choose_accelerator(struct vm *vm, struct cvm_error *err) {
         vm->use_kvm = false;
         if (!wanted)
                 vm_load(vm, on_loaded);
-        else if (driver_probe_kvm(vm->manager->event, vm->plan->platform->binary, vm->plan->cpu, on_probed,
-                                  vm, &why) < 0)
+        else if (driver_probe(vm->manager->event, &kvm, on_probed, vm, &why) < 0)
                 call_off(vm, &why);
 }
 

@@ -6,6 +6,7 @@
 #include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/statfs.h>
+#include <sys/sysmacros.h>
 #include <sys/wait.h>
 #include <sys/xattr.h>
 
@@ -78,6 +79,42 @@ static void test_it_may_nothing(void **state) {
         expect(text, number); /* parent, group, session: its own */
         command(&f, DRIVER_CONT);
         wait_for_output(&f, 5);
+}
+
+/* A guest under another user reaches the devices whose groups may, and no group of the superuser's. */
+static void test_it_gets_the_groups_of_its_devices(void **state) {
+        char dir[] = "/tmp/cvmd-groups-XXXXXX", open_one[64], closed[64], roots[64], got[64] = "";
+        const char *const devices[] = { open_one, closed, roots, "/no/such/device", NULL };
+        const struct spawn s = { .argv = (char *const *)(const char *[]){ "id", "-G", NULL },
+                                 .out_fd = memfd_create("groups", MFD_CLOEXEC),
+                                 .err_fd = -1,
+                                 .uid = USER,
+                                 .devices = devices };
+        struct cvm_error err = { 0 };
+        siginfo_t info;
+        int go;
+        pid_t pid;
+
+        if (geteuid() != 0)
+                skip();
+        assert_non_null(mkdtemp(dir));
+        snprintf(open_one, sizeof open_one, "%s/open", dir);
+        snprintf(closed, sizeof closed, "%s/closed", dir);
+        snprintf(roots, sizeof roots, "%s/roots", dir);
+        for (size_t i = 0; i < 3; i++) {
+                assert_int_equal(mknod(devices[i], S_IFCHR, makedev(1, 3)), 0);
+                assert_int_equal(chmod(devices[i], devices[i] == closed ? 0600 : 0660), 0);
+                assert_int_equal(chown(devices[i], 0, devices[i] == roots ? 0 : 4321 + (gid_t)i), 0);
+        }
+        assert_int_equal(spawn_begin(&s, &pid, &go, &err), 0);
+        spawn_go(go);
+        assert_int_equal(waitid(P_PID, (id_t)pid, &info, WEXITED), 0);
+        assert_true(pread(s.out_fd, got, sizeof got - 1, 0) > 0);
+        assert_string_equal(got, "61234 4321\n");
+        close(s.out_fd);
+        for (size_t i = 0; i < 3; i++)
+                unlink(devices[i]);
+        rmdir(dir);
 }
 
 static void test_it_has_what_is_named(void **state) {
@@ -201,6 +238,7 @@ int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_it_may_nothing),
                 cmocka_unit_test(test_it_has_what_is_named),
+                cmocka_unit_test(test_it_gets_the_groups_of_its_devices),
                 cmocka_unit_test(test_others_files_stay_closed),
                 cmocka_unit_test(test_a_control_group_of_its_own),
         };

@@ -46,15 +46,20 @@ static void on_answer(void *ctx, struct cvm_error *err) {
                 a->why = *err;
 }
 
-static void probe(const char *binary, const char *accelerator, struct answer *a) {
+static void probe_as(uid_t uid, const char *binary, const char *accelerator, struct answer *a) {
+        const struct driver_probe what = { binary, "max", accelerator, uid };
         struct cvm_error err = { 0 };
 
-        if (driver_probe(event, binary, "max", accelerator, on_answer, a, &err) < 0)
+        if (driver_probe(event, &what, on_answer, a, &err) < 0)
                 fail_msg("%s", err.text);
         assert_int_equal(a->times, 0); /* never from within */
         while (!a->times)
                 assert_true(sd_event_run(event, 30000000) > 0);
         assert_int_equal(a->times, 1);
+}
+
+static void probe(const char *binary, const char *accelerator, struct answer *a) {
+        probe_as(0, binary, accelerator, a);
 }
 
 static void script(const char *name, const char *body, char ret[128]) {
@@ -117,6 +122,22 @@ static void each_failure_is_a_no(void **state) {
         }
 }
 
+/* The superuser's yes is none for a guest that runs as somebody else, and each of them runs the probe. */
+static void it_is_asked_as_the_user_of_the_guest(void **state) {
+        struct answer root = { 0 }, user = { 0 };
+        char path[128];
+
+        if (geteuid() != 0)
+                skip();
+        assert_int_equal(chmod(dir, 0755), 0);
+        script("user", "test $(id -u) = 0 && exit 3; echo \"closed to $(id -u)\" >&2; exit 1", path);
+        probe(path, "kvm", &root);
+        assert_true(root.yes);
+        probe_as(61234, path, "kvm", &user);
+        assert_false(user.yes);
+        assert_non_null(strstr(user.why.text, "closed to 61234"));
+}
+
 static time_t ahead; /* of the true clock */
 
 int clock_gettime(clockid_t clock, struct timespec *ret) {
@@ -147,20 +168,22 @@ static void those_who_ask_together_share_a_run_and_may_leave(void **state) {
         struct answer a = { 0 }, b = { 0 }, gone = { 0 };
         struct cvm_error err = { 0 };
         char path[128], body[256], count[128];
+        const struct driver_probe what = { path, "max", "kvm", 0 },
+                                  absent = { "/no/such/qemu", "max", "kvm", 0 };
         struct stat st;
 
         snprintf(count, sizeof count, "%s/count", dir);
         snprintf(body, sizeof body, "echo x >>%s; exit 3", count);
         script("shared", body, path);
-        assert_int_equal(driver_probe(event, path, "max", "kvm", on_answer, &a, &err), 0);
-        assert_int_equal(driver_probe(event, path, "max", "kvm", on_answer, &gone, &err), 0);
+        assert_int_equal(driver_probe(event, &what, on_answer, &a, &err), 0);
+        assert_int_equal(driver_probe(event, &what, on_answer, &gone, &err), 0);
         driver_probe_forget(&gone);
         probe(path, "kvm", &b);
         assert_true(a.yes && b.yes);
         assert_int_equal(gone.times, 0);
         assert_int_equal(stat(count, &st), 0);
         assert_int_equal(st.st_size, 2);
-        assert_true(driver_probe(event, "/no/such/qemu", "max", "kvm", on_answer, &a, &err) < 0);
+        assert_true(driver_probe(event, &absent, on_answer, &a, &err) < 0);
 }
 
 int main(void) {
@@ -168,6 +191,7 @@ int main(void) {
                 cmocka_unit_test(the_probe_guest_executes),
                 cmocka_unit_test(this_host_gives_one_answer),
                 cmocka_unit_test(each_failure_is_a_no),
+                cmocka_unit_test(it_is_asked_as_the_user_of_the_guest),
                 cmocka_unit_test(a_late_answer_is_not_kept_for_ever),
                 cmocka_unit_test(those_who_ask_together_share_a_run_and_may_leave),
         };

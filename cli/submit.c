@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "attest/envelope.h"
 #include "base/fd.h"
 #include "cli/binding.h"
 #include "cli/key-file.h"
@@ -134,10 +135,28 @@ int submission_append(sd_bus_message *call, const struct submission *s, bool dry
         return r < 0 ? cvm_fail(err, &CVM_CODE_INTERNAL, r, "writing the request: %s", strerror(-r)) : 0;
 }
 
+/* What this host would start; elsewhere what would be measured. */
+static int make_plan(const struct submission *s, struct plan **ret, struct cvm_error *err) {
+        CVM_CLEANUP(cvm_bytes_done) struct cvm_bytes binding = { 0 };
+        struct host_facts facts;
+        int r = s->binding ? cvm_envelope_peek(s->binding, strlen(s->binding), CVM_ENVELOPE_BINDING,
+                                               &binding, err)
+                           : 0;
+
+        if (r >= 0)
+                r = host_read("/", &facts, err);
+        if (r >= 0)
+                r = plan_make(s->definition, &facts, &binding, ret, err);
+        if (r >= 0 || err->code != &CVM_CODE_PLATFORM_HARDWARE)
+                return r;
+        output_say("Predicted only: %s.", err->text);
+        return plan_predict(s->definition, ret, err);
+}
+
 int submission_show_plan(const struct submission *s, struct cvm_error *err) {
         CVM_CLEANUP(plan_freep) struct plan *plan = NULL;
         CVM_CLEANUP(cvm_json_putp) json_object *node = NULL;
-        int r = plan_predict(s->definition, &plan, err);
+        int r = make_plan(s, &plan, err);
 
         if (r >= 0)
                 r = predict(plan, err);

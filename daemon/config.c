@@ -22,6 +22,7 @@ static const struct {
         { "StateDirectory", PATH, offsetof(struct config, state_dir), 0 },
         { "RuntimeDirectory", PATH, offsetof(struct config, runtime_dir), 0 },
         { "Worker", PATH, offsetof(struct config, worker), 0 },
+        { "HostRoot", PATH, offsetof(struct config, host_root), 0 },
         { "ImageDirs", PATHS, offsetof(struct config, image_dirs), 0 },
         { "Bridges", NAMES, offsetof(struct config, bridges), 0 },
         { "Taps", NAMES, offsetof(struct config, taps), 0 },
@@ -40,6 +41,7 @@ void config_done(struct config *config) {
         free(config->state_dir);
         free(config->runtime_dir);
         free(config->worker);
+        free(config->host_root);
         cvm_texts_free(config->image_dirs);
         cvm_texts_free(config->bridges);
         cvm_texts_free(config->taps);
@@ -170,6 +172,7 @@ struct manager_config config_manager(const struct config *c) {
         return (struct manager_config){
                 .state_dir = c->state_dir,
                 .runtime_dir = c->runtime_dir,
+                .host_root = c->host_root,
                 .image_dirs = c->image_dirs,
                 .bridges = c->bridges,
                 .taps = c->taps,

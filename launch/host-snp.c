@@ -7,11 +7,22 @@
 #include "base/bytes.h"
 
 #define CHIP_ID_ROOM 64 /* of each socket in the answer, whatever the product's length */
+#define LEAF_ENCRYPTION 0x8000001f
 #define SOCKETS_MAX (HOST_FIRMWARE_ANSWER_MAX / CHIP_ID_ROOM)
 
-bool snp_is_offered(int root_fd, const struct host_facts *facts) {
-        return strcmp(facts->cpu_vendor, "AuthenticAMD") == 0 &&
-               host_is_on(root_fd, "sys/module/kvm_amd/parameters/sev_snp") && host_has(root_fd, "dev/sev");
+void snp_read_host(int root_fd, struct host_facts *facts) {
+        CVM_CLEANUP(host_probe_freep) struct host_probe *probe = NULL;
+        struct host_cpuid leaf;
+        struct cvm_error err = { 0 };
+
+        if (!facts->has_kvm || strcmp(facts->cpu_vendor, "AuthenticAMD") != 0 ||
+            !host_is_on(root_fd, "sys/module/kvm_amd/parameters/sev_snp") || !host_has(root_fd, "dev/sev"))
+                return;
+        if (host_probe_open(root_fd, &probe, &err) < 0 ||
+            host_probe_cpuid(probe, LEAF_ENCRYPTION, &leaf, &err) < 0)
+                return;
+        facts->offers[CVM_PLATFORM_SEV_SNP] = true;
+        facts->encryption_bit = leaf.ebx & 0x3f;
 }
 
 /* --- the firmware --- */
@@ -138,7 +149,7 @@ static void add_memory_encryption(json_object *node, struct host_probe *probe) {
         struct host_cpuid leaf;
         struct cvm_error err = { 0 };
 
-        if (host_probe_cpuid(probe, 0x8000001f, &leaf, &err) < 0 || !(leaf.eax & 2))
+        if (host_probe_cpuid(probe, LEAF_ENCRYPTION, &leaf, &err) < 0 || !(leaf.eax & 2))
                 return;
         add_number(node, "cbitpos", leaf.ebx & 0x3f);
         add_number(node, "reduced_phys_bits", leaf.ebx >> 6 & 0x3f);

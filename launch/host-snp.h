@@ -5,7 +5,7 @@
 #include "launch/host-platform.h"
 
 /* An AMD processor, kvm_amd with SNP enabled, and the firmware's device. */
-bool snp_is_offered(int root_fd, const struct host_facts *facts);
+void snp_read_host(int root_fd, struct host_facts *facts);
 
 /* SEV_PLATFORM_STATUS */
 struct sev_host_status {

@@ -58,7 +58,7 @@ static void read_vendor(int root_fd, char *ret, size_t size) {
 
 int host_read(const char *root, struct host_facts *ret, struct cvm_error *err) {
         CVM_CLEANUP(cvm_closep) int root_fd = open(root, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-        struct host_facts facts = { 0 };
+        struct host_facts facts = { .is_recorded = strcmp(root, "/") != 0 };
         const struct platform *platform;
 
         if (root_fd < 0)
@@ -67,7 +67,7 @@ int host_read(const char *root, struct host_facts *ret, struct cvm_error *err) {
         read_vendor(root_fd, facts.cpu_vendor, sizeof facts.cpu_vendor);
         facts.has_kvm = host_has(root_fd, "dev/kvm");
         for (size_t i = 0; (platform = platform_at(i)); i++)
-                facts.offers[platform->id] = facts.has_kvm && platform->is_offered(root_fd, &facts);
+                platform->read_host(root_fd, &facts);
         *ret = facts;
         return 0;
 }

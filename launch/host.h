@@ -1,6 +1,6 @@
 /*
  * What a host offers, read in one place below one root directory: "/" for this host, a recorded tree in
- * tests. Each platform judges for itself (struct platform, is_offered), with the getters at the end.
+ * tests. Each platform judges for itself (struct platform, read_host), with the getters at the end.
  */
 #pragma once
 
@@ -12,6 +12,9 @@ struct host_facts {
         char cpu_vendor[32]; /* vendor_id of /proc/cpuinfo: "AuthenticAMD"; "" where there is none */
         bool has_kvm;        /* /dev/kvm is there; whether it works shows only when a guest runs */
         bool offers[CVM_PLATFORM_MAX_]; /* it can run that platform's guests on hardware */
+        bool is_recorded;               /* read below another root than "/" */
+        /* the bit of an address that marks a private page, where the processor has one; 0: none */
+        uint32_t encryption_bit;
 };
 
 /* The facts of the host whose files lie below `root`. What is not there is not offered; only a root that

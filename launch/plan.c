@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -24,10 +25,10 @@ struct plan *plan_free(struct plan *plan) {
         if (!plan)
                 return NULL;
         free(plan->cpu);
-        free(plan->machine_options);
         free(plan->cmdline);
         free(plan->files);
-        plan->objects = cvm_texts_free(plan->objects);
+        for (size_t i = 0; i < plan->guest.n_properties; i++)
+                free(plan->guest.properties[i].value);
         plan->notes = cvm_texts_free(plan->notes);
         free(plan);
         return NULL;
@@ -77,20 +78,19 @@ static int choose_platform(const struct definition *d, const struct host_facts *
  * model is complete, and the guest's entropy needs RDRAND, which the largest model has.
  */
 static int simulate(struct plan *plan) {
-        plan->channels[PLAN_CHANNEL_TEE] = true;
         plan->cpu = strdup("max");
         return plan->cpu ? 0 : -ENOMEM;
 }
 
 /* What people must know beside the measurement. */
-static int add_notes(struct plan *plan) {
+static int add_notes(struct plan *plan, bool is_confidential) {
         const struct definition *d = plan->definition;
         const struct {
                 bool applies;
                 const char *words;
         } notes[] = {
                 { plan->simulated, "SIMULATED: no hardware protects this guest from the host" },
-                { plan->simulated && d->firmware,
+                { plan->simulated && d->firmware && !is_confidential,
                   "the named firmware is measured only: the simulated guest boots without it" },
                 { plan->debug, "DEBUG: the host can read the memory of this guest" },
                 { !d->kernel, "no kernel is named: the measurement covers the firmware, not what it boots" },
@@ -106,8 +106,8 @@ static int add_notes(struct plan *plan) {
 }
 
 /* What hardware and simulation, launch and prediction have in common. */
-static int begin(const struct definition *definition, const struct platform *platform, struct plan **ret,
-                 struct cvm_error *err) {
+static int begin(const struct definition *definition, const struct platform *platform, bool is_confidential,
+                 struct plan **ret, struct cvm_error *err) {
         CVM_CLEANUP(plan_freep) struct plan *plan = calloc(1, sizeof *plan);
         struct measure_inputs inputs = { 0 };
         int r;
@@ -122,7 +122,8 @@ static int begin(const struct definition *definition, const struct platform *pla
         plan->platform = platform;
         plan->simulated = definition->simulate;
         plan->channels[PLAN_CHANNEL_AGENT] = true;
-        plan->devices = plan->simulated ? plain_devices : platform->devices;
+        plan->channels[PLAN_CHANNEL_TEE] = plan->simulated;
+        plan->devices = is_confidential ? platform->devices : plain_devices;
         r = definition_cmdline(definition, &plan->cmdline, err);
         if (r >= 0)
                 r = platform->add_options(definition->platform_options[platform->id], &inputs, &plan->policy,
@@ -132,23 +133,64 @@ static int begin(const struct definition *definition, const struct platform *pla
         plan->debug = platform->is_debug(plan->policy);
         r = add_files(plan);
         if (r >= 0)
-                r = add_notes(plan);
+                r = add_notes(plan, is_confidential);
         if (r < 0)
                 return r;
         *ret = TAKE_PTR(plan);
         return 0;
 }
 
-int plan_make(const struct definition *definition, const struct host_facts *facts, struct plan **ret,
-              struct cvm_error *err) {
+int plan_add(struct plan *plan, const char *name, struct cvm_error *err, const char *format, ...) {
+        struct plan_property *p = &plan->guest.properties[plan->guest.n_properties];
+        va_list args;
+        int n = -1;
+
+        va_start(args, format);
+        if (plan->guest.n_properties < PLAN_PROPERTIES_MAX)
+                n = vasprintf(&p->value, format, args);
+        va_end(args);
+        if (n < 0)
+                return cvm_fail(err, &CVM_CODE_NO_MEMORY, ENOMEM, "making the plan");
+        p->name = name;
+        plan->guest.n_properties++;
+        return 0;
+}
+
+/* On a recorded host nothing is protected, whatever objects QEMU makes there: that is for tests of the
+ * launch, whose guests may be simulated ones too and get the evidence of such. */
+static bool runs_confidential(const struct definition *definition, const struct host_facts *facts,
+                              const struct platform *platform) {
+        return !definition->simulate ||
+               (facts && facts->is_recorded && facts->offers[platform->id] && platform->confide);
+}
+
+static int confide(struct plan *plan, const struct host_facts *facts, const struct cvm_bytes *binding,
+                   struct cvm_error *err) {
+        const struct definition *d = plan->definition;
+        uint8_t host_data[CVM_SHA384_SIZE];
+        bool is_bound = binding && binding->size;
+
+        if (d->accel == ACCEL_TCG)
+                return cvm_fail(err, &CVM_CODE_PLATFORM_HARDWARE, EINVAL,
+                                "'accel' is tcg, but a guest on hardware runs under KVM");
+        if (!d->firmware)
+                return cvm_fail(err, &CVM_CODE_FIRMWARE, EINVAL, "a guest on hardware needs 'firmware'");
+        if (is_bound)
+                plan->platform->host_data(binding->data, binding->size, host_data);
+        return plan->platform->confide(plan, facts, is_bound ? host_data : NULL, err);
+}
+
+int plan_make(const struct definition *definition, const struct host_facts *facts,
+              const struct cvm_bytes *binding, struct plan **ret, struct cvm_error *err) {
         CVM_CLEANUP(plan_freep) struct plan *plan = NULL;
         const struct platform *platform = NULL;
         int r = choose_platform(definition, facts, &platform, err);
+        bool is_confidential = r >= 0 && runs_confidential(definition, facts, platform);
 
         if (r >= 0)
-                r = begin(definition, platform, &plan, err);
+                r = begin(definition, platform, is_confidential, &plan, err);
         if (r >= 0)
-                r = definition->simulate ? simulate(plan) : platform->confide(plan, definition, facts, err);
+                r = is_confidential ? confide(plan, facts, binding, err) : simulate(plan);
         if (r < 0)
                 return cvm_while(err, r, "making the plan");
         *ret = TAKE_PTR(plan);
@@ -158,7 +200,7 @@ int plan_make(const struct definition *definition, const struct host_facts *fact
 int plan_predict(const struct definition *definition, struct plan **ret, struct cvm_error *err) {
         return begin(definition,
                      definition->platforms[0] ? platform_by_id(definition->platforms[0]) : platform_at(0),
-                     ret, err);
+                     !definition->simulate, ret, err);
 }
 
 /* A file of the plan whose contents were forgotten would be measured as if it were not there. */
@@ -249,6 +291,16 @@ static json_object *files_json(const struct plan *plan) {
         return list;
 }
 
+static json_object *object_json(const struct plan_object *object) {
+        json_object *node = json_object_new_object();
+
+        json_object_object_add(node, "type", json_object_new_string(object->type));
+        for (size_t i = 0; i < object->n_properties; i++)
+                json_object_object_add(node, object->properties[i].name,
+                                       json_object_new_string(object->properties[i].value));
+        return node;
+}
+
 json_object *plan_json(const struct plan *plan) {
         json_object *node = json_object_new_object();
         json_object *notes = cvm_json_write_texts(&plan->notes);
@@ -267,6 +319,8 @@ json_object *plan_json(const struct plan *plan) {
         json_object_object_add(node, "memory", json_object_new_uint64(plan->definition->memory));
         json_object_object_add(node, "cmdline", json_object_new_string(plan->cmdline));
         json_object_object_add(node, "files", files_json(plan));
+        if (plan->guest.type)
+                json_object_object_add(node, "object", object_json(&plan->guest));
         json_object_object_add(node, "notes", notes ? notes : json_object_new_array());
         if (plan->measurement.size)
                 json_object_object_add(node, "prediction",

@@ -20,18 +20,29 @@ struct plan_file {
 enum plan_channel { PLAN_CHANNEL_AGENT, PLAN_CHANNEL_TEE, PLAN_CHANNEL_MAX_ };
 extern const char *const plan_channel_ports[]; /* "org.cvmd.agent.0", "org.cvmd.tee.0" */
 
+/* An object of QEMU's by its type, and its properties: each is needed. */
+struct plan_property {
+        const char *name;
+        char *value;
+};
+#define PLAN_PROPERTIES_MAX 16
+struct plan_object {
+        const char *type; /* "sev-snp-guest" */
+        struct plan_property properties[PLAN_PROPERTIES_MAX];
+        size_t n_properties;
+};
+
 struct plan {
         const struct platform *platform;
         const struct definition *definition; /* borrowed: outlives the plan */
         bool simulated;
-        char *cpu; /* for -cpu; simulated guests run on one the accelerator has, whatever is measured */
-        char *machine_options;
+        char *cpu;     /* for -cpu; simulated guests run on one the accelerator has, whatever is measured */
         char *cmdline; /* measured, with cvm.owner */
         struct plan_file *files;
         size_t n_files;
         bool channels[PLAN_CHANNEL_MAX_];
         const char *const *devices; /* NULL-terminated: of the host, which QEMU opens itself under KVM */
-        char **objects;  /* -object texts that make the guest confidential, empty when simulated */
+        struct plan_object guest;   /* makes it confidential; type NULL: plain QEMU */
         char **notes;    /* sentences for people: "the named firmware is measured, the simulated guest boots
                             without it" */
         uint64_t policy; /* the guest policy that evidence will show */
@@ -44,12 +55,16 @@ CVM_DEFINE_CLEANUP(struct plan, plan_free);
 
 /*
  * Choose the platform (the definition's first that this host offers; simulated: its first, or sev-snp) and
- * make the plan. Without `simulate` a platform needs `confide` (CVM_CODE_PLATFORM_HARDWARE).
+ * make the plan. binding: its payload, whose digest becomes the guest's host data; NULL or empty: none.
+ * CVM_CODE_PLATFORM_HARDWARE where this host offers none.
  */
-int plan_make(const struct definition *definition, const struct host_facts *facts, struct plan **ret,
-              struct cvm_error *err);
+int plan_make(const struct definition *definition, const struct host_facts *facts,
+              const struct cvm_bytes *binding, struct plan **ret, struct cvm_error *err);
 /* A plan that only says what would be measured: without a driver, on any host, hardware or simulated. */
 int plan_predict(const struct definition *definition, struct plan **ret, struct cvm_error *err);
+/* For a platform's `confide`: one more property of the guest's object. */
+CVM_PRINTF(4, 5)
+int plan_add(struct plan *plan, const char *name, struct cvm_error *err, const char *format, ...);
 json_object *plan_json(const struct plan *plan);
 
 /* The digests of a plan's files that are measured. firmware may be NULL: the synthetic one (simulated

@@ -1,5 +1,4 @@
-/* SEV-SNP as launch sees it. Launching on hardware comes with its own issue: until then `confide` is empty.
- */
+/* SEV-SNP as launch sees it. */
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -9,7 +8,7 @@
 #include "launch/host-snp.h"
 #include "launch/id-block-snp.h"
 #include "launch/measure-snp.h"
-#include "launch/platform.h"
+#include "launch/plan.h"
 #include "launch/synthetic-snp.h"
 
 extern const struct platform platform_snp;
@@ -149,6 +148,119 @@ static bool is_debug(uint64_t policy) {
         return policy >> 19 & 1;
 }
 
+/* --- on hardware --- */
+
+/* QEMU asks for a number from 1 to 63 and tells the guest; a guest loses the one bit that marks its pages,
+ * whatever the host's processor loses. */
+#define GUEST_REDUCED_PHYS_BITS 1
+
+/* Features that the object can set (SEV_FEATURES, APM vol. 2); bit 0 is every guest's. */
+static const struct {
+        uint64_t bit;
+        const char *property;
+} features[] = { { 1, NULL }, { 1u << 5, "debug-swap" }, { 1u << 9, "secure-tsc" } };
+
+static int add_features(struct plan *plan, uint64_t wanted, struct cvm_error *err) {
+        int r = 0;
+
+        for (size_t i = 0; r >= 0 && i < ARRAY_SIZE(features); i++) {
+                if (wanted & features[i].bit && features[i].property)
+                        r = plan_add(plan, features[i].property, err, "on");
+                wanted &= ~features[i].bit;
+        }
+        if (r >= 0 && wanted)
+                return cvm_fail(err, &CVM_CODE_QEMU_OPTION, EOPNOTSUPP,
+                                "'sev-snp.guest_features' has the bits 0x%" PRIx64 ", which QEMU cannot set",
+                                wanted);
+        return r;
+}
+
+static int add_base64(struct plan *plan, const char *name, const void *data, size_t size,
+                      struct cvm_error *err) {
+        CVM_CLEANUP(cvm_freep) char *text = cvm_base64(data, size);
+
+        if (!text)
+                return cvm_fail(err, &CVM_CODE_NO_MEMORY, ENOMEM, "making the plan");
+        return plan_add(plan, name, err, "%s", text);
+}
+
+static int add_id_block(struct plan *plan, const struct snp_options *o, struct cvm_error *err) {
+        uint8_t auth[SNP_ID_AUTH_SIZE] = { 0 };
+        struct snp_id_block block;
+        struct snp_id_keys keys;
+        int r;
+
+        if (!o->id_block.size)
+                return 0;
+        memcpy(auth, o->id_auth.data, o->id_auth.size);
+        r = snp_id_block_verify(o->id_block.data, o->id_block.size, auth, sizeof auth, &block, &keys, err);
+        if (r >= 0)
+                r = add_base64(plan, "id-block", o->id_block.data, o->id_block.size, err);
+        if (r >= 0)
+                r = add_base64(plan, "id-auth", auth, sizeof auth, err);
+        return r < 0 || !keys.has_author ? r : plan_add(plan, "author-key-enabled", err, "on");
+}
+
+/* The model whose signature is measured: under another one, that signature's. */
+static int choose_cpu(struct plan *plan, const struct snp_options *o, struct cvm_error *err) {
+        const char *model =
+                        plan->definition->cpu_model ? plan->definition->cpu_model : platform_snp.default_cpu;
+        uint32_t s = (uint32_t)o->vcpu_signature;
+        int n = s ? asprintf(&plan->cpu, "%s,family=%u,model=%u,stepping=%u", model,
+                             (s >> 8 & 0xf) + (s >> 20 & 0xff), (s >> 4 & 0xf) | (s >> 12 & 0xf0), s & 0xf)
+                  : asprintf(&plan->cpu, "%s", model);
+
+        if (n < 0) {
+                plan->cpu = NULL;
+                return cvm_fail(err, &CVM_CODE_NO_MEMORY, ENOMEM, "making the plan");
+        }
+        return 0;
+}
+
+static int confide(struct plan *plan, const struct host_facts *facts, const uint8_t *host_data,
+                   struct cvm_error *err) {
+        CVM_CLEANUP(snp_options_done) struct snp_options o = { 0 };
+        int r = read_options(plan->definition->platform_options[CVM_PLATFORM_SEV_SNP], "definition", &o,
+                             err);
+
+        plan->guest.type = "sev-snp-guest";
+        if (r >= 0)
+                r = choose_cpu(plan, &o, err);
+        if (r >= 0)
+                r = plan_add(plan, "cbitpos", err, "%u", facts->encryption_bit);
+        if (r >= 0)
+                r = plan_add(plan, "reduced-phys-bits", err, "%d", GUEST_REDUCED_PHYS_BITS);
+        if (r >= 0)
+                r = plan_add(plan, "policy", err, "0x%" PRIx64, plan->policy);
+        if (r >= 0 && plan->definition->kernel)
+                r = plan_add(plan, "kernel-hashes", err, "on");
+        if (r >= 0 && host_data)
+                r = add_base64(plan, "host-data", host_data, CVM_SHA256_SIZE, err);
+        if (r >= 0)
+                r = add_id_block(plan, &o, err);
+        return r < 0 ? r : add_features(plan, o.guest_features, err);
+}
+
+/* Of query-sev. Before it runs the state is launch-update; no other answer means a measured guest. */
+static int check_state(json_object *answer, uint64_t policy, struct cvm_error *err) {
+        const struct cvm_json place = cvm_json_root(answer, "query-sev");
+        const char *type = "", *state = "";
+        bool enabled = false;
+        uint64_t seen = 0;
+
+        if (cvm_json_get_bool(&place, "enabled", &enabled, err) < 0 ||
+            cvm_json_get_text(&place, "sev-type", &type, err) < 0 ||
+            cvm_json_get_text(&place, "state", &state, err) < 0 ||
+            cvm_json_get_u64(&place, "snp-policy", &seen, err) < 0)
+                return -EBADMSG;
+        if (enabled && strcmp(type, "sev-snp") == 0 && strcmp(state, "running") == 0 && seen == policy)
+                return 0;
+        return cvm_fail(err, &CVM_CODE_LAUNCH_STATE, EBADMSG,
+                        "QEMU's guest is '%.32s' in state '%.32s' with policy 0x%" PRIx64
+                        ", not the running SEV-SNP guest with policy 0x%" PRIx64 " that was planned",
+                        enabled ? type : "not confidential", state, seen, policy);
+}
+
 static const char *const devices[] = { "/dev/kvm", "/dev/sev", NULL };
 
 const struct platform platform_snp = {
@@ -171,7 +283,10 @@ const struct platform platform_snp = {
         .explain = snp_explain,
         .read_launch_block = read_launch_block,
         .synthetic_firmware = snp_synthetic_firmware,
-        .is_offered = snp_is_offered,
+        .read_host = snp_read_host,
+        .confide = confide,
+        .state_query = "query-sev",
+        .check_state = check_state,
         .host_data_size = CVM_SHA256_SIZE,
         .host_data = cvm_sha256,
 };

@@ -42,11 +42,17 @@ struct platform {
                                  struct cvm_error *err);
         /* the firmware that is measured for a simulated guest which names none; owned bytes */
         int (*synthetic_firmware)(struct cvm_bytes *ret);
-        /* can the host with these facts (all but `offers`) and files run its guests on hardware? */
-        bool (*is_offered)(int root_fd, const struct host_facts *facts);
-        /* adds what makes the guest confidential to a plan for real hardware; NULL: not offered yet */
-        int (*confide)(struct plan *plan, const struct definition *definition,
-                       const struct host_facts *facts, struct cvm_error *err);
+        /* can the host below root run its guests on hardware? Adds to the facts (vendor and KVM are known)
+         */
+        void (*read_host)(int root_fd, struct host_facts *facts);
+        /* adds what makes the guest confidential to a plan for real hardware; host_data: its digest of the
+         * binding, NULL: none. NULL: not offered yet */
+        int (*confide)(struct plan *plan, const struct host_facts *facts, const uint8_t *host_data,
+                       struct cvm_error *err);
+        /* QEMU's command whose answer tells what the guest has become once it runs; NULL: there is none */
+        const char *state_query;
+        /* is it the guest that was planned? CVM_CODE_LAUNCH_STATE */
+        int (*check_state)(json_object *answer, uint64_t policy, struct cvm_error *err);
         /* digest of a binding as the platform's host data: SNP SHA-256, 32 bytes; TDX SHA-384, 48 */
         size_t host_data_size;
         void (*host_data)(const void *binding, size_t size, uint8_t ret[]);

@@ -54,6 +54,12 @@ struct driver_guest {
         bool ours;     /* our child: to be reaped */
         bool expected; /* its end was asked for, or the guest's own */
         bool up;
+        const struct plan *plan; /* borrowed; NULL: not known after a restart of the daemon */
+        struct {
+                bool asked; /* what the guest has become: events wait behind the answer */
+                enum driver_event events[8];
+                size_t n;
+        } confirm;
         struct qmp_client *qmp;
         struct console_relay *console; /* NULL: nobody has been at it */
         struct pending pending[DRIVER_QUIT + 1];
@@ -117,7 +123,7 @@ static int on_death(sd_event_source *source, int fd, uint32_t revents, void *use
                 path_in(g, "stderr.log", path);
                 log = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
                 stderr_words(log, &why);
-                if (g->why.code == &CVM_CODE_TIMEOUT)
+                if (g->why.code == &CVM_CODE_TIMEOUT || g->why.code == &CVM_CODE_LAUNCH_STATE)
                         why = g->why;
         }
         tell(g, DRIVER_GONE, &why);
@@ -134,10 +140,58 @@ static int on_hurry(sd_event_source *source, uint64_t usec, void *userdata) {
 static void on_gone(void *ctx, struct cvm_error *why) {
         struct driver_guest *g = ctx;
 
-        g->why = *why;
+        if (!g->why.code)
+                g->why = *why;
         g->qmp = qmp_client_free(g->qmp);
         if (sd_event_add_time_relative(g->event, &g->hurry, CLOCK_MONOTONIC, DEATH_USEC, 0, on_hurry, g) < 0)
                 pidfd_kill(g->pidfd, SIGKILL);
+}
+
+/* It is not what it must be, or does not tell: it may not run. DRIVER_GONE has the words. */
+static void give_up(struct driver_guest *g, const struct cvm_error *why) {
+        g->why = *why;
+        pidfd_kill(g->pidfd, SIGKILL);
+}
+
+/* The owner may let go of the guest in any event. */
+static void on_state(void *ctx, json_object *result, struct cvm_error *err) {
+        struct driver_guest *g = ctx;
+        struct cvm_error why = { 0 };
+
+        if (err)
+                why = *err;
+        else
+                (void)g->plan->platform->check_state(result, g->plan->policy, &why);
+        if (why.code) {
+                give_up(g, &why);
+                return;
+        }
+        g->confirm.asked = false;
+        for (size_t i = 0; i < g->confirm.n; i++)
+                tell(g, g->confirm.events[i], NULL);
+        g->confirm.n = 0;
+}
+
+/* Told at once, but for a guest on hardware: what has begun to run, or was built anew, must first be seen to
+ * be what was planned. What happens meanwhile is told behind that. */
+static void tell_in_order(struct driver_guest *g, enum driver_event event) {
+        bool is_new = (event == DRIVER_RUNNING || event == DRIVER_RESET) && g->plan && g->plan->guest.type &&
+                      g->plan->platform->state_query;
+        struct cvm_error why = { 0 };
+
+        if (!is_new && !g->confirm.asked) {
+                tell(g, event, NULL);
+                return;
+        }
+        if (g->confirm.n == ARRAY_SIZE(g->confirm.events))
+                cvm_fail(&why, &CVM_CODE_QMP, EPROTO, "QEMU tells of more than can have happened");
+        else
+                g->confirm.events[g->confirm.n++] = event;
+        if (!why.code && !g->confirm.asked)
+                g->confirm.asked = qmp_client_call(g->qmp, g->plan->platform->state_query, NULL, -EBADF,
+                                                   COMMAND_USEC, on_state, g, NULL, &why) >= 0;
+        if (why.code)
+                give_up(g, &why);
 }
 
 static void on_shutdown(struct driver_guest *g, json_object *data) {
@@ -149,11 +203,15 @@ static void on_shutdown(struct driver_guest *g, json_object *data) {
         (void)cvm_json_get_bool(&place, "guest", &guest, NULL);
         (void)cvm_json_get_text(&place, "reason", &reason, NULL);
         g->expected = true;
-        if (!guest)
+        if (strcmp(reason, "guest-reset") == 0 || strcmp(reason, "host-qmp-system-reset") == 0)
+                tell(g, DRIVER_RELAUNCH, NULL);
+        else if (!guest)
                 return; /* we asked for it, or a signal did: GONE follows */
-        if (strcmp(reason, "guest-panic") == 0)
+        else if (strcmp(reason, "guest-panic") == 0) {
                 cvm_fail(&why, &CVM_CODE_GUEST_PANIC, EIO, "the guest's kernel panicked");
-        tell(g, DRIVER_SHUTDOWN, &why);
+                tell(g, DRIVER_SHUTDOWN, &why);
+        } else
+                tell(g, DRIVER_SHUTDOWN, NULL);
 }
 
 static void on_port(struct driver_guest *g, json_object *data) {
@@ -184,7 +242,7 @@ static void on_event(void *ctx, const char *name, json_object *data) {
         }
         for (size_t i = 0; g->up && i < ARRAY_SIZE(events); i++)
                 if (strcmp(name, events[i].name) == 0) {
-                        tell(g, events[i].event, NULL);
+                        tell_in_order(g, events[i].event);
                         return;
                 }
 }
@@ -196,8 +254,7 @@ static void on_status(void *ctx, json_object *result, struct cvm_error *err) {
         const char *status = "";
 
         if (err) {
-                g->why = *err;
-                pidfd_kill(g->pidfd, SIGKILL);
+                give_up(g, err);
                 return;
         }
         (void)cvm_json_get_text(&place, "status", &status, NULL);
@@ -208,7 +265,7 @@ static void on_status(void *ctx, json_object *result, struct cvm_error *err) {
                 bool running = strcmp(status, "running") == 0;
 
                 tell(g, DRIVER_UP, NULL);
-                tell(g, running ? DRIVER_RUNNING : DRIVER_PAUSED, NULL);
+                tell_in_order(g, running ? DRIVER_RUNNING : DRIVER_PAUSED);
         }
 }
 
@@ -266,6 +323,7 @@ static struct driver_guest *guest_new(const struct driver_start *start) {
         *g = (struct driver_guest){ .event = sd_event_ref(start->event),
                                     .on_event = start->on_event,
                                     .ctx = start->ctx,
+                                    .plan = start->plan,
                                     .pidfd = -EBADF,
                                     .go = -EBADF };
         snprintf(g->dir, sizeof g->dir, "%s", start->runtime_dir);

@@ -29,6 +29,7 @@ enum driver_event {
         DRIVER_PAUSED,   /* vCPUs are stopped by us */
         DRIVER_RESET,    /* a new boot, by guest or by QMP */
         DRIVER_LISTENS,  /* the guest has opened the agent's channel */
+        DRIVER_RELAUNCH, /* it was reset, and QEMU ends instead of building it anew */
         DRIVER_SHUTDOWN, /* the guest ended itself (its own power-off, or a panic: see why) */
         DRIVER_GONE,     /* the process is dead and reaped: always the last event, exactly once */
 };
@@ -40,7 +41,7 @@ typedef void (*driver_event_fn)(void *ctx, enum driver_event event, struct cvm_e
 /* Opened files in the order of plan->files, borrowed during spawn(). */
 struct driver_start {
         sd_event *event;
-        const struct plan *plan;
+        const struct plan *plan; /* outlives the guest */
         const char *runtime_dir; /* exists, ours: sockets and stderr live here */
         const int *files;        /* plan->n_files descriptors */
         uid_t uid;               /* 0: do not change (not root, or tests) */
@@ -85,6 +86,16 @@ extern const struct driver driver_qemu;
 
 /* Path of a channel's socket under runtime_dir: fixed names, so that they are found again. */
 int driver_channel_path(const char *runtime_dir, enum plan_channel channel, char *ret, size_t size);
+
+/*
+ * Does the QEMU of this host know all that the plan asks of it? It is asked itself, as uid; the answer is
+ * kept for the binary. done gets words with CVM_CODE_QEMU_OPTION where it does not. The plan is borrowed
+ * until then.
+ */
+int driver_check_plan(sd_event *event, const struct plan *plan, uid_t uid, driver_done_fn done, void *ctx,
+                      struct cvm_error *err);
+/* done() with this ctx is not called any more. */
+void driver_forget_check(void *ctx);
 
 struct driver_probe {
         const char *binary, *cpu;

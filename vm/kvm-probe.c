@@ -6,14 +6,12 @@
  * host may say too, is asked anew after a while.
  */
 #include <errno.h>
-#include <limits.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/mman.h>
-#include <sys/stat.h>
 #include <sys/utsname.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -22,6 +20,7 @@
 #include "base/fd.h"
 #include "vm/driver.h"
 #include "vm/pidfd.h"
+#include "vm/program.h"
 #include "vm/spawn.h"
 #include "vm/stderr-words.h"
 
@@ -53,34 +52,17 @@ struct probe {
 
 static struct probe *probes; /* for the process's life: a few dozen bytes per CPU model */
 
-/* As execvp() will find it. */
-static int find_program(const char *binary, struct stat *ret) {
-        const char *dirs = getenv("PATH"), *end;
-        char path[PATH_MAX];
-
-        if (strchr(binary, '/'))
-                return stat(binary, ret);
-        for (dirs = dirs ? dirs : "/bin:/usr/bin"; *dirs; dirs = *end ? end + 1 : end) {
-                end = strchrnul(dirs, ':');
-                snprintf(path, sizeof path, "%.*s/%s", (int)(end - dirs), dirs, binary);
-                if (access(path, X_OK) == 0)
-                        return stat(path, ret);
-        }
-        errno = ENOENT;
-        return -1;
-}
-
 static int make_key(const struct driver_probe *what, char ret[512], struct cvm_error *err) {
-        struct utsname host;
-        struct stat st;
+        char program[PROGRAM_IDENTITY_MAX];
+        struct utsname host = { 0 };
+        int r = program_identity(what->binary, program, err);
 
-        if (find_program(what->binary, &st) < 0 || uname(&host) < 0)
-                return cvm_fail(err, &CVM_CODE_QEMU, errno, "'%s' is not there: %s", what->binary,
-                                strerror(errno));
+        if (r < 0)
+                return r;
+        (void)uname(&host);
         /* users other than the superuser are alike: they get the device's group (vm/spawn.h) */
-        snprintf(ret, 512, "%ju:%ju:%jd:%jd %.64s %s %d %.128s", (uintmax_t)st.st_dev, (uintmax_t)st.st_ino,
-                 (intmax_t)st.st_mtime, (intmax_t)st.st_size, host.release, what->accelerator,
-                 what->uid != 0, what->cpu);
+        snprintf(ret, 512, "%s %.64s %s %d %.128s", program, host.release, what->accelerator, what->uid != 0,
+                 what->cpu);
         return 0;
 }
 

@@ -183,7 +183,7 @@ int vm_make(struct manager *m, const struct create_options *options, const struc
         int r = complete(options, like, &row.definition, &d, err);
 
         if (r >= 0)
-                r = predict_only ? plan_predict(d, &plan, err) : plan_make(d, &m->facts, &plan, err);
+                r = predict_only ? plan_predict(d, &plan, err) : plan_make(d, &m->facts, NULL, &plan, err);
         if (r >= 0 && !predict_only)
                 r = check_binding(d, plan->platform, options->binding, err);
         if (r >= 0)
@@ -197,7 +197,7 @@ int vm_make(struct manager *m, const struct create_options *options, const struc
         /* The plan points into the definition it was made from: the VM makes its own. */
         if (r >= 0)
                 r = predict_only ? plan_predict(vm->definition, &vm->plan, err)
-                                 : plan_make(vm->definition, &m->facts, &vm->plan, err);
+                                 : plan_make(vm->definition, &m->facts, &vm->binding, &vm->plan, err);
         if (r < 0)
                 return r;
         vm->row.may_name_paths = options->may_name_paths;
@@ -302,7 +302,7 @@ static int finish(struct vm *vm, const char *kind, const struct caller *caller, 
         int r;
 
         vm->plan = plan_free(vm->plan);
-        r = plan_make(vm->definition, &vm->manager->facts, &vm->plan, err);
+        r = plan_make(vm->definition, &vm->manager->facts, &vm->binding, &vm->plan, err);
         if (r >= 0)
                 r = vm_begin(vm, kind, caller, ret, err);
         return r < 0 ? r : vm_prepare(vm, on_finished, err);

@@ -57,7 +57,7 @@ static int open_all(struct manager *m, struct cvm_error *err) {
         int r = make_directories(&m->config, err);
 
         if (r >= 0)
-                r = host_read("/", &m->facts, err);
+                r = host_read(m->config.host_root ? m->config.host_root : "/", &m->facts, err);
         snprintf(path, sizeof path, "%s/cvmd.db", m->config.state_dir);
         if (r >= 0)
                 r = store_open(path, &m->store, err);

@@ -19,6 +19,7 @@ struct manager_config {
         char *const *image_dirs; /* where named paths may point; NULL-terminated */
         char *const *bridges;    /* allow-lists for NICs */
         char *const *taps;
+        const char *host_root;         /* whose files tell what the host offers; NULL: "/" */
         uint32_t uid_first, uid_count; /* numeric range of the VMs' users; count 0: do not change user */
         uint32_t vms_per_user, operations_per_user; /* quotas; root has none */
         const struct driver *driver;                /* NULL: QEMU, started directly */

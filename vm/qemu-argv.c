@@ -39,8 +39,8 @@ static void add_machine(struct argv *a, const struct plan *plan, bool use_kvm) {
 
         add(a, "-name", "guest=%s,debug-threads=off", d->name);
         add(a, "-uuid", "%s", d->uuid);
-        add(a, "-machine", "%s,accel=%s%s%s", plan->platform->machine, use_kvm ? "kvm" : "tcg",
-            plan->machine_options ? "," : "", plan->machine_options ? plan->machine_options : "");
+        add(a, "-machine", "%s,accel=%s%s", plan->platform->machine, use_kvm ? "kvm" : "tcg",
+            plan->guest.type ? ",confidential-guest-support=guest" : "");
         add(a, "-cpu", "%s", plan->cpu);
         add(a, "-smp", "%u", d->vcpus);
         if (d->hugepages || d->has_numa_node) {
@@ -53,8 +53,25 @@ static void add_machine(struct argv *a, const struct plan *plan, bool use_kvm) {
                 add(a, "-machine", "memory-backend=ram");
         }
         add(a, "-m", "%" PRIu64 "M", d->memory >> 20);
-        for (size_t i = 0; plan->objects && plan->objects[i]; i++)
-                add(a, "-object", "%s", plan->objects[i]);
+}
+
+/* Values are numbers, words and base64: no comma ends one early. */
+static void add_guest_object(struct argv *a, const struct plan_object *object) {
+        CVM_CLEANUP(cvm_freep) char *text = NULL;
+        size_t size;
+        FILE *f = open_memstream(&text, &size);
+
+        if (!f) {
+                a->error = -ENOMEM;
+                return;
+        }
+        fprintf(f, "%s,id=guest", object->type);
+        for (size_t i = 0; i < object->n_properties; i++)
+                fprintf(f, ",%s=%s", object->properties[i].name, object->properties[i].value);
+        if (fclose(f) != 0)
+                a->error = -ENOMEM;
+        else
+                add(a, "-object", "%s", text);
 }
 
 static void add_boot(struct argv *a, const struct plan *plan, const struct qemu_fds *fds) {
@@ -67,7 +84,7 @@ static void add_boot(struct argv *a, const struct plan *plan, const struct qemu_
         for (size_t i = 0; i < plan->n_files; i++) {
                 enum plan_file_role role = plan->files[i].role;
 
-                if (role == PLAN_DISK || (role == PLAN_FIRMWARE && plan->simulated))
+                if (role == PLAN_DISK || (role == PLAN_FIRMWARE && plan->simulated && !plan->guest.type))
                         continue; /* a simulated guest boots without the firmware that is measured for it */
                 add(a, options[role], "/proc/self/fd/%d", fds->files[i]);
         }
@@ -181,6 +198,8 @@ int qemu_argv(const struct plan *plan, const struct qemu_fds *fds, bool use_kvm,
         add(&a, "-display", "none");
         add(&a, "-sandbox", "on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny");
         add_machine(&a, plan, use_kvm);
+        if (plan->guest.type)
+                add_guest_object(&a, &plan->guest);
         add(&a, "-chardev", "socket,id=monitor,fd=%d,server=on,wait=off", fds->qmp);
         add(&a, "-mon", "chardev=monitor,mode=control");
         add_boot(&a, plan, fds);

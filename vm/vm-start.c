@@ -59,6 +59,7 @@ static void fail_start(struct vm *vm, struct cvm_error *why) {
 static void cancel_start(struct vm *vm) {
         manager_forget_sim_root(vm);
         driver_probe_forget(vm);
+        driver_forget_check(vm);
         vm_work_cancel(vm);
         vm->plan = plan_free(vm->plan);
 }
@@ -84,6 +85,15 @@ static void on_loaded(struct vm *vm, struct cvm_error *err) {
                 call_off(vm, &why);
 }
 
+static void on_plan_checked(void *ctx, struct cvm_error *err) {
+        struct vm *vm = ctx;
+
+        if (err)
+                call_off(vm, err);
+        else
+                vm_load(vm, on_loaded);
+}
+
 static void on_probed(void *ctx, struct cvm_error *err) {
         struct vm *vm = ctx;
 
@@ -95,7 +105,8 @@ static void on_probed(void *ctx, struct cvm_error *err) {
         vm_load(vm, on_loaded);
 }
 
-/* KVM only where it has run a guest of this CPU: a device that opens is no proof. */
+/* KVM only where it has run a guest of this CPU: a device that opens is no proof. A confidential guest has
+ * no choice; whether QEMU can make it is asked instead. */
 static void choose_accelerator(struct vm *vm, struct cvm_error *err) {
         bool wanted = vm->definition->accel == ACCEL_KVM ||
                       (vm->definition->accel == ACCEL_AUTO && vm->manager->facts.has_kvm);
@@ -106,8 +117,12 @@ static void choose_accelerator(struct vm *vm, struct cvm_error *err) {
                 call_off(vm, err);
                 return;
         }
-        vm->use_kvm = false;
-        if (!wanted)
+        vm->use_kvm = vm->plan->guest.type;
+        if (vm->use_kvm) {
+                if (driver_check_plan(vm->manager->event, vm->plan, vm->row.uid, on_plan_checked, vm, &why) <
+                    0)
+                        call_off(vm, &why);
+        } else if (!wanted)
                 vm_load(vm, on_loaded);
         else if (driver_probe(vm->manager->event, &kvm, on_probed, vm, &why) < 0)
                 call_off(vm, &why);
@@ -126,7 +141,7 @@ int vm_begin_start(struct vm *vm, struct operation *operation, struct cvm_error 
                 return cvm_fail(err, &CVM_CODE_UNPREPARED, EBUSY,
                                 "'%s' was never prepared: its boot files are not kept", vm->row.name);
         vm->plan = plan_free(vm->plan);
-        r = plan_make(vm->definition, &vm->manager->facts, &vm->plan, err);
+        r = plan_make(vm->definition, &vm->manager->facts, &vm->binding, &vm->plan, err);
         if (r < 0)
                 return r;
         vm->timer = sd_event_source_disable_unref(vm->timer);
@@ -326,6 +341,8 @@ void vm_on_driver(void *ctx, enum driver_event event, struct cvm_error *why) {
                 on_reset(vm);
         else if (event == DRIVER_LISTENS && vm->agent)
                 agent_link_wake(vm->agent);
+        else if (event == DRIVER_RELAUNCH)
+                vm->wants_restart = vm->expected = !vm->wants_stop;
         else if (event == DRIVER_SHUTDOWN)
                 vm->expected = !why->code;
         else if (event == DRIVER_GONE)
@@ -356,6 +373,8 @@ void vm_adopt(struct vm *vm) {
         if (!vm_state_has_process(vm->state))
                 return;
         vm->adopted = true;
+        /* for what is asked of the guest later; a host that offers it no more has nothing to compare */
+        (void)plan_make(vm->definition, &vm->manager->facts, &vm->binding, &vm->plan, &why);
         r = make_runtime_dir(vm, dir, &why);
         start = driver_start_of(vm, dir);
         if (r >= 0 && trace.pid > 0)

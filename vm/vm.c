@@ -202,6 +202,7 @@ struct vm *vm_free(struct vm *vm) {
                 journal_forget(vm->manager->journal, vm);
         vm_work_cancel(vm);
         driver_probe_forget(vm);
+        driver_forget_check(vm);
         manager_forget_sim_root(vm);
         operation_forget_vm(vm->manager, vm);
         vm->timer = sd_event_source_disable_unref(vm->timer);

@@ -42,7 +42,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
                 FUZZ_REQUIRE(definition_binding(d, CVM_PLATFORM_SEV_SNP, 1, &binding, &err) == 0);
                 FUZZ_REQUIRE(definition_check_binding(d, CVM_PLATFORM_SEV_SNP, &binding, &err) == 0);
         }
-        if (plan_make(d, NULL, &plan, &err) < 0)
+        if (plan_make(d, NULL, NULL, &plan, &err) < 0)
                 return 0;
         FUZZ_REQUIRE(plan->simulated && strlen(plan->cmdline) < DEFINITION_CMDLINE_MAX);
         node = plan_json(plan);

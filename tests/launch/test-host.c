@@ -14,6 +14,7 @@
 
 #define AMD \
         "processor\t: 0\nvendor_id\t: AuthenticAMD\ncpu family\t: 25\n\nprocessor\t: 1\nvendor_id\t: Other\n"
+#define PROBE "recorded/probe.json"
 #define SWITCH "sys/module/kvm_amd/parameters/sev_snp"
 
 /* A host in a new directory; removed with everything in it. */
@@ -52,6 +53,7 @@ static void put_snp_host(const char *root) {
         put(root, SWITCH, "Y\n");
         put(root, "dev/kvm", "");
         put(root, "dev/sev", "");
+        put(root, PROBE, "{\"cpuid\":{\"8000001f\":\"0101fd3f000010b3000001fd00000080\"}}");
 }
 
 static struct host_facts read_host(const char *root) {
@@ -73,6 +75,8 @@ static void test_a_host_of_snp(void **state) {
         assert_string_equal(facts.cpu_vendor, "AuthenticAMD");
         assert_true(facts.has_kvm);
         assert_true(facts.offers[CVM_PLATFORM_SEV_SNP]);
+        assert_int_equal(facts.encryption_bit, 51);
+        assert_true(facts.is_recorded);
         node = host_json(&facts);
         text = cvm_json_text(node);
         assert_string_equal(text,

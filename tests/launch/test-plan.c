@@ -24,7 +24,7 @@ static struct plan *plan_ok(const struct definition *d) {
         struct plan *plan = NULL;
         struct cvm_error err = { 0 };
 
-        if (plan_make(d, NULL, &plan, &err) < 0)
+        if (plan_make(d, NULL, NULL, &plan, &err) < 0)
                 fail_msg("%s", err.text);
         return plan;
 }
@@ -36,6 +36,7 @@ static bool has_note(const struct plan *plan, const char *words) {
         return false;
 }
 
+#define ON_HARDWARE "\"platform\":\"sev-snp\",\"firmware\":\"/f\","
 #define BOOT "\"boot\":{\"kernel\":\"/k\",\"initrd\":\"/i\",\"cmdline\":\"quiet\"}"
 
 static void test_a_simulated_guest(void **state) {
@@ -49,7 +50,7 @@ static void test_a_simulated_guest(void **state) {
         assert_true(plan->simulated && !plan->debug);
         assert_string_equal(plan->cpu, "max");
         assert_true(plan->channels[PLAN_CHANNEL_AGENT] && plan->channels[PLAN_CHANNEL_TEE]);
-        assert_null(plan->objects);
+        assert_null(plan->guest.type);
         assert_true(has_note(plan, "SIMULATED"));
         assert_true(has_note(plan, "measured only"));
         assert_false(has_note(plan, "DEBUG") || has_note(plan, "no kernel"));
@@ -83,7 +84,7 @@ static void refuse(const char *members, const struct host_facts *facts, const st
         struct plan *plan = NULL;
         struct cvm_error err = { 0 };
 
-        assert_true(plan_make(d, facts, &plan, &err) < 0);
+        assert_true(plan_make(d, facts, NULL, &plan, &err) < 0);
         assert_null(plan);
         assert_ptr_equal(err.code, code);
         if (!strstr(err.text, words))
@@ -98,8 +99,90 @@ static void test_refusals(void **state) {
         refuse(BOOT, NULL, &CVM_CODE_PLATFORM_HARDWARE, "any platform");
         refuse(BOOT, &unable, &CVM_CODE_PLATFORM_HARDWARE, "any platform");
         refuse("\"platform\":\"sev-snp\"," BOOT, &unable, &CVM_CODE_PLATFORM_HARDWARE, "AMD SEV-SNP");
-        if (!platform_by_name("sev-snp")->confide)
-                refuse(BOOT, &able, &CVM_CODE_PLATFORM_HARDWARE, "this version of cvmd");
+        refuse(BOOT, &able, &CVM_CODE_FIRMWARE, "needs 'firmware'");
+        refuse(ON_HARDWARE BOOT ",\"accel\":\"tcg\"", &able, &CVM_CODE_PLATFORM_HARDWARE, "runs under KVM");
+        refuse(ON_HARDWARE BOOT ",\"sev-snp\":{\"guest_features\":5}", &able, &CVM_CODE_QEMU_OPTION,
+               "0x4, which QEMU cannot set");
+}
+
+static const char *property(const struct plan *plan, const char *name) {
+        for (size_t i = 0; i < plan->guest.n_properties; i++)
+                if (strcmp(plan->guest.properties[i].name, name) == 0)
+                        return plan->guest.properties[i].value;
+        return "";
+}
+
+static void test_a_guest_on_hardware(void **state) {
+        static const struct host_facts host = { .offers[CVM_PLATFORM_SEV_SNP] = true, .encryption_bit = 47 };
+        static const struct {
+                const char *members, *binding, *cpu;
+                const char *properties[8][2];
+        } cases[] = {
+                { BOOT,
+                  "a binding",
+                  "EPYC-v4",
+                  { { "cbitpos", "47" },
+                    { "reduced-phys-bits", "1" },
+                    { "policy", "0x30000" },
+                    { "kernel-hashes", "on" },
+                    /* SHA-256 of "a binding" */
+                    { "host-data", "dDWDqIQuXmvewBMnX7yv04bqhgFPk6MNxBupkSGp1Yk=" },
+                    { "id-block", "" } } },
+                { "\"cpu_model\":\"EPYC-Genoa\",\"sev-snp\":{\"debug\":true,\"smt\":false,\"guest_features\":545},"
+                  "\"boot\":{\"disk\":\"a\"},\"disks\":[{\"path\":\"/d\",\"format\":\"raw\",\"serial\":\"a\"}]",
+                  "",
+                  "EPYC-Genoa",
+                  { { "policy", "0xa0000" },
+                    { "kernel-hashes", "" },
+                    { "host-data", "" },
+                    { "debug-swap", "on" },
+                    { "secure-tsc", "on" } } },
+                { "\"sev-snp\":{\"vcpu_signature\":11538193}," BOOT, /* 0x00b00f11: family 26, model 1 */
+                  "",
+                  "EPYC-v4,family=26,model=1,stepping=1",
+                  { { "debug-swap", "" } } },
+        };
+
+        for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+                char members[512];
+                struct cvm_bytes binding = { (uint8_t *)cases[i].binding, strlen(cases[i].binding) };
+                struct cvm_error err = { 0 };
+
+                snprintf(members, sizeof members, ON_HARDWARE "%s", cases[i].members);
+                CVM_CLEANUP(definition_freep) struct definition *d = read_definition(members);
+                CVM_CLEANUP(plan_freep) struct plan *plan = NULL;
+
+                if (plan_make(d, &host, &binding, &plan, &err) < 0)
+                        fail_msg("%s", err.text);
+                assert_string_equal(plan->guest.type, "sev-snp-guest");
+                assert_string_equal(plan->cpu, cases[i].cpu);
+                assert_string_equal(plan->devices[1], "/dev/sev");
+                assert_false(plan->simulated || plan->channels[PLAN_CHANNEL_TEE] ||
+                             has_note(plan, "SIMULATED"));
+                for (size_t p = 0; p < ARRAY_SIZE(cases[i].properties) && cases[i].properties[p][0]; p++)
+                        assert_string_equal(property(plan, cases[i].properties[p][0]),
+                                            cases[i].properties[p][1]);
+        }
+}
+
+/* Only a recorded host, where nothing is protected anyway, starts a simulated guest in the way of hardware.
+ */
+static void test_a_simulated_guest_on_a_recorded_host(void **state) {
+        struct host_facts host = { .offers[CVM_PLATFORM_SEV_SNP] = true, .encryption_bit = 51 };
+        CVM_CLEANUP(definition_freep)
+        struct definition *d = read_definition("\"simulate\":true," ON_HARDWARE BOOT);
+
+        for (int recorded = 0; recorded < 2; recorded++) {
+                CVM_CLEANUP(plan_freep) struct plan *plan = NULL;
+                struct cvm_error err = { 0 };
+
+                host.is_recorded = recorded;
+                assert_int_equal(plan_make(d, &host, NULL, &plan, &err), 0);
+                assert_int_equal(plan->guest.type != NULL, recorded);
+                assert_true(plan->simulated && plan->channels[PLAN_CHANNEL_TEE] &&
+                            has_note(plan, "SIMULATED"));
+                assert_int_equal(has_note(plan, "measured only"), !recorded);
+        }
 }
 
 static int measure(struct plan *plan, bool firmware, bool kernel, bool initrd, struct cvm_error *err) {
@@ -163,6 +246,8 @@ int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_a_simulated_guest),
                 cmocka_unit_test(test_debug_and_disk_boot_are_said),
+                cmocka_unit_test(test_a_guest_on_hardware),
+                cmocka_unit_test(test_a_simulated_guest_on_a_recorded_host),
                 cmocka_unit_test(test_refusals),
                 cmocka_unit_test(test_measuring),
                 cmocka_unit_test(test_other_contents_are_refused),

@@ -60,7 +60,7 @@ static inline void begin(struct fixture *f, const char *members) {
         assert_int_equal(boot_sector_write(f->disk), 0);
         snprintf(text, sizeof text, "%s%s}", DEFINITION, members);
         if (definition_read(text, strlen(text), "test", &f->definition, &err) < 0 ||
-            plan_make(f->definition, NULL, &f->plan, &err) < 0)
+            plan_make(f->definition, NULL, NULL, &f->plan, &err) < 0)
                 fail_msg("%s", err.text);
         assert_true(sd_event_new(&f->event) >= 0);
         for (size_t i = 0; i < f->plan->n_files; i++)

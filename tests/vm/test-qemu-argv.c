@@ -44,7 +44,7 @@ static int make(struct line *l, const char *members, bool use_kvm, struct cvm_er
         snprintf(document, sizeof document, "%s%s}", HEAD, members);
         r = definition_read(document, strlen(document), "test", &l->definition, err);
         if (r >= 0)
-                r = plan_make(l->definition, NULL, &l->plan, err);
+                r = plan_make(l->definition, NULL, NULL, &l->plan, err);
         if (r >= 0)
                 r = qemu_argv(l->plan, &fds, use_kvm, &l->argv, err);
         for (size_t i = 0; r >= 0 && l->argv[i]; i++)
@@ -92,6 +92,29 @@ static void test_closed_by_default(void **state) {
         for (size_t i = 0; i < ARRAY_SIZE(never); i++)
                 if (strstr(l.text, never[i]))
                         fail_msg("%s is there:\n%s", never[i], l.text);
+}
+
+static void test_a_confidential_guest(void **state) {
+        static const struct host_facts host = { .offers[CVM_PLATFORM_SEV_SNP] = true, .encryption_bit = 51 };
+        static const char document[] =
+                        "{\"version\":1,\"name\":\"c\",\"uuid\":\"11111111-2222-3333-4444-555555555555\","
+                        "\"platform\":\"sev-snp\",\"firmware\":\"f\",\"memory\":\"1GiB\",\"boot\":{\"kernel\":\"k\"}}";
+        static const int files[] = { 40, 41 };
+        const struct qemu_fds fds = { .qmp = 30, .channels = { 31 }, .console_log = 34, .files = files };
+        CVM_CLEANUP(line_done) struct line l = { 0 };
+        struct cvm_error err = { 0 };
+
+        assert_int_equal(definition_read(document, strlen(document), "test", &l.definition, &err), 0);
+        assert_int_equal(plan_make(l.definition, &host, NULL, &l.plan, &err), 0);
+        assert_int_equal(qemu_argv(l.plan, &fds, true, &l.argv, &err), 0);
+        for (size_t i = 0; l.argv[i]; i++)
+                snprintf(l.text + strlen(l.text), sizeof l.text - strlen(l.text), "%s\n", l.argv[i]);
+        expect(&l, "-machine\nq35,accel=kvm,confidential-guest-support=guest\n");
+        expect(&l, "-object\nsev-snp-guest,id=guest,cbitpos=51,reduced-phys-bits=1,policy=0x30000,"
+                   "kernel-hashes=on\n");
+        expect(&l, "-cpu\nEPYC-v4\n");
+        expect(&l, "-bios\n/proc/self/fd/40\n-kernel\n/proc/self/fd/41\n");
+        assert_null(strstr(l.text, "org.cvmd.tee"));
 }
 
 static void test_each_feature(void **state) {
@@ -212,9 +235,9 @@ static void test_hostile_texts(void **state) {
 
 int main(void) {
         const struct CMUnitTest tests[] = {
-                cmocka_unit_test(test_closed_by_default), cmocka_unit_test(test_each_feature),
-                cmocka_unit_test(test_what_takes_away),   cmocka_unit_test(test_addresses),
-                cmocka_unit_test(test_hostile_texts),
+                cmocka_unit_test(test_closed_by_default), cmocka_unit_test(test_a_confidential_guest),
+                cmocka_unit_test(test_each_feature),      cmocka_unit_test(test_what_takes_away),
+                cmocka_unit_test(test_addresses),         cmocka_unit_test(test_hostile_texts),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);

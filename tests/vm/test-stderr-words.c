@@ -103,15 +103,18 @@ static void test_options_of_another_qemu(void **state) {
         CVM_CLEANUP(end) struct fixture machine;
         CVM_CLEANUP(end) struct fixture cpu;
         CVM_CLEANUP(end) struct fixture object;
+        struct platform other;
 
         begin(&machine, BOOT_DISK);
-        machine.plan->machine_options = strdup("nothing=on");
+        other = *machine.plan->platform;
+        other.machine = "q35,nothing=on";
+        machine.plan->platform = &other;
         expect_end(&machine, &CVM_CODE_QEMU_OPTION, "nothing' not found");
         begin(&cpu, BOOT_DISK);
         strcpy(cpu.plan->cpu, "mix");
         expect_end(&cpu, &CVM_CODE_CPU_MODEL, "mix");
         begin(&object, BOOT_DISK);
-        assert_int_equal(cvm_texts_add(&object.plan->objects, "no-such-guest,id=x"), 0);
+        object.plan->guest.type = "no-such-guest";
         expect_end(&object, &CVM_CODE_QEMU_OPTION, "no-such-guest");
 }
 

@@ -564,6 +564,24 @@ static void a_restart_is_one_operation(void **state) {
         assert_int_equal(scene_look(&t->s).trust, TRUST_UNVERIFIED);
 }
 
+/* Some QEMUs end where a confidential guest resets: it is launched anew, as a boot that nobody has verified.
+ */
+static void a_reset_that_ends_qemu_is_a_launch(void **state) {
+        struct trust *t = *state;
+        struct operation *operation;
+
+        launch(t, "");
+        meet(t);
+        operation = put(t);
+        guest_hang_up(&t->guest);
+        fake_tell(DRIVER_RELAUNCH);
+        fake_tell(DRIVER_GONE);
+        expect_failure(t, operation, "CVM-BOOT-CHANGED");
+        UNTIL(t->s.event, fake.starts == 2);
+        scene_expect_state(&t->s, VM_RUNNING);
+        assert_int_equal(scene_look(&t->s).trust, TRUST_UNVERIFIED);
+}
+
 static void a_guest_that_always_restarts_is_started_again(void **state) {
         struct trust *t = *state;
 
@@ -607,6 +625,7 @@ int main(void) {
                 TEST(a_held_guest_waits_for_its_own_permit),
                 TEST(an_approval_goes_to_the_boot_that_it_names),
                 TEST(a_restart_is_one_operation),
+                TEST(a_reset_that_ends_qemu_is_a_launch),
                 TEST(a_guest_that_always_restarts_is_started_again),
                 TEST(a_stopped_guest_stays_stopped),
         };

@@ -1,0 +1,80 @@
+"""A monitor of QEMU without a QEMU behind it, for machines that this host cannot run:
+scripted-qemu.py STATE... -- QEMU-ARGUMENTS
+
+STATE...: what query-sev tells after cont, one for each question; the last one again and again. Words of a state:
+    running | launch-update | plain      what the guest has become
+    +stop +reset                         events that come before that answer
+    reboot                               the guest resets and QEMU ends for it
+Behind -machine none it is asked for abilities instead, and has those of QEMU 11 without `kernel-hashes`.
+"""
+import json
+import re
+import socket
+import sys
+
+at = sys.argv.index("--")
+STATES, ARGUMENTS = sys.argv[1:at], " ".join(sys.argv[at + 1:])
+POLICY = int(re.search(r"policy=(0x[0-9a-f]+)", ARGUMENTS).group(1), 16) if "policy=" in ARGUMENTS else 0
+PROPERTIES = ["cbitpos", "reduced-phys-bits", "policy", "host-data", "id-block", "id-auth", "author-key-enabled"]
+SCHEMA = [
+    {"name": "object-add", "meta-type": "command", "arg-type": "17", "ret-type": "0"},
+    {"name": "17", "meta-type": "object", "members": [{"name": "qom-type", "type": "18"}], "tag": "qom-type",
+     "variants": [{"case": "sev-guest", "type": "19"}, {"case": "sev-snp-guest", "type": "20"}]},
+    {"name": "19", "meta-type": "object", "members": [{"name": "kernel-hashes", "type": "bool"}]},
+    {"name": "20", "meta-type": "object", "members": [{"name": p, "type": "str"} for p in PROPERTIES]},
+]
+TYPES = [{"name": "sev-guest", "parent": "object"}, {"name": "sev-snp-guest", "parent": "object"}]
+
+
+def monitor():
+    fd = int(re.search(r"socket,id=monitor,fd=(\d+)", ARGUMENTS).group(1))
+    s = socket.socket(fileno=fd)
+    s.setblocking(True)
+    return s.accept()[0] if s.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN) else s
+
+
+peer = monitor()
+lines = peer.makefile("rb")
+
+
+def say(message):
+    peer.sendall(json.dumps(message).encode() + b"\n")
+
+
+def event(name, **data):
+    say({"event": name, "data": data, "timestamp": {"seconds": 1, "microseconds": 0}})
+
+
+def state():
+    words = (STATES.pop(0) if len(STATES) > 1 else STATES[0]).split("+")
+    for word in words[1:]:
+        event(word.upper(), guest=False)
+    if words[0] == "plain":
+        return {"enabled": False, "api-major": 0, "api-minor": 0, "build-id": 0, "state": "uninit", "sev-type": "sev", "policy": 0}
+    return {"enabled": True, "api-major": 1, "api-minor": 55, "build-id": 1, "state": words[0], "sev-type": "sev-snp",
+            "snp-policy": POLICY}
+
+
+def answer(command):
+    if command == "query-status":
+        return {"status": "prelaunch", "running": False}
+    if command == "query-sev":
+        return state()
+    if command == "qom-list-types":
+        return TYPES
+    if command == "query-qmp-schema":
+        return SCHEMA
+    return {}
+
+
+say({"QMP": {"version": {"qemu": {"major": 99, "minor": 0, "micro": 0}, "package": ""}, "capabilities": []}})
+for line in lines:
+    command = json.loads(line)
+    if command["execute"] == "cont":
+        event("RESUME")
+    say({"return": answer(command["execute"]), "id": command.get("id")})
+    if command["execute"] == "system_reset":
+        event("RESET", guest=False)
+    if command["execute"] == "query-sev" and STATES[0] == "reboot":
+        event("SHUTDOWN", guest=True, reason="guest-reset")
+        sys.exit(0)

@@ -1,0 +1,36 @@
+#include "vm/program.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static int find(const char *name, struct stat *ret) {
+        const char *dirs = getenv("PATH"), *end;
+        char path[PATH_MAX];
+
+        if (strchr(name, '/'))
+                return stat(name, ret);
+        for (dirs = dirs ? dirs : "/bin:/usr/bin"; *dirs; dirs = *end ? end + 1 : end) {
+                end = strchrnul(dirs, ':');
+                snprintf(path, sizeof path, "%.*s/%s", (int)(end - dirs), dirs, name);
+                if (access(path, X_OK) == 0)
+                        return stat(path, ret);
+        }
+        errno = ENOENT;
+        return -1;
+}
+
+int program_identity(const char *name, char ret[PROGRAM_IDENTITY_MAX], struct cvm_error *err) {
+        struct stat st;
+
+        if (find(name, &st) < 0)
+                return cvm_fail(err, &CVM_CODE_QEMU, errno, "'%s' is not there: %s", name, strerror(errno));
+        snprintf(ret, PROGRAM_IDENTITY_MAX, "%ju:%ju:%jd:%jd", (uintmax_t)st.st_dev, (uintmax_t)st.st_ino,
+                 (intmax_t)st.st_mtime, (intmax_t)st.st_size);
+        return 0;
+}

@@ -1,0 +1,10 @@
+/* A program on the host, as execvp() finds it. */
+#pragma once
+
+#include "base/error.h"
+
+#define PROGRAM_IDENTITY_MAX 96
+
+/* Which file it is, so that what was learnt of it is kept until another one takes its place. CVM_CODE_QEMU
+ * where there is none. */
+int program_identity(const char *name, char ret[PROGRAM_IDENTITY_MAX], struct cvm_error *err);

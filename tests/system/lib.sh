@@ -54,9 +54,13 @@ guests() {
 
 # Guests outlive the daemon: a test ends those of its own runtime directory.
 end_all() {
+        end_processes
+        rm -rf "$work"
+}
+
+end_processes() {
         [ -z "${daemon_pid:-}" ] || end_daemon
         local pid
         for pid in $(guests); do kill -KILL "$pid" 2>/dev/null || true; done
         [ -z "${bus_pid:-}" ] || kill "$bus_pid" 2>/dev/null || true
-        rm -rf "$work"
 }

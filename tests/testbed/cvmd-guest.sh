@@ -25,8 +25,8 @@ play() {
         cvmctl launch guest.json --owner-key owner.pem --dry-run -q -o jsonl >plan
         printf '%s' "$(member plan cmdline)" | sed 's/".*//' >cmdline
         /usr/bin/python3 "$here/player.py" players/guest org.cvmd.agent.0 "$build/tests/testbed/testbed-signer" records/guest.json \
-                state/simulation-root.pem "$work/signer.sock" "$build/guest-agent/cvm-agent" --channel fd:3 --tee fd:9 \
-                --cmdline cmdline --run /run/cvm >player.log 2>&1 &
+                state/simulation-root.pem "$work/signer.sock" "$here/first-boot-fails.sh" "$build/guest-agent/cvm-agent" \
+                --channel fd:3 --tee fd:9 --cmdline cmdline --run /run/cvm >player.log 2>&1 &
         player=$!
 }
 
@@ -44,7 +44,11 @@ cvmctl binding make guest.json --owner-key owner.pem -q -o binding
 expect 0 "guest is running" cvmctl launch guest.json --owner-key owner.pem --binding binding
 [ "$(of guest measurement)" = "$(member prediction measurement | head -n 1)" ] || fault "measured $(of guest measurement)"
 cvmctl host show --simulation-root -q >root.pem
+
+# The daemon is away when the agent begins, and finds both late. The first boot resets itself in the middle of a message.
+end_daemon KILL
 play
+start_daemon --set "HostRoot=$work/host"
 
 # Owner: evidence over what the library measured, a verdict, a secret, its receipt
 cvmctl policy make --from prediction --binding binding --hosts any --min-tcb any --owner-key owner.pem \
@@ -58,10 +62,17 @@ expect 0 "" cvmctl secret receipt receipt --bundle first/bundle.json --secret se
 expect_trust provisioned "after the receipt"
 [ "$(cat /run/cvm/secrets/db-password)" = hunter2 ] || fault "the guest has another secret"
 
+# The longest secret there may be
+head -c 262144 /dev/urandom >long
+cvmctl secret seal long --bundle first/bundle.json --verdict first/verdict.json --owner-key owner.pem --in long -q -o sealed-long
+expect 0 "" cvmctl secret put guest sealed-long --verdict first/verdict.json
+cmp -s /run/cvm/secrets/long long || fault "the long secret is another one in the guest"
+
 # The machine is built anew: another boot, measured again, with another agent; what was known of the first is over
 boot=$(trust boot_id)
 expect 0 "" cvmctl reset guest
-[ "$(of guest launch) $(trust boot_id)" != "2 $boot" ] && [ "$(of guest launch)" = 2 ] || fault "launch $(of guest launch) after a reset"
+[ "$(of guest launch)" = 3 ] || fault "launch $(of guest launch) after a reset"
+[ "$(trust boot_id)" != "$boot" ] || fault "a reset is the same boot"
 expect 0 "accepted" cvmctl attest guest --policy policy --owner-key owner.pem --save second
 expect_trust verified "after a reset"
 cmp -s first/bundle.json second/bundle.json && fault "two boots have one bundle"

@@ -222,10 +222,61 @@ class PlayerTest(unittest.TestCase):
             machine.peek(MEMORY, 4096)
         machine.close()
 
-    def test_the_real_agent(self):
+    def test_a_client_that_does_not_read(self):
+        size = 8 << 20  # more than all buffers on the way
+        self.play("sh", "-c", f"head -c 1 <&3 >{path('began')}; head -c {size} /dev/zero >&3; echo >{path('wrote')}; exec cat <&3 >&3")
+        channel = connect(path("agent"))
+        end = time.monotonic() + SECONDS
+        while not (os.path.exists(path("began")) and os.stat(path("began")).st_size):
+            channel.sendall(b".")
+            self.assertLess(time.monotonic(), end)
+            time.sleep(0.01)
+        waiting, before = 0, -1
+        while waiting != before:  # until nothing more arrives
+            before = waiting
+            self.qmp.do("query-status")  # the machine itself goes on
+            select.select([], [], [], 0.3)
+            waiting = len(channel.recv(size, socket.MSG_PEEK))
+        self.assertGreater(waiting, 0)
+        self.assertFalse(os.path.exists(path("wrote")))  # it waits for its reader
+        got = 0
+        while got < size:
+            part = channel.recv(1 << 20)
+            self.assertFalse(part.strip(b"\0"), "other bytes came")
+            got += len(part)
+        self.ping(channel)
+        channel.close()
+        for name in "began", "wrote":
+            os.unlink(path(name))
+
+    def play_agent(self):
         with open(path("cmdline"), "w", encoding="utf-8") as f:
             f.write("quiet")
         self.play(AGENT, "--channel", "fd:3", "--tee", "fd:4", "--cmdline", path("cmdline"), "--run", path("agent-run"))
+
+    def test_a_message_that_the_agent_does_not_know(self):
+        self.play_agent()
+        channel = connect(path("agent"))
+        first = welcome(channel)
+        channel.settimeout(SECONDS)
+        channel.sendall(frame(0x7e, 0x1234, "x" * (1 << 20)))
+        self.assertEqual(welcome(channel)["kem"], first["kem"])
+        channel.close()
+
+    def test_a_reset_in_the_middle_of_a_message(self):
+        self.play_agent()
+        channel = connect(path("agent"))
+        first = welcome(channel)
+        channel.settimeout(SECONDS)
+        long = frame(0x7e, 0x1234, "x" * (1 << 20))
+        channel.sendall(long[:len(long) // 2])
+        self.qmp.do("system_reset")
+        self.qmp.wait("RESET")
+        self.assertNotEqual(welcome(channel)["kem"], first["kem"])
+        channel.close()
+
+    def test_the_real_agent(self):
+        self.play_agent()
         channel = connect(path("agent"))
         first = welcome(channel)
         self.qmp.do("system_reset")

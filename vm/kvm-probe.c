@@ -1,7 +1,8 @@
 /*
  * Is KVM usable? A device that opens proves nothing: on some hosts QEMU then aborts, on others no
- * instruction is ever executed. So a probe guest is run whose firmware is one instruction that ends QEMU
- * with a status of its own; only that status, within a second, is a yes. The answer is kept for the QEMU
+ * instruction is ever executed, or each one as slowly as a system call. So a probe guest is run whose
+ * firmware works a little and then ends QEMU with a status of its own; only that status, within a second,
+ * is a yes. The answer is kept for the QEMU
  * binary, the kernel and the CPU model that it was given for; only "nothing within a second", which a loaded
  * host may say too, is asked anew after a while.
  */
@@ -29,8 +30,29 @@
 #define FIRMWARE_SIZE (64u << 10)
 #define SEEN 3 /* isa-debug-exit: (value << 1) | 1 */
 
-/* At the reset vector: mov al, 1; out 0xf4, al; hlt; jmp to itself. */
-static const uint8_t reset_vector[16] = { 0xb0, 0x01, 0xe6, 0xf4, 0xf4, 0xeb, 0xfe };
+/*
+ * Copies 8 MiB backwards, byte by byte, as a kernel moves itself: a few milliseconds of a processor's,
+ * seconds where each step is emulated. Then it says so and halts.
+ */
+static const uint8_t probe_code[] = {
+        0xb8, 0x00, 0x10, /* mov ax, 0x1000 */
+        0x8e, 0xd8,       /* mov ds, ax */
+        0x8e, 0xc0,       /* mov es, ax */
+        0xfd,             /* std */
+        0xbb, 0x80, 0x00, /* mov bx, 128 */
+        0xbe, 0xff, 0xff, /* again: mov si, 0xffff */
+        0xbf, 0xfe, 0xff, /* mov di, 0xfffe */
+        0xb9, 0x00, 0xff, /* mov cx, 0xff00 */
+        0xf3, 0xa4,       /* rep movsb */
+        0x4b,             /* dec bx */
+        0x75, 0xf2,       /* jnz again */
+        0xb0, 0x01,       /* mov al, 1 */
+        0xe6, 0xf4,       /* out 0xf4, al */
+        0xf4,             /* end: hlt */
+        0xeb, 0xfd,       /* jmp end */
+};
+#define PROBE_CODE_AT 0xff80
+static const uint8_t reset_vector[16] = { 0xe9, 0x8d, 0xff }; /* jmp to it */
 
 struct waiter {
         struct waiter *next;
@@ -86,7 +108,7 @@ static int on_known(sd_event_source *source, void *userdata) {
 static void explain(struct probe *p, const siginfo_t *info) {
         if (p->late) {
                 cvm_fail(&p->why, &CVM_CODE_KVM, ETIMEDOUT,
-                         "a probe guest under KVM executed nothing within a second");
+                         "a probe guest under KVM was not through with a few milliseconds' work within a second");
                 return;
         }
         stderr_words(p->words, &p->why);
@@ -122,6 +144,7 @@ static int make_firmware(void) {
 
         if (!image)
                 return -ENOMEM;
+        memcpy(image + PROBE_CODE_AT, probe_code, sizeof probe_code);
         memcpy(image + FIRMWARE_SIZE - sizeof reset_vector, reset_vector, sizeof reset_vector);
         return cvm_memfd("kvm-probe", image, FIRMWARE_SIZE);
 }

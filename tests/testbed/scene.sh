@@ -1,7 +1,7 @@
 # Sourced in the root, by what runs there: a bus, the daemon on a recorded host of SEV-SNP, and a QEMU that gets the library
 # in front of it. The working directory is the test's own; cvmd was built by build-cvmd, the library by build.
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
-build=/var/cache/cvmd work=$PWD image_dirs=$PWD
+build=/var/cache/cvmd$(cd "$here/../.." && pwd) work=$PWD image_dirs=$PWD
 . "$here/../system/lib.sh"
 . "$here/../system/expect.sh"
 

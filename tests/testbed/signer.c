@@ -1,6 +1,6 @@
 /*
- * The security processor of a guest that is played: signs under the simulation root what the library recorded
- * of the launch, and nothing that the daemon says of it.
+ * The security processor of a guest that is played: signs under the simulation root what the library
+ * recorded of the launch, and nothing that the daemon says of it.
  *
  *      signer RECORD ROOT SOCKET COMMAND...
  *

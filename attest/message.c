@@ -6,9 +6,7 @@
 
 #include "attest/envelope.h"
 
-/* A report is about a KiB, a quote some KiB; an event log may come to a MiB. */
-#define REPORT_MAX (64u << 10)
-#define CERTIFICATES_MAX (256u << 10)
+/* An event log may come to a MiB. */
 #define ENVELOPE_TEXT_MAX (3u << 19)
 
 #define AT(type, member) .offset = offsetof(struct type, member)
@@ -77,8 +75,9 @@ static const struct cvm_json_field status_fields[] = {
 
 static const struct cvm_json_field evidence_fields[] = {
         ID(msg_evidence),
-        { "report", CVM_JSON_BASE64, .required = true, AT(msg_evidence, report), .max = REPORT_MAX },
-        { "certificates", CVM_JSON_BASE64, AT(msg_evidence, certificates), .max = CERTIFICATES_MAX },
+        { "report", CVM_JSON_BASE64, .required = true, AT(msg_evidence, report), .max = CVM_REPORT_MAX },
+        { "certificates", CVM_JSON_BASE64, AT(msg_evidence, certificates),
+          .max = CVM_CERTIFICATE_TABLE_MAX },
         NONCE(msg_evidence),
         { "generation", CVM_JSON_U64, .required = true, AT(msg_evidence, generation) },
         { 0 },
@@ -98,8 +97,8 @@ static const struct cvm_json_field report_request_fields[] = {
 };
 
 static const struct cvm_json_field report_fields[] = {
-        { "report", CVM_JSON_BASE64, .required = true, AT(msg_report, report), .max = REPORT_MAX },
-        { "certificates", CVM_JSON_BASE64, AT(msg_report, certificates), .max = CERTIFICATES_MAX },
+        { "report", CVM_JSON_BASE64, .required = true, AT(msg_report, report), .max = CVM_REPORT_MAX },
+        { "certificates", CVM_JSON_BASE64, AT(msg_report, certificates), .max = CVM_CERTIFICATE_TABLE_MAX },
         { 0 },
 };
 

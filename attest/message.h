@@ -19,6 +19,10 @@
 #define CVM_AGENT_PORT "org.cvmd.agent.0"
 #define CVM_TEE_PORT "org.cvmd.tee.0"
 
+/* In bytes: a report is about a KiB, a quote some KiB. What a platform gives beyond them is refused. */
+#define CVM_REPORT_MAX (64u << 10)
+#define CVM_CERTIFICATE_TABLE_MAX (256u << 10)
+
 enum cvm_message {
         /* host to agent */
         CVM_MSG_HELLO = 0x01,            /* struct msg_hello */

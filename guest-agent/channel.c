@@ -20,12 +20,12 @@ static int refuse(struct cvm_error *err, const char *where, int errnum) {
                         strerror(errnum < 0 ? -errnum : errnum));
 }
 
-static bool port_has_name(const char *port, const char *name) {
+static bool port_has_name(const char *root, const char *port, const char *name) {
         CVM_CLEANUP(cvm_closep) int fd = -EBADF;
         char path[512], text[128] = "";
         ssize_t n;
 
-        snprintf(path, sizeof path, PORTS "/%.200s/name", port);
+        snprintf(path, sizeof path, "%.200s" PORTS "/%.200s/name", root, port);
         fd = open(path, O_RDONLY | O_CLOEXEC);
         n = fd < 0 ? -1 : read(fd, text, sizeof text - 1);
         if (n > 0 && text[n - 1] == '\n')
@@ -39,12 +39,15 @@ static void closedirp(DIR **dir) {
 }
 
 /* The name of the device below /dev. */
-static int find_port(const char *name, char ret[300]) {
-        CVM_CLEANUP(closedirp) DIR *dir = opendir(PORTS);
+static int find_port(const char *root, const char *name, char ret[300]) {
+        CVM_CLEANUP(closedirp) DIR *dir = NULL;
         const struct dirent *entry;
+        char ports[512];
 
+        snprintf(ports, sizeof ports, "%.200s" PORTS, root);
+        dir = opendir(ports);
         while (dir && (entry = readdir(dir)))
-                if (entry->d_name[0] != '.' && port_has_name(entry->d_name, name)) {
+                if (entry->d_name[0] != '.' && port_has_name(root, entry->d_name, name)) {
                         snprintf(ret, 300, "/dev/%s", entry->d_name);
                         return 0;
                 }
@@ -94,11 +97,17 @@ int channel_open(const char *where, int *ret_fd, struct cvm_error *err) {
         else if (where[0] == '/')
                 fd = open_path(where);
         else {
-                fd = find_port(where, path);
+                fd = find_port("", where, path);
                 fd = fd < 0 ? fd : open_path(path);
         }
         if (fd < 0)
                 return refuse(err, where, fd);
         *ret_fd = fd;
         return 0;
+}
+
+bool channel_has_port(const char *root, const char *name) {
+        char path[300];
+
+        return find_port(root, name, path) == 0;
 }

@@ -34,23 +34,29 @@
 #include "guest-agent/loop.h"
 
 #define CMDLINE_MAX (64u << 10)
+#define TEE_WAIT_MSEC 10000
 
 struct options {
-        const char *channel, *tee, *cmdline, *run_dir, *on_stop;
+        const char *channel, *tee, *root, *cmdline, *run_dir, *on_stop;
 };
 
 static const struct option rows[] = {
-        { "channel", required_argument, NULL, 'c' }, { "tee", required_argument, NULL, 't' },
-        { "cmdline", required_argument, NULL, 'k' }, { "run", required_argument, NULL, 'r' },
-        { "on-stop", required_argument, NULL, 's' }, { "version", no_argument, NULL, 'v' },
-        { "help", no_argument, NULL, 'h' },          { 0 },
+        { "channel", required_argument, NULL, 'c' },
+        { "tee", required_argument, NULL, 't' },
+        { "cmdline", required_argument, NULL, 'k' },
+        { "run", required_argument, NULL, 'r' },
+        { "on-stop", required_argument, NULL, 's' },
+        { "version", no_argument, NULL, 'v' },
+        { "root", required_argument, NULL, 'R' },
+        { "help", no_argument, NULL, 'h' },
+        { 0 },
 };
 
 static int usage(void) {
         fprintf(stderr,
-                "usage: cvm-agent [--channel WHERE] [--tee WHERE] [--cmdline FILE] [--run DIR] [--on-stop PROGRAM]\n"
+                "usage: cvm-agent [--channel WHERE] [--tee SOURCE] [--cmdline FILE] [--run DIR] [--on-stop PROGRAM] [--root DIR]\n"
                 "       cvm-agent [--run DIR] status | wait | bye [poweroff|reboot]\n"
-                "WHERE is a virtio port's name, a path, or fd:N.\n");
+                "WHERE is a virtio port's name, a path, or fd:N; SOURCE is configfs[:DIR], sev-guest[:DEVICE] or WHERE.\n");
         return 2;
 }
 
@@ -88,8 +94,7 @@ static int make_directories(const char *run_dir, char secrets[256], char keys[25
 
 static int serve(const struct options *options, struct cvm_error *err) {
         CVM_CLEANUP(cvm_bytes_done) struct cvm_bytes cmdline = { 0 };
-        CVM_CLEANUP(tee_done)
-        struct tee tee = { .provider = &tee_simulated, .where = options->tee, .fd = -EBADF };
+        CVM_CLEANUP(tee_done) struct tee tee = { .fd = -EBADF };
         CVM_CLEANUP(agent_done) struct agent agent = { 0 };
         const struct loop_config config = { options->channel, options->run_dir, options->on_stop };
         char secrets[256], keys[256];
@@ -102,6 +107,10 @@ static int serve(const struct options *options, struct cvm_error *err) {
         if (owner.state == OWNER_WRONG)
                 fprintf(stderr, "cvm-agent: %s\n", owner.why.text);
         harden();
+        r = tee_choose(options->tee, options->root, TEE_WAIT_MSEC, &tee, err);
+        if (r < 0)
+                return r;
+        fprintf(stderr, "cvm-agent: reports come from %s (%s)\n", tee.provider->name, tee.where);
         r = make_directories(options->run_dir, secrets, keys, err);
         if (r >= 0)
                 r = agent_init(&agent, &owner, &tee, secrets, keys, err);
@@ -124,7 +133,7 @@ static int ask(const struct options *options, int argc, char **argv, struct cvm_
 }
 
 int main(int argc, char **argv) {
-        struct options options = { CVM_AGENT_PORT, CVM_TEE_PORT, "/proc/cmdline", "/run/cvm", NULL };
+        struct options options = { CVM_AGENT_PORT, NULL, "", "/proc/cmdline", "/run/cvm", NULL };
         struct cvm_error err = { 0 };
         int c, r;
 
@@ -135,6 +144,9 @@ int main(int argc, char **argv) {
                         break;
                 case 't':
                         options.tee = optarg;
+                        break;
+                case 'R':
+                        options.root = optarg;
                         break;
                 case 'k':
                         options.cmdline = optarg;

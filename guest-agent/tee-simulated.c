@@ -149,4 +149,14 @@ static int ask(struct tee *tee, const uint8_t report_data[CVM_REPORT_DATA_SIZE],
                                            "nobody answered within %d seconds", DEADLINE_MSEC / 1000);
 }
 
-const struct tee_provider tee_simulated = { .name = "simulated", .simulated = true, .ask = ask };
+static bool is_there(const struct tee *tee) {
+        return channel_has_port(tee->root, tee->where);
+}
+
+const struct tee_provider tee_simulated = {
+        .name = "simulated",
+        .where = CVM_TEE_PORT,
+        .simulated = true,
+        .is_there = is_there,
+        .ask = ask,
+};

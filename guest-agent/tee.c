@@ -1,11 +1,98 @@
 #include "guest-agent/tee.h"
 
 #include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "attest/evidence.h"
+#include "attest/message.h"
 #include "base/fd.h"
+#include "guest-agent/tee-configfs.h"
+#include "guest-agent/tee-snp.h"
+
+#define LOOK_MSEC 20
+#define PAUSE_MSEC 500
+
+/* In the order of choice: what the host cannot add or take away comes first. */
+static const struct tee_provider *const providers[] = {
+        &tee_configfs,
+        &tee_snp,
+        &tee_simulated,
+};
+
+static int refuse_all(struct tee *tee, const uint8_t report_data[CVM_REPORT_DATA_SIZE],
+                      struct tee_report *ret, struct cvm_error *err) {
+        return cvm_fail(err, &CVM_CODE_AGENT_REPORT, ENODEV,
+                        "no driver of this guest's hardware offers any, and there is no port %s",
+                        CVM_TEE_PORT);
+}
+
+static const struct tee_provider nobody = { .name = "nobody", .where = "nowhere", .ask = refuse_all };
+
+static int set(const struct tee_provider *provider, const char *root, const char *where, struct tee *ret,
+               struct cvm_error *err) {
+        int size;
+
+        *ret = (struct tee){ .provider = provider, .root = root, .fd = -EBADF };
+        size = snprintf(ret->where, sizeof ret->where, "%s%s", provider->simulated ? "" : root, where);
+        if ((size_t)size >= sizeof ret->where)
+                return cvm_fail(err, &CVM_CODE_ARGUMENT, ENAMETOOLONG, "'%s' is too long", where);
+        return 0;
+}
+
+static int choose_asked(const char *asked, const char *root, struct tee *ret, struct cvm_error *err) {
+        for (size_t i = 0; i < ARRAY_SIZE(providers); i++) {
+                size_t length = strlen(providers[i]->name);
+
+                if (strcmp(asked, providers[i]->name) == 0)
+                        return set(providers[i], root, providers[i]->where, ret, err);
+                if (strncmp(asked, providers[i]->name, length) == 0 && asked[length] == ':')
+                        return set(providers[i], root, asked + length + 1, ret, err);
+        }
+        return set(&tee_simulated, root, asked, ret, err);
+}
+
+/* 1: one is there. */
+static int look(const char *root, struct tee *ret, struct cvm_error *err) {
+        for (size_t i = 0; i < ARRAY_SIZE(providers); i++) {
+                int r = set(providers[i], root, providers[i]->where, ret, err);
+
+                if (r < 0 || providers[i]->is_there(ret))
+                        return r < 0 ? r : 1;
+        }
+        return 0;
+}
+
+static int choose_present(const char *root, int wait_msec, struct tee *ret, struct cvm_error *err) {
+        int r = look(root, ret, err);
+
+        for (; r == 0 && wait_msec > 0; wait_msec -= LOOK_MSEC) {
+                poll(NULL, 0, LOOK_MSEC);
+                r = look(root, ret, err);
+        }
+        return r == 0 ? set(&nobody, "", nobody.where, ret, err) : r;
+}
+
+int tee_choose(const char *asked, const char *root, int wait_msec, struct tee *ret, struct cvm_error *err) {
+        struct tee tee;
+        int r = asked ? choose_asked(asked, root, &tee, err) : choose_present(root, wait_msec, &tee, err);
+
+        if (r < 0)
+                return r;
+        *ret = tee;
+        return 0;
+}
+
+int tee_open(const char *path, int flags) {
+        return open(path, flags);
+}
+
+void tee_pause(void) {
+        poll(NULL, 0, PAUSE_MSEC);
+}
 
 void tee_report_done(struct tee_report *report) {
         cvm_bytes_done(&report->report);

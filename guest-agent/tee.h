@@ -1,6 +1,6 @@
 /*
- * Where reports come from: one const row per way of asking. Waiting is bounded; a host that does not answer
- * costs a refusal, not the agent.
+ * Where reports come from: one const row per way of asking, in one table (tee.c) whose order is the order of
+ * choice. Waiting is bounded; a host that does not answer costs a refusal, not the agent.
  */
 #pragma once
 
@@ -25,16 +25,21 @@ struct tee;
 
 struct tee_provider {
         const char *name;
+        const char *where; /* unless another is named */
         bool simulated;
-        /* *ret_fd is the provider's own to close */
+        /* May it be chosen? Not where there is certainly nothing; what is there and fails is there. */
+        bool (*is_there)(const struct tee *tee);
         int (*ask)(struct tee *tee, const uint8_t report_data[CVM_REPORT_DATA_SIZE], struct tee_report *ret,
                    struct cvm_error *err);
 };
 
+#define TEE_WHERE_MAX 300
+
 struct tee {
         const struct tee_provider *provider;
-        const char *where; /* a port's name, a path, or "fd:N" */
-        int fd;            /* owned by the provider, -EBADF: not open */
+        const char *root;          /* borrowed: where ports are looked for, "" is this machine */
+        char where[TEE_WHERE_MAX]; /* a path; for the simulated provider a port's name, a path, or "fd:N" */
+        int fd;                    /* owned by the provider, -EBADF: not open */
         struct tee_self self;
         bool knows_self;
 };
@@ -42,6 +47,13 @@ struct tee {
 /* The simulated platform: over the guest's port org.cvmd.tee.0. */
 extern const struct tee_provider tee_simulated;
 
+/*
+ * The provider that is asked for ("NAME", "NAME:WHERE", or the WHERE of the simulated one); for NULL the
+ * first of the table that is there below root: hardware before simulation, so that no port which the host
+ * adds hides it. Devices may come late: only when none has come for wait_msec it is one that refuses every
+ * question, and counts as hardware. CVM_CODE_ARGUMENT for a WHERE that is too long.
+ */
+int tee_choose(const char *asked, const char *root, int wait_msec, struct tee *ret, struct cvm_error *err);
 void tee_done(struct tee *tee);
 
 /* CVM_CODE_AGENT_REPORT. */
@@ -49,3 +61,7 @@ int tee_ask(struct tee *tee, const uint8_t report_data[CVM_REPORT_DATA_SIZE], st
             struct cvm_error *err);
 /* Asked once, from the first report: which platform this is, and the host data it was started with. */
 int tee_know_self(struct tee *tee, const struct tee_self **ret, struct cvm_error *err);
+
+/* Calls of the system, for the providers' tables: open(2) without a mode, and the time between two tries. */
+int tee_open(const char *path, int flags);
+void tee_pause(void);

@@ -34,6 +34,23 @@
 
 static struct sim_root *root; /* made once at build: its keys take seconds */
 
+static inline int read_root(void **state) {
+        CVM_CLEANUP(cvm_bytes_done) struct cvm_bytes text = { 0 };
+        CVM_CLEANUP(cvm_json_putp) json_object *node = NULL;
+        const char *pem;
+
+        if (cvm_read_file(CVM_BINARY_DIR "/tests/simulation-root.json", 1 << 16, &text, NULL) < 0 ||
+            cvm_json_parse(text.data, text.size, "root", &node, NULL) < 0)
+                return -1;
+        pem = json_object_get_string(json_object_object_get(node, "pem"));
+        return sim_root_read(pem, strlen(pem), &root, NULL);
+}
+
+static inline int drop_root(void **state) {
+        root = sim_root_free(root);
+        return 0;
+}
+
 struct pipe_end { /* one channel, seen from the host */
         int fd;
         struct cvm_frame_reader in;

@@ -54,10 +54,11 @@ static const struct {
         { KVM_CAP_EXIT_HYPERCALL, 1 << 12 }, /* KVM_HC_MAP_GPA_RANGE */
         { KVM_CAP_XSAVE2, XSAVE_SIZE },
         { KVM_CAP_SYS_ATTRIBUTES, 1 },
-        { KVM_CAP_VM_TYPES, 1 << KVM_X86_DEFAULT_VM | 1 << KVM_X86_SNP_VM },
+        { KVM_CAP_VM_TYPES, 1 << KVM_X86_DEFAULT_VM | 1 << KVM_X86_SNP_VM | 1 << KVM_X86_TDX_VM },
         { KVM_CAP_USER_MEMORY2, 1 },
         { KVM_CAP_MEMORY_ATTRIBUTES, KVM_MEMORY_ATTRIBUTE_PRIVATE },
         { KVM_CAP_GUEST_MEMFD, 1 },
+        { KVM_CAP_X86_APIC_BUS_CYCLES_NS, 1 },
 };
 
 int kvm_check_extension(void *object, const struct call *call, void *argument) {

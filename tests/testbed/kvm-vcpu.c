@@ -67,7 +67,7 @@ static int set_cpuid(void *object, const struct call *call, void *argument) {
         return 0;
 }
 
-static int get_cpuid(void *object, const struct call *call, void *argument) {
+int vcpu_get_cpuid(void *object, const struct call *call, void *argument) {
         struct kvm_cpuid2 *ret = argument;
         struct vcpu *vcpu = object;
 
@@ -83,6 +83,12 @@ static int set_xsave(void *object, const struct call *call, void *argument) {
 
         xsave_take(vcpu->xsave, argument);
         return 0;
+}
+
+static int encrypt_op(void *object, const struct call *call, void *argument) {
+        struct vcpu *vcpu = object;
+
+        return vcpu->vm->type == KVM_X86_TDX_VM ? tdx_vcpu_command(vcpu, argument) : -EINVAL;
 }
 
 static int tsc_khz(void *object, const struct call *call, void *argument) {
@@ -127,10 +133,11 @@ static const struct call calls[] = {
         CALL(KVM_SET_XSAVE, .run = set_xsave),
         CALL(KVM_GET_MSRS, .run = get_msrs),
         CALL(KVM_SET_MSRS, .run = set_msrs),
-        CALL(KVM_GET_CPUID2, .run = get_cpuid),
+        CALL(KVM_GET_CPUID2, .run = vcpu_get_cpuid),
         CALL(KVM_SET_CPUID2, .run = set_cpuid),
         CALL(KVM_GET_TSC_KHZ, .run = tsc_khz),
         CALL(KVM_SET_TSC_KHZ, .run = call_accept),
+        CALL(KVM_MEMORY_ENCRYPT_OP, .run = encrypt_op),
         CALL(KVM_X86_SETUP_MCE, .run = call_accept),
         CALL(KVM_GET_ONE_REG, .run = call_accept),
         CALL(KVM_SET_ONE_REG, .run = call_accept),

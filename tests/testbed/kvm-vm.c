@@ -45,7 +45,11 @@ static int set_memory_attributes(void *object, const struct call *call, void *ar
 }
 
 static int encrypt_op(void *object, const struct call *call, void *argument) {
-        return argument ? sev_command(object, argument) : 0; /* NULL asks whether there is such a thing */
+        struct vm *vm = object;
+
+        if (!argument)
+                return 0; /* asks whether there is such a thing */
+        return vm->type == KVM_X86_TDX_VM ? tdx_vm_command(vm, argument) : sev_command(vm, argument);
 }
 
 static int irqchip(void *object, const struct call *call, void *argument) {
@@ -83,6 +87,7 @@ static const struct call calls[] = {
         CALL(KVM_MEMORY_ENCRYPT_UNREG_REGION, .run = call_accept),
         CALL(KVM_ENABLE_CAP, .run = call_accept),
         CALL(KVM_SET_TSS_ADDR, .run = call_accept),
+        CALL(KVM_SET_TSC_KHZ, .run = call_accept),
         CALL(KVM_SET_IDENTITY_MAP_ADDR, .run = call_accept),
         CALL(KVM_SET_BOOT_CPU_ID, .run = call_accept),
         CALL(KVM_CREATE_IRQCHIP, .run = call_accept),
@@ -99,6 +104,7 @@ static const struct call calls[] = {
 struct vm *vm_unref(struct vm *vm) {
         if (vm && --vm->references == 0) {
                 memory_done(&vm->memory);
+                tdx_done(&vm->tdx);
                 free(vm);
         }
         return NULL;
@@ -114,7 +120,7 @@ int vm_open(unsigned long type) {
         struct vm *vm;
         int fd;
 
-        if (type != KVM_X86_DEFAULT_VM && type != KVM_X86_SNP_VM)
+        if (type != KVM_X86_DEFAULT_VM && type != KVM_X86_SNP_VM && type != KVM_X86_TDX_VM)
                 return -EINVAL;
         vm = calloc(1, sizeof *vm);
         if (!vm)

@@ -7,6 +7,7 @@
 #include "tests/testbed/handle.h"
 #include "tests/testbed/memory.h"
 #include "tests/testbed/sev.h"
+#include "tests/testbed/tdx.h"
 
 #define VCPUS_MAX 512
 #define MSRS_MAX 512
@@ -22,6 +23,7 @@ struct msrs {
 struct vcpu {
         struct vm *vm; /* a reference */
         uint32_t id;
+        bool is_initialised; /* by the TDX module */
         struct kvm_run *run; /* the mapping that QEMU has too */
         struct kvm_regs regs;
         struct kvm_sregs2 sregs;
@@ -41,6 +43,7 @@ struct vm {
         unsigned long type;
         struct memory memory;
         struct sev sev;
+        struct tdx tdx;
         size_t n_vcpus;
         struct vcpu *vcpus[VCPUS_MAX]; /* in the order of their creation; each holds a reference, none is
                                           held here */
@@ -57,6 +60,7 @@ int vm_open(unsigned long type);
 struct vm *vm_unref(struct vm *vm);
 
 int vcpu_open(struct vm *vm, uint32_t id);
+int vcpu_get_cpuid(void *object, const struct call *call, void *argument);
 int vcpu_run(void *object, const struct call *call, void *argument);
 uint64_t vcpu_msr(const struct vcpu *vcpu, uint32_t index, uint64_t otherwise);
 int msrs_get(const struct msrs *msrs, struct kvm_msrs *ret);

@@ -27,9 +27,9 @@ static void put_pages(FILE *f, const struct digest *d) {
         fputc('}', f);
 }
 
-static void put_launch(FILE *f, const struct sev *sev, uint32_t firmware_error) {
-        static unsigned launches;
+static unsigned launches;
 
+static void put_launch(FILE *f, const struct sev *sev, uint32_t firmware_error) {
         fprintf(f, "{\"platform\": \"sev-snp\", \"launch\": %u, \"firmware_error\": %u, \"policy\": %llu",
                 ++launches, firmware_error, (unsigned long long)sev->policy);
         fprintf(f, ", \"guest_features\": %llu, \"guest_svn\": %u, \"author_key_enabled\": %s",
@@ -44,20 +44,51 @@ static void put_launch(FILE *f, const struct sev *sev, uint32_t firmware_error) 
         fputs("}\n", f);
 }
 
-void record_launch(const struct sev *sev, uint32_t firmware_error) {
+static void put_td(FILE *f, const struct tdx *tdx) {
+        fprintf(f, "{\"platform\": \"tdx\", \"launch\": %u, \"attributes\": %llu, \"xfam\": %llu",
+                ++launches, (unsigned long long)tdx->attributes, (unsigned long long)tdx->xfam);
+        put_hex(f, "measurement", tdx->mrtd, DIGEST_SIZE);
+        put_hex(f, "mrconfigid", tdx->mrconfigid, DIGEST_SIZE);
+        put_hex(f, "mrowner", tdx->mrowner, DIGEST_SIZE);
+        put_hex(f, "mrownerconfig", tdx->mrownerconfig, DIGEST_SIZE);
+        fprintf(f, ",\n \"pages\": {\"added\": %llu, \"extended\": %llu}}\n",
+                (unsigned long long)tdx->n_pages, (unsigned long long)tdx->n_extended);
+}
+
+static FILE *begin(char beside[4096]) {
         const char *path = getenv("CVM_TESTBED_RECORD");
-        char beside[4096];
         FILE *f;
 
         if (!path)
-                return;
-        snprintf(beside, sizeof beside, "%s.new", path);
+                return NULL;
+        snprintf(beside, 4096, "%s.new", path);
         f = fopen(beside, "we");
-        if (!f) {
+        if (!f)
                 testbed_say("'%s' cannot be written: %s", beside, strerror(errno));
+        return f;
+}
+
+static void end(FILE *f, const char *beside) {
+        if (fclose(f) != 0 || rename(beside, getenv("CVM_TESTBED_RECORD")) < 0)
+                testbed_say("'%s' cannot be written: %s", beside, strerror(errno));
+}
+
+void record_launch(const struct sev *sev, uint32_t firmware_error) {
+        char beside[4096];
+        FILE *f = begin(beside);
+
+        if (!f)
                 return;
-        }
         put_launch(f, sev, firmware_error);
-        if (fclose(f) != 0 || rename(beside, path) < 0)
-                testbed_say("'%s' cannot be written: %s", path, strerror(errno));
+        end(f, beside);
+}
+
+void record_td(const struct tdx *tdx) {
+        char beside[4096];
+        FILE *f = begin(beside);
+
+        if (!f)
+                return;
+        put_td(f, tdx);
+        end(f, beside);
 }

@@ -5,5 +5,7 @@
 #pragma once
 
 #include "tests/testbed/sev.h"
+#include "tests/testbed/tdx.h"
 
 void record_launch(const struct sev *sev, uint32_t firmware_error);
+void record_td(const struct tdx *tdx);

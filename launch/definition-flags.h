@@ -27,6 +27,8 @@
             "vcpu_signature", make_hex)                                                                     \
         ROW("guest-features", TEXT, "HEX", "the measured feature bits of the guest", "*", "guest_features", \
             make_hex)                                                                                       \
+        ROW("page-order", TEXT, "ORDER", "page, or section: how older hosts of TDX add pages", "*",         \
+            "page_order", make_text)                                                                        \
         ROW("option", REPEAT, "KEY=VALUE", "of the platform's own section, such as smt=false", "*", NULL,   \
             make_any)                                                                                       \
         ROW("firmware", TEXT, "FILE", "firmware image", NULL, "firmware", make_path)                        \

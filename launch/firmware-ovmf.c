@@ -22,6 +22,7 @@ struct image {
         const uint8_t *bytes;
         size_t size;
         struct ovmf *ovmf;
+        bool seen[3]; /* entries, by their row below */
 };
 
 static int refuse(struct cvm_error *err, const char *words) {
@@ -93,29 +94,32 @@ static int read_metadata(struct image *image, struct cvm_reader data, struct cvm
 static const struct {
         const uint8_t *guid;
         int (*read)(struct image *image, struct cvm_reader data, struct cvm_error *err);
-} entries[] = {
+} entries[3] = {
         { guid_reset, read_reset },
         { guid_hashes, read_hashes },
         { guid_metadata, read_metadata },
 };
 
-static int read_entry(struct image *image, const uint8_t *guid, struct cvm_reader data, bool seen[],
-                      struct cvm_error *err) {
+/* Called for each entry, from the end of the table to its start. */
+typedef int (*entry_fn)(void *ctx, const uint8_t *guid, struct cvm_reader data, struct cvm_error *err);
+
+static int read_entry(void *ctx, const uint8_t *guid, struct cvm_reader data, struct cvm_error *err) {
+        struct image *image = ctx;
+
         for (size_t i = 0; i < ARRAY_SIZE(entries); i++) {
                 if (memcmp(guid, entries[i].guid, 16) != 0)
                         continue;
-                if (seen[i])
+                if (image->seen[i])
                         return refuse(err, "table has an entry twice");
-                seen[i] = true;
+                image->seen[i] = true;
                 return entries[i].read(image, data, err);
         }
         return 0; /* other programs' entries */
 }
 
-/* Entries are data, u16 length, GUID; the length counts all three. They are walked from the end. */
-static int read_table(struct image *image, size_t start, size_t end, struct cvm_error *err) {
-        bool seen[ARRAY_SIZE(entries)] = { 0 };
-
+/* Entries are data, u16 length, GUID; the length counts all three. */
+static int walk_entries(const uint8_t *bytes, size_t start, size_t end, entry_fn fn, void *ctx,
+                        struct cvm_error *err) {
         while (end > start) {
                 struct cvm_reader r;
                 size_t length;
@@ -123,12 +127,11 @@ static int read_table(struct image *image, size_t start, size_t end, struct cvm_
 
                 if (end - start < ENTRY_MIN)
                         return refuse(err, "table has a broken entry");
-                r = cvm_reader_of(image->bytes + end - ENTRY_MIN, 2);
+                r = cvm_reader_of(bytes + end - ENTRY_MIN, 2);
                 length = cvm_read_u16le(&r);
                 if (length < ENTRY_MIN || length > end - start)
                         return refuse(err, "table has an entry of impossible length");
-                e = read_entry(image, image->bytes + end - 16,
-                               cvm_reader_of(image->bytes + end - length, length - ENTRY_MIN), seen, err);
+                e = fn(ctx, bytes + end - 16, cvm_reader_of(bytes + end - length, length - ENTRY_MIN), err);
                 if (e < 0)
                         return e;
                 end -= length;
@@ -136,24 +139,58 @@ static int read_table(struct image *image, size_t start, size_t end, struct cvm_
         return 0;
 }
 
-int ovmf_read(const uint8_t *bytes, size_t size, struct ovmf *ret, struct cvm_error *err) {
-        struct ovmf ovmf = { 0 };
-        struct image image = { bytes, size, &ovmf };
+static int walk(const uint8_t *bytes, size_t size, entry_fn fn, void *ctx, struct cvm_error *err) {
         struct cvm_reader r;
         size_t length, end;
-        int e = 0;
 
         if (size == 0 || size % OVMF_PAGE || size > OVMF_SIZE_MAX)
                 return refuse(err, "size is not a multiple of 4096 bytes, or absurd");
         end = size - FOOTER_END - ENTRY_MIN;
-        if (memcmp(bytes + end + 2, guid_footer, 16) == 0) {
-                r = cvm_reader_of(bytes + end, 2);
-                length = cvm_read_u16le(&r);
-                if (length < ENTRY_MIN || length > size - FOOTER_END)
-                        return refuse(err, "table has an impossible length");
-                e = read_table(&image, size - FOOTER_END - length, end, err);
-        }
-        if (e >= 0)
+        if (memcmp(bytes + end + 2, guid_footer, 16) != 0)
+                return 0;
+        r = cvm_reader_of(bytes + end, 2);
+        length = cvm_read_u16le(&r);
+        if (length < ENTRY_MIN || length > size - FOOTER_END)
+                return refuse(err, "table has an impossible length");
+        return walk_entries(bytes, size - FOOTER_END - length, end, fn, ctx, err);
+}
+
+int ovmf_read(const uint8_t *bytes, size_t size, struct ovmf *ret, struct cvm_error *err) {
+        struct ovmf ovmf = { 0 };
+        struct image image = { .bytes = bytes, .size = size, .ovmf = &ovmf };
+        int r = walk(bytes, size, read_entry, &image, err);
+
+        if (r >= 0)
                 *ret = ovmf;
-        return e;
+        return r;
+}
+
+struct wanted {
+        const uint8_t *guid;
+        struct cvm_reader data;
+        bool found;
+};
+
+static int take_wanted(void *ctx, const uint8_t *guid, struct cvm_reader data, struct cvm_error *err) {
+        struct wanted *wanted = ctx;
+
+        if (memcmp(guid, wanted->guid, 16) != 0)
+                return 0;
+        if (wanted->found)
+                return refuse(err, "table has an entry twice");
+        wanted->data = data;
+        wanted->found = true;
+        return 0;
+}
+
+int ovmf_find(const uint8_t *bytes, size_t size, const uint8_t guid[16], struct cvm_reader *ret,
+              struct cvm_error *err) {
+        struct wanted wanted = { .guid = guid };
+        int r = walk(bytes, size, take_wanted, &wanted, err);
+
+        if (r < 0)
+                return r;
+        if (wanted.found)
+                *ret = wanted.data;
+        return wanted.found;
 }

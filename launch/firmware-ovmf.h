@@ -9,6 +9,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/bytes.h"
 #include "base/error.h"
 
 #define OVMF_PAGE 4096u
@@ -36,6 +37,10 @@ struct ovmf {
         struct ovmf_section sections[OVMF_SECTIONS_MAX]; /* in the order of the image, which is measured */
         size_t n_sections;
 };
+
+/* The data of the table's entry with this GUID, as it stands in the image: 1, 0 where there is none. */
+int ovmf_find(const uint8_t *bytes, size_t size, const uint8_t guid[16], struct cvm_reader *ret,
+              struct cvm_error *err);
 
 /* Read the tables of a whole image (bytes); CVM_CODE_FIRMWARE names what is wrong. Missing entries are not
  * wrong. */

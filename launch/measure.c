@@ -16,6 +16,8 @@ json_object *measurement_json(const struct measurement *m, bool simulated) {
 
         json_object_object_add(node, "platform", json_object_new_string(cvm_platform_texts[m->platform]));
         add_hex(node, "measurement", m->digest, m->size);
+        if (m->word)
+                add_hex(node, m->word, m->digest, m->size);
         json_object_object_add(node, "simulated", json_object_new_boolean(simulated));
         json_object_object_add(covers, "firmware", json_object_new_boolean(m->covers_firmware));
         json_object_object_add(covers, "kernel", json_object_new_boolean(m->covers_kernel));

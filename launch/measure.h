@@ -22,12 +22,14 @@ struct measure_inputs {          /* all borrowed */
         uint8_t initrd_sha256[CVM_SHA256_SIZE];
         const char *cmdline; /* "" or NULL: none */
         uint64_t memory;
+        bool by_section; /* the host adds all pages of a section before it measures the first: older ones */
 };
 
 struct measurement {
         enum cvm_platform_id platform;
         uint8_t digest[64];
-        size_t size; /* 48 for SEV-SNP and TDX */
+        size_t size;      /* 48 for SEV-SNP and TDX */
+        const char *word; /* the platform's own for it, "mrtd"; NULL: only `measurement` */
         bool covers_firmware, covers_kernel, covers_initrd, covers_cmdline, covers_acpi;
         /* what went in, for `show` and `explain` */
         uint8_t firmware_sha256[CVM_SHA256_SIZE];

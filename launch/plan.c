@@ -2,7 +2,6 @@
 
 #include <errno.h>
 #include <inttypes.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -27,8 +26,7 @@ struct plan *plan_free(struct plan *plan) {
         free(plan->cpu);
         free(plan->cmdline);
         free(plan->files);
-        for (size_t i = 0; i < plan->guest.n_properties; i++)
-                free(plan->guest.properties[i].value);
+        json_object_put(plan->guest.properties);
         plan->notes = cvm_texts_free(plan->notes);
         free(plan);
         return NULL;
@@ -114,6 +112,9 @@ static int begin(const struct definition *definition, const struct platform *pla
 
         if (!plan)
                 return cvm_fail(err, &CVM_CODE_NO_MEMORY, ENOMEM, "making the plan");
+        if (definition->simulate && !platform->synthetic_firmware)
+                return cvm_fail(err, &CVM_CODE_SIM_PLATFORM, EOPNOTSUPP,
+                                "guests of %s are not simulated yet", platform->title);
         if (definition->image)
                 return cvm_fail(err, &CVM_CODE_IMAGE_VERBS, EOPNOTSUPP,
                                 "'image' names '%s', but this version of cvmd has no image store for guests yet",
@@ -140,19 +141,12 @@ static int begin(const struct definition *definition, const struct platform *pla
         return 0;
 }
 
-int plan_add(struct plan *plan, const char *name, struct cvm_error *err, const char *format, ...) {
-        struct plan_property *p = &plan->guest.properties[plan->guest.n_properties];
-        va_list args;
-        int n = -1;
-
-        va_start(args, format);
-        if (plan->guest.n_properties < PLAN_PROPERTIES_MAX)
-                n = vasprintf(&p->value, format, args);
-        va_end(args);
-        if (n < 0)
+int plan_add(struct plan *plan, const char *name, json_object *value, struct cvm_error *err) {
+        if (!plan->guest.properties)
+                plan->guest.properties = json_object_new_object();
+        if (!value || !plan->guest.properties ||
+            json_object_object_add(plan->guest.properties, name, value) < 0)
                 return cvm_fail(err, &CVM_CODE_NO_MEMORY, ENOMEM, "making the plan");
-        p->name = name;
-        plan->guest.n_properties++;
         return 0;
 }
 
@@ -291,16 +285,6 @@ static json_object *files_json(const struct plan *plan) {
         return list;
 }
 
-static json_object *object_json(const struct plan_object *object) {
-        json_object *node = json_object_new_object();
-
-        json_object_object_add(node, "type", json_object_new_string(object->type));
-        for (size_t i = 0; i < object->n_properties; i++)
-                json_object_object_add(node, object->properties[i].name,
-                                       json_object_new_string(object->properties[i].value));
-        return node;
-}
-
 json_object *plan_json(const struct plan *plan) {
         json_object *node = json_object_new_object();
         json_object *notes = cvm_json_write_texts(&plan->notes);
@@ -319,8 +303,10 @@ json_object *plan_json(const struct plan *plan) {
         json_object_object_add(node, "memory", json_object_new_uint64(plan->definition->memory));
         json_object_object_add(node, "cmdline", json_object_new_string(plan->cmdline));
         json_object_object_add(node, "files", files_json(plan));
-        if (plan->guest.type)
-                json_object_object_add(node, "object", object_json(&plan->guest));
+        if (plan->guest.type) {
+                json_object_object_add(node, "object", json_object_new_string(plan->guest.type));
+                json_object_object_add(node, "properties", json_object_get(plan->guest.properties));
+        }
         json_object_object_add(node, "notes", notes ? notes : json_object_new_array());
         if (plan->measurement.size)
                 json_object_object_add(node, "prediction",

@@ -20,16 +20,10 @@ struct plan_file {
 enum plan_channel { PLAN_CHANNEL_AGENT, PLAN_CHANNEL_TEE, PLAN_CHANNEL_MAX_ };
 extern const char *const plan_channel_ports[]; /* "org.cvmd.agent.0", "org.cvmd.tee.0" */
 
-/* An object of QEMU's by its type, and its properties: each is needed. */
-struct plan_property {
-        const char *name;
-        char *value;
-};
-#define PLAN_PROPERTIES_MAX 16
+/* An object of QEMU's by its type. */
 struct plan_object {
-        const char *type; /* "sev-snp-guest" */
-        struct plan_property properties[PLAN_PROPERTIES_MAX];
-        size_t n_properties;
+        const char *type;        /* "sev-snp-guest" */
+        json_object *properties; /* owned: each is needed */
 };
 
 struct plan {
@@ -62,9 +56,8 @@ int plan_make(const struct definition *definition, const struct host_facts *fact
               const struct cvm_bytes *binding, struct plan **ret, struct cvm_error *err);
 /* A plan that only says what would be measured: without a driver, on any host, hardware or simulated. */
 int plan_predict(const struct definition *definition, struct plan **ret, struct cvm_error *err);
-/* For a platform's `confide`: one more property of the guest's object. */
-CVM_PRINTF(4, 5)
-int plan_add(struct plan *plan, const char *name, struct cvm_error *err, const char *format, ...);
+/* For a platform's `confide`: one more property of the guest's object; takes value, NULL is no memory. */
+int plan_add(struct plan *plan, const char *name, json_object *value, struct cvm_error *err);
 json_object *plan_json(const struct plan *plan);
 
 /* The digests of a plan's files that are measured. firmware may be NULL: the synthetic one (simulated

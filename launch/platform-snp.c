@@ -165,7 +165,7 @@ static int add_features(struct plan *plan, uint64_t wanted, struct cvm_error *er
 
         for (size_t i = 0; r >= 0 && i < ARRAY_SIZE(features); i++) {
                 if (wanted & features[i].bit && features[i].property)
-                        r = plan_add(plan, features[i].property, err, "on");
+                        r = plan_add(plan, features[i].property, json_object_new_boolean(true), err);
                 wanted &= ~features[i].bit;
         }
         if (r >= 0 && wanted)
@@ -179,9 +179,7 @@ static int add_base64(struct plan *plan, const char *name, const void *data, siz
                       struct cvm_error *err) {
         CVM_CLEANUP(cvm_freep) char *text = cvm_base64(data, size);
 
-        if (!text)
-                return cvm_fail(err, &CVM_CODE_NO_MEMORY, ENOMEM, "making the plan");
-        return plan_add(plan, name, err, "%s", text);
+        return plan_add(plan, name, text ? json_object_new_string(text) : NULL, err);
 }
 
 static int add_id_block(struct plan *plan, const struct snp_options *o, struct cvm_error *err) {
@@ -198,7 +196,9 @@ static int add_id_block(struct plan *plan, const struct snp_options *o, struct c
                 r = add_base64(plan, "id-block", o->id_block.data, o->id_block.size, err);
         if (r >= 0)
                 r = add_base64(plan, "id-auth", auth, sizeof auth, err);
-        return r < 0 || !keys.has_author ? r : plan_add(plan, "author-key-enabled", err, "on");
+        return r < 0 || !keys.has_author
+                               ? r
+                               : plan_add(plan, "author-key-enabled", json_object_new_boolean(true), err);
 }
 
 /* The model whose signature is measured: under another one, that signature's. */
@@ -227,13 +227,13 @@ static int confide(struct plan *plan, const struct host_facts *facts, const uint
         if (r >= 0)
                 r = choose_cpu(plan, &o, err);
         if (r >= 0)
-                r = plan_add(plan, "cbitpos", err, "%u", facts->encryption_bit);
+                r = plan_add(plan, "cbitpos", json_object_new_uint64(facts->encryption_bit), err);
         if (r >= 0)
-                r = plan_add(plan, "reduced-phys-bits", err, "%d", GUEST_REDUCED_PHYS_BITS);
+                r = plan_add(plan, "reduced-phys-bits", json_object_new_int(GUEST_REDUCED_PHYS_BITS), err);
         if (r >= 0)
-                r = plan_add(plan, "policy", err, "0x%" PRIx64, plan->policy);
+                r = plan_add(plan, "policy", json_object_new_uint64(plan->policy), err);
         if (r >= 0 && plan->definition->kernel)
-                r = plan_add(plan, "kernel-hashes", err, "on");
+                r = plan_add(plan, "kernel-hashes", json_object_new_boolean(true), err);
         if (r >= 0 && host_data)
                 r = add_base64(plan, "host-data", host_data, CVM_SHA256_SIZE, err);
         if (r >= 0)

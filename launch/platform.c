@@ -2,10 +2,11 @@
 
 #include <string.h>
 
-extern const struct platform platform_snp;
+extern const struct platform platform_snp, platform_tdx;
 
 static const struct platform *const platforms[] = {
         &platform_snp,
+        &platform_tdx,
 };
 
 const struct platform *platform_at(size_t i) {

@@ -40,7 +40,8 @@ struct platform {
         /* the measurement that a block signed by the owner names, where these bytes are one */
         int (*read_launch_block)(const void *data, size_t size, uint8_t ret[64], size_t *ret_size,
                                  struct cvm_error *err);
-        /* the firmware that is measured for a simulated guest which names none; owned bytes */
+        /* the firmware that is measured for a simulated guest which names none; owned bytes. NULL: its
+         * guests are not simulated yet */
         int (*synthetic_firmware)(struct cvm_bytes *ret);
         /* can the host below root run its guests on hardware? Adds to the facts (vendor and KVM are known)
          */

@@ -109,12 +109,13 @@ static int compare(const struct abilities *a, const struct plan *plan, struct cv
                 return cvm_fail(err, &CVM_CODE_QEMU_OPTION, EOPNOTSUPP,
                                 "the QEMU of this host ('%s') makes no guests of %s: it has no object '%s'",
                                 plan->platform->binary, plan->platform->title, object->type);
-        for (size_t i = 0; i < object->n_properties; i++)
-                if (!has_property(a->schema, object->type, object->properties[i].name))
+        json_object_object_foreach(object->properties, name, value) {
+                (void)value;
+                if (!has_property(a->schema, object->type, name))
                         return cvm_fail(err, &CVM_CODE_QEMU_OPTION, EOPNOTSUPP,
                                         "the QEMU of this host ('%s') has no '%s' for guests of %s",
-                                        plan->platform->binary, object->properties[i].name,
-                                        plan->platform->title);
+                                        plan->platform->binary, name, plan->platform->title);
+        }
         return 0;
 }
 

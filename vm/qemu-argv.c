@@ -55,23 +55,20 @@ static void add_machine(struct argv *a, const struct plan *plan, bool use_kvm) {
         add(a, "-m", "%" PRIu64 "M", d->memory >> 20);
 }
 
-/* Values are numbers, words and base64: no comma ends one early. */
+/* As JSON: other forms have no values within values. */
 static void add_guest_object(struct argv *a, const struct plan_object *object) {
+        CVM_CLEANUP(cvm_json_putp) json_object *node = json_object_new_object();
         CVM_CLEANUP(cvm_freep) char *text = NULL;
-        size_t size;
-        FILE *f = open_memstream(&text, &size);
 
-        if (!f) {
-                a->error = -ENOMEM;
-                return;
-        }
-        fprintf(f, "%s,id=guest", object->type);
-        for (size_t i = 0; i < object->n_properties; i++)
-                fprintf(f, ",%s=%s", object->properties[i].name, object->properties[i].value);
-        if (fclose(f) != 0)
-                a->error = -ENOMEM;
-        else
+        json_object_object_add(node, "qom-type", json_object_new_string(object->type));
+        json_object_object_add(node, "id", json_object_new_string("guest"));
+        json_object_object_foreach(object->properties, name, value)
+                        json_object_object_add(node, name, json_object_get(value));
+        text = cvm_json_text(node);
+        if (text)
                 add(a, "-object", "%s", text);
+        else
+                a->error = -ENOMEM;
 }
 
 static void add_boot(struct argv *a, const struct plan *plan, const struct qemu_fds *fds) {

@@ -5,14 +5,14 @@
 set -euo pipefail
 . "$(dirname "$0")/scene.sh"
 touch plays
-start_scene "$1"
+recorded_snp_host host "$1"
+start_scene
 trap 'end_processes; [ -z "${player:-}" ] || kill "$player" 2>/dev/null || true' EXIT
 
 /usr/bin/python3 "$here/make-kernel.py" kernel
 head -c 70000 /dev/urandom >initrd
 cp /usr/share/ovmf/OVMF.amdsev.fd OVMF.fd
 cvmctl owner init --key owner.pem -q >owner
-member() { sed -n "s/.*\"$2\": *\"\([^\"]*\)\".*/\1/p" "$1"; }
 
 cat >guest.json <<D
 {"version": 1, "name": "guest", "uuid": "$(cat /proc/sys/kernel/random/uuid)", "platform": "sev-snp", "simulate": true,

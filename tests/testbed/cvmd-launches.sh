@@ -2,7 +2,8 @@
 # In the root: what cvmctl predicts is what QEMU submits when cvmd starts it.  cvmd-launches.sh CBITPOS
 set -euo pipefail
 . "$(dirname "$0")/scene.sh"
-start_scene "$1"
+recorded_snp_host host "$1"
+start_scene
 
 /usr/bin/python3 "$here/make-kernel.py" kernel
 head -c 70000 /dev/urandom >initrd
@@ -21,31 +22,6 @@ with_id_block() {
         cvmctl sign id-block "$1" --id-key id.pem -q -o jsonl ${2:+--vcpus "$2"} >signed
         sed "s|\"firmware\"|\"sev-snp\": {\"id_block\": \"$(member signed id_block)\", \"id_auth\": \"$(member signed id_auth)\"}, &|" "$1"
 }
-member() { sed -n "s/.*\"$2\": *\"\([^\"]*\)\".*/\1/p" "$1"; }
-
-# same NAME [OPTION OF launch...]: NAME.json is launched, and was predicted
-same() {
-        local name=$1 out predicted
-        shift
-        predicted=$(cvmctl measure predict "$name.json" "$@" -q -o name)
-        out=$(cvmctl launch "$name.json" "$@" ${binding:+--binding "$binding"} -q 2>&1) || { fault "$name: $out"; return; }
-        compared=$((compared + 1))
-        [ "$(of "$name" measurement)" = "$predicted" ] || fault "$name: predicted $predicted, measured $(of "$name" measurement)"
-        [ "$(shown "$name" measurement)" = "$predicted" ] || fault "$name: $(shown "$name" measurement) is shown"
-}
-compared=0
-
-# shown VM MEMBER: of what cvmctl says of it
-shown() {
-        cvmctl show "$1" -q -o jsonl >"$1.shown"
-        member "$1.shown" "$2"
-}
-
-gone() {
-        cvmctl kill "$1" -q
-        cvmctl delete "$1" -q >/dev/null
-}
-
 matrix() {
         local model vcpus boot block name
         for model in EPYC-v4 EPYC-Milan EPYC-Genoa; do

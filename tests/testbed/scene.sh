@@ -5,8 +5,16 @@ build=/var/cache/cvmd$(cd "$here/../.." && pwd) work=$PWD image_dirs=$PWD
 . "$here/../system/lib.sh"
 . "$here/../system/expect.sh"
 
-# What the recorded host says of itself:  recorded_host DIRECTORY CBITPOS
-recorded_host() {
+# A host of TDX:  recorded_td_host DIRECTORY
+recorded_td_host() {
+        mkdir -p "$1"/{proc,dev,run/tdx-qgs,sys/module/kvm_intel/parameters}
+        echo "vendor_id : GenuineIntel" >"$1/proc/cpuinfo"
+        echo Y >"$1/sys/module/kvm_intel/parameters/tdx"
+        touch "$1/dev/kvm" "$1/run/tdx-qgs/qgs.socket"
+}
+
+# A host of SEV-SNP:  recorded_snp_host DIRECTORY CBITPOS
+recorded_snp_host() {
         mkdir -p "$1"/{proc,dev,recorded,sys/module/kvm_amd/parameters}
         echo "vendor_id : AuthenticAMD" >"$1/proc/cpuinfo"
         echo Y >"$1/sys/module/kvm_amd/parameters/sev_snp"
@@ -35,15 +43,39 @@ Q
         export PATH=$work/bin:$PATH
 }
 
-# start_scene CBITPOS [OPTION OF cvmd...]
+# start_scene [OPTION OF cvmd...]: on the host that was recorded in host
 start_scene() {
         trap end_processes EXIT
-        recorded_host host "$1"
-        shift
         make_qemu_in_path
         start_bus
         start_daemon --set "HostRoot=$work/host" "$@"
 }
+
+# same NAME [OPTION OF launch...]: NAME.json is launched, and was predicted
+same() {
+        local name=$1 out predicted
+        shift
+        predicted=$(cvmctl measure predict "$name.json" "$@" -q -o name)
+        out=$(cvmctl launch "$name.json" "$@" ${binding:+--binding "$binding"} -q 2>&1) || { fault "$name: $out"; return; }
+        compared=$((compared + 1))
+        [ "$(of "$name" measurement)" = "$predicted" ] || fault "$name: predicted $predicted, measured $(of "$name" measurement)"
+        [ "$(shown "$name" measurement)" = "$predicted" ] || fault "$name: $(shown "$name" measurement) is shown"
+}
+compared=0
+
+# shown VM MEMBER: of what cvmctl says of it
+shown() {
+        cvmctl show "$1" -q -o jsonl >"$1.shown"
+        member "$1.shown" "$2"
+}
+
+gone() {
+        cvmctl kill "$1" -q
+        cvmctl delete "$1" -q >/dev/null
+}
+
+# member FILE NAME: a text of a line of JSON
+member() { sed -n "s/.*\"$2\": *\"\([^\"]*\)\".*/\1/p" "$1"; }
 
 # of RECORD MEMBER: a text or number of a recorded launch
 of() {

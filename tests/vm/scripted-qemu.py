@@ -14,7 +14,7 @@ import sys
 
 at = sys.argv.index("--")
 STATES, ARGUMENTS = sys.argv[1:at], " ".join(sys.argv[at + 1:])
-POLICY = int(re.search(r"policy=(0x[0-9a-f]+)", ARGUMENTS).group(1), 16) if "policy=" in ARGUMENTS else 0
+POLICY = int((re.search(r'"policy":(\d+)', ARGUMENTS) or [0, 0])[1])
 PROPERTIES = ["cbitpos", "reduced-phys-bits", "policy", "host-data", "id-block", "id-auth", "author-key-enabled"]
 SCHEMA = [
     {"name": "object-add", "meta-type": "command", "arg-type": "17", "ret-type": "0"},

@@ -110,8 +110,9 @@ static void test_a_confidential_guest(void **state) {
         for (size_t i = 0; l.argv[i]; i++)
                 snprintf(l.text + strlen(l.text), sizeof l.text - strlen(l.text), "%s\n", l.argv[i]);
         expect(&l, "-machine\nq35,accel=kvm,confidential-guest-support=guest\n");
-        expect(&l, "-object\nsev-snp-guest,id=guest,cbitpos=51,reduced-phys-bits=1,policy=0x30000,"
-                   "kernel-hashes=on\n");
+        expect(&l,
+               "-object\n{\"qom-type\":\"sev-snp-guest\",\"id\":\"guest\",\"cbitpos\":51,\"reduced-phys-bits\":1,"
+               "\"policy\":196608,\"kernel-hashes\":true}\n");
         expect(&l, "-cpu\nEPYC-v4\n");
         expect(&l, "-bios\n/proc/self/fd/40\n-kernel\n/proc/self/fd/41\n");
         assert_null(strstr(l.text, "org.cvmd.tee"));

@@ -115,6 +115,7 @@ static void test_options_of_another_qemu(void **state) {
         expect_end(&cpu, &CVM_CODE_CPU_MODEL, "mix");
         begin(&object, BOOT_DISK);
         object.plan->guest.type = "no-such-guest";
+        object.plan->guest.properties = json_object_new_object();
         expect_end(&object, &CVM_CODE_QEMU_OPTION, "no-such-guest");
 }
 

@@ -1,0 +1,98 @@
+#!/bin/bash
+# In the root: trust domains, as cvmd-launches.sh does for the other technology. What cvmctl predicts is what QEMU submits.
+set -euo pipefail
+. "$(dirname "$0")/scene.sh"
+recorded_td_host host
+start_scene
+
+/usr/bin/python3 "$here/make-kernel.py" kernel
+head -c 70000 /dev/urandom >initrd
+cp /usr/share/ovmf/OVMF.inteltdx.ms.fd td.fd
+cp /usr/share/ovmf/OVMF.fd plain.fd # has the metadata too
+cvmctl owner init --key owner.pem -q >owner
+
+# definition NAME FIRMWARE [MEMBERS]
+definition() {
+        echo "{\"version\": 1, \"name\": \"$1\", \"platform\": \"tdx\", \"memory\": \"256MiB\", \"firmware\": \"$work/$2\"${3:+, $3}}" >"$1.json"
+}
+
+# MRTD depends on the firmware alone
+matrix() {
+        local firmware vcpus name measured=
+        for firmware in td plain; do
+                measured=
+                for vcpus in 1 2 64; do
+                        name=$firmware-$vcpus
+                        definition "$name" "$firmware.fd" "\"vcpus\": $vcpus"
+                        same "$name"
+                        [ "${measured:=$(of "$name" measurement)}" = "$(of "$name" measurement)" ] || fault "$name: vCPUs change it"
+                        gone "$name"
+                done
+        done
+        definition kernel td.fd "\"boot\": {\"kernel\": \"$work/kernel\", \"initrd\": \"$work/initrd\", \"cmdline\": \"quiet\"}"
+        same kernel
+        gone kernel
+}
+
+changed_firmware() {
+        local before
+        definition before td.fd
+        same before
+        before=$(of before measurement)
+        gone before
+        printf '\x5a' | dd of=td.fd bs=1 seek=$((0x100000)) conv=notrunc status=none
+        cmp -s td.fd /usr/share/ovmf/OVMF.inteltdx.ms.fd && printf '\xa5' | dd of=td.fd bs=1 seek=$((0x100000)) conv=notrunc status=none
+        definition changed td.fd
+        same changed
+        [ "$before" != "$(of changed measurement)" ] || fault "a changed firmware has the same measurement"
+        gone changed
+}
+
+# What stands beside MRTD in a quote: the binding, its owner, the attributes
+beside() {
+        definition bound td.fd '"tdx": {"sept_ve_disable": false}'
+        cvmctl binding make bound.json --owner-key owner.pem -o binding.json -q
+        sed -i "s|\"version\"|\"uuid\": \"$(cvmctl binding show binding.json -q -o jsonl >b; member b uuid)\", &|" bound.json
+        binding=binding.json same bound --owner-key owner.pem
+        member binding.json payload | base64 -d >payload
+        [ "$(of bound mrconfigid)" = "$(sha384sum <payload | cut -d ' ' -f 1)" ] || fault "MRCONFIGID is $(of bound mrconfigid)"
+        [ "$(of bound mrowner)" = "$(member b owner_id)" ] || fault "MROWNER is $(of bound mrowner)"
+        [ "$(of bound attributes)" = 0 ] || fault "the attributes are $(of bound attributes)"
+        gone bound
+        definition plain plain.fd
+        same plain
+        [ "$(of plain attributes)" = $((0x10000000)) ] || fault "the attributes are $(of plain attributes)"
+        gone plain
+}
+
+# Measured anew at a reset, and at a start
+boots() {
+        definition boots td.fd
+        same boots
+        cvmctl reset boots -q
+        [ "$(of boots launch) $(of boots measurement)" = "2 $(shown boots measurement)" ] || fault "launch $(of boots launch) after a reset"
+        cvmctl kill boots -q
+        cvmctl start boots -q
+        [ "$(of boots launch) $(of boots measurement)" = "1 $(shown boots measurement)" ] || fault "launch $(of boots launch) after a start"
+        gone boots
+}
+
+refusals() {
+        definition model td.fd '"cpu_model": "EPYC-v4"'
+        expect 2 "the host's own processor" cvmctl launch model.json
+        definition moving td.fd '"tdx": {"migratable": true}'
+        expect 2 "no migration of TDX" cvmctl launch moving.json
+        definition simulated td.fd '"simulate": true'
+        expect 9 "not simulated yet" cvmctl launch simulated.json
+        printf nothing >nothing.fd
+        definition nothing nothing.fd
+        expect 2 "CVM-FIRMWARE" cvmctl launch nothing.json
+}
+
+matrix
+changed_firmware
+beside
+boots
+refusals
+echo "$compared launches of trust domains through cvmd were compared with their predictions"
+end_faults

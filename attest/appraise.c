@@ -44,6 +44,8 @@ static void check_origin(struct appraising *a) {
                            : !a->origin.root_is_built_in)
                 ADD(a, REPORT_ROOT, "the certificates end in a root that is not %s",
                     simulated ? "the policy's simulation_root" : "one of the maker's");
+        else
+                a->verdict->revocations_made = a->revocations_made;
 }
 
 static void check_nonce(struct appraising *a) {
@@ -239,7 +241,7 @@ static void check_collateral(struct appraising *a) {
         if (a->revocations_made && age > a->policy->collateral_max_age)
                 ADD(a, CRL_STALE, "the revocation list is %llu s old, the policy demands at most %u",
                     (unsigned long long)age, a->policy->collateral_max_age);
-        else if (!a->input->n_revocations)
+        else if (!a->bundle->n_revocations)
                 ADD(a, COLLATERAL_MISSING,
                     "the policy demands revocation lists of at most %u s, and there are none",
                     a->policy->collateral_max_age);
@@ -356,14 +358,15 @@ static int take_binding(struct appraising *a, struct cvm_error *err) {
 
 /* Lists that were given are always heeded, also where the policy asks for none. */
 static int take_revocations(struct appraising *a, const struct evidence *evidence, struct cvm_error *err) {
-        const struct appraisal *in = a->input;
+        const uint64_t now = a->input->now_msec, mark = a->input->revocations_mark;
         struct cvm_error found = { 0 };
         int r;
 
-        if (!in->n_revocations)
+        if (!a->bundle->n_revocations)
                 return 0;
-        r = a->ops->check_revoked(evidence, in->revocations, in->n_revocations, in->now_msec,
-                                  &a->revocations_made, &found);
+        r = a->ops->check_revoked(evidence, now, &a->revocations_made, &found);
+        if (a->revocations_made && a->revocations_made < mark && mark <= now)
+                ADD(a, CRL_OLDER, "the revocation list is older than one that was seen before");
         return r < 0 ? reason_of(a, r, NULL, err, &found) : 0;
 }
 

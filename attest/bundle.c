@@ -7,9 +7,10 @@
 #define CERTIFICATES_MAX 16
 #define CERTIFICATE_MAX (16u << 10)
 
-static int read_certificate(const struct cvm_json *place, struct cvm_bytes *ret, struct cvm_error *err) {
+static int read_blob(const struct cvm_json *place, size_t max, struct cvm_bytes *ret,
+                     struct cvm_error *err) {
         const char *text;
-        int r = cvm_json_text_at(place, 2 * CERTIFICATE_MAX, &text, err);
+        int r = cvm_json_text_at(place, 2 * max, &text, err);
 
         if (r < 0)
                 return r;
@@ -17,36 +18,60 @@ static int read_certificate(const struct cvm_json *place, struct cvm_bytes *ret,
         return r < 0 ? cvm_json_refuse(place, err, "must be standard base64") : 0;
 }
 
-/* Two members of the struct: both functions take the whole bundle. */
-static int read_certificates(const struct cvm_json *place, void *member, struct cvm_error *err) {
-        struct bundle *b = member;
+static int read_blobs(const struct cvm_json *place, size_t n_max, size_t max, struct cvm_bytes **items,
+                      size_t *n, struct cvm_error *err) {
         size_t length;
-        int r = cvm_json_array(place, CERTIFICATES_MAX, &length, err);
+        int r = cvm_json_array(place, n_max, &length, err);
 
         if (r < 0)
                 return r;
-        b->certificates = calloc(length + 1, sizeof *b->certificates);
-        if (!b->certificates)
+        *items = calloc(length + 1, sizeof **items);
+        if (!*items)
                 return -ENOMEM;
-        for (; r >= 0 && b->n_certificates < length; b->n_certificates += r >= 0) {
-                struct cvm_json at = cvm_json_element(place, b->n_certificates);
+        for (; r >= 0 && *n < length; *n += r >= 0) {
+                struct cvm_json at = cvm_json_element(place, *n);
 
-                r = read_certificate(&at, &b->certificates[b->n_certificates], err);
+                r = read_blob(&at, max, &(*items)[*n], err);
         }
         return r;
 }
 
-static json_object *write_certificates(const void *member) {
-        const struct bundle *b = member;
+static json_object *write_blobs(const struct cvm_bytes *items, size_t n) {
         json_object *list = json_object_new_array();
 
-        for (size_t i = 0; list && i < b->n_certificates; i++) {
-                CVM_CLEANUP(cvm_freep)
-                char *text = cvm_base64(b->certificates[i].data, b->certificates[i].size);
+        for (size_t i = 0; list && i < n; i++) {
+                CVM_CLEANUP(cvm_freep) char *text = cvm_base64(items[i].data, items[i].size);
 
                 json_object_array_add(list, text ? json_object_new_string(text) : NULL);
         }
         return list;
+}
+
+/* Two members of the struct each: these functions take the whole bundle. */
+static int read_certificates(const struct cvm_json *place, void *member, struct cvm_error *err) {
+        struct bundle *b = member;
+
+        return read_blobs(place, CERTIFICATES_MAX, CERTIFICATE_MAX, &b->certificates, &b->n_certificates,
+                          err);
+}
+
+static json_object *write_certificates(const void *member) {
+        const struct bundle *b = member;
+
+        return write_blobs(b->certificates, b->n_certificates);
+}
+
+static int read_revocations(const struct cvm_json *place, void *member, struct cvm_error *err) {
+        struct bundle *b = member;
+
+        return read_blobs(place, BUNDLE_REVOCATIONS_MAX, BUNDLE_REVOCATION_MAX, &b->revocations,
+                          &b->n_revocations, err);
+}
+
+static json_object *write_revocations(const void *member) {
+        const struct bundle *b = member;
+
+        return b->n_revocations ? write_blobs(b->revocations, b->n_revocations) : NULL;
 }
 
 static int read_spki(const struct cvm_json *place, void *member, struct cvm_error *err) {
@@ -102,6 +127,8 @@ static const struct cvm_json_field bundle_fields[] = {
         { "binding", CVM_JSON_TEXT, AT(binding), .max = CVM_ENVELOPE_MAX },
         { "owner", CVM_JSON_BASE64, AT(owner), .max = CVM_SPKI_SIZE },
         { "generation", CVM_JSON_U64, .required = true, AT(generation) },
+        { "revocations", CVM_JSON_CUSTOM, .offset = 0, .read = read_revocations,
+          .write = write_revocations },
         { "host_boot_id", CVM_JSON_TEXT, AT(boot_id), .max = 64 },
         { "host_agent", CVM_JSON_TEXT, AT(agent), .max = 128 },
         { "host_chain_head", CVM_JSON_HEX, AT(chain_head), .size = 32,
@@ -115,6 +142,9 @@ void bundle_done(struct bundle *bundle) {
         for (size_t i = 0; i < bundle->n_certificates; i++)
                 cvm_bytes_done(&bundle->certificates[i]);
         free(bundle->certificates);
+        for (size_t i = 0; i < bundle->n_revocations; i++)
+                cvm_bytes_done(&bundle->revocations[i]);
+        free(bundle->revocations);
         free(bundle->binding);
         cvm_bytes_done(&bundle->owner);
         free(bundle->boot_id);

@@ -8,6 +8,9 @@
 #include "attest/binding.h"
 #include "attest/formula.h"
 
+#define BUNDLE_REVOCATIONS_MAX 8
+#define BUNDLE_REVOCATION_MAX (64u << 10)
+
 struct bundle {
         uint32_t version; /* 1 */
         int platform;     /* enum cvm_platform_id */
@@ -17,6 +20,8 @@ struct bundle {
         struct cvm_bytes report;
         struct cvm_bytes *certificates; /* DER, owned array */
         size_t n_certificates;
+        struct cvm_bytes *revocations; /* the maker's lists as they came, DER or PEM, owned array */
+        size_t n_revocations;
         uint8_t nonce[CVM_NONCE_SIZE];
         struct cvm_keyset keyset;
         char *binding;          /* envelope; NULL when unowned */

@@ -83,7 +83,20 @@ static bool is_revoked(X509_CRL *crl, const struct snp_certificate *certificate)
         return X509_CRL_get0_by_cert(crl, &entry, certificate->x509) != 0;
 }
 
-static int check_revoked(const struct snp_crl *crl, const struct snp_chain *chain, struct cvm_error *err) {
+int snp_crl_verify(const struct snp_crl *crl, const struct snp_certificate *root, uint64_t now_msec,
+                   struct cvm_error *err) {
+        if (X509_NAME_cmp(X509_CRL_get_issuer(crl->crl), X509_get_subject_name(root->x509)) != 0)
+                return refuse(err, "the revocation list is of another root than the certificates");
+        if (X509_CRL_verify(crl->crl, X509_get0_pubkey(root->x509)) != 1)
+                return refuse(err, "the revocation list is not signed by the root of the certificates");
+        if (now_msec < crl->this_msec || now_msec >= crl->next_msec)
+                return cvm_fail(err, &CVM_CODE_CRL_STALE, ETIME,
+                                now_msec < crl->this_msec ? "the revocation list is not valid yet"
+                                                          : "the revocation list is out of date");
+        return 0;
+}
+
+int snp_crl_check(const struct snp_crl *crl, const struct snp_chain *chain, struct cvm_error *err) {
         const struct snp_certificate *const links[] = { chain->ca, chain->root };
 
         for (size_t i = 0; i < ARRAY_SIZE(links); i++)
@@ -91,19 +104,4 @@ static int check_revoked(const struct snp_crl *crl, const struct snp_chain *chai
                         return cvm_fail(err, &CVM_CODE_REVOKED, EKEYREVOKED, "the %s certificate is revoked",
                                         snp_role_texts[links[i]->role]);
         return 0;
-}
-
-int snp_crl_check(const struct snp_crl *crl, const struct snp_chain *chain, uint64_t now_msec,
-                  struct cvm_error *err) {
-        X509 *root = chain->root->x509;
-
-        if (X509_NAME_cmp(X509_CRL_get_issuer(crl->crl), X509_get_subject_name(root)) != 0)
-                return refuse(err, "the revocation list is of another root than the certificates");
-        if (X509_CRL_verify(crl->crl, X509_get0_pubkey(root)) != 1)
-                return refuse(err, "the revocation list is not signed by the root of the certificates");
-        if (now_msec < crl->this_msec || now_msec >= crl->next_msec)
-                return cvm_fail(err, &CVM_CODE_CRL_STALE, ETIME,
-                                now_msec < crl->this_msec ? "the revocation list is not valid yet"
-                                                          : "the revocation list is out of date");
-        return check_revoked(crl, chain, err);
 }

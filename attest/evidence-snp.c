@@ -196,35 +196,38 @@ static bool is_of_root(const struct snp_crl *crl, const struct snp_chain *chain)
 }
 
 /* Of several lists those of this root count, and all of them do: one that revokes is not outvoted. */
-static int check_lists(const struct snp_chain *chain, const struct cvm_bytes *lists, size_t n,
-                       uint64_t now_msec, uint64_t *ret_made, struct cvm_error *err) {
-        for (size_t i = 0; i < n; i++) {
+static int check_lists(const struct snp_chain *chain, const struct bundle *bundle, uint64_t now_msec,
+                       uint64_t *ret_made, struct cvm_error *err) {
+        for (size_t i = 0; i < bundle->n_revocations; i++) {
                 CVM_CLEANUP(snp_crl_done) struct snp_crl crl = { 0 };
-                int r = snp_crl_read(lists[i].data, lists[i].size, &crl, err);
+                const struct cvm_bytes *list = &bundle->revocations[i];
+                int r = snp_crl_read(list->data, list->size, &crl, err);
 
                 if (r >= 0 && !is_of_root(&crl, chain))
                         continue;
                 if (r >= 0)
-                        r = snp_crl_check(&crl, chain, now_msec, err);
+                        r = snp_crl_verify(&crl, chain->root, now_msec, err);
+                if (r >= 0 && crl.this_msec > *ret_made)
+                        *ret_made = crl.this_msec;
+                if (r >= 0)
+                        r = snp_crl_check(&crl, chain, err);
                 if (r < 0)
                         return r;
-                if (crl.this_msec > *ret_made)
-                        *ret_made = crl.this_msec;
         }
         return *ret_made ? 0
                          : cvm_fail(err, &CVM_CODE_CRL, ENODATA,
                                     "none of the revocation lists is of the certificates' root");
 }
 
-static int check_revoked(const struct evidence *evidence, const struct cvm_bytes *lists, size_t n,
-                         uint64_t now_msec, uint64_t *ret_made, struct cvm_error *err) {
+static int check_revoked(const struct evidence *evidence, uint64_t now_msec, uint64_t *ret_made,
+                         struct cvm_error *err) {
         CVM_CLEANUP(snp_chain_done) struct snp_chain chain = { 0 };
         const struct bundle *bundle = evidence->bundle;
         int r = snp_chain_read(bundle->certificates, bundle->n_certificates,
                                signing_key(&evidence->report) == SIGNING_KEY_VLEK, &chain, err);
 
         *ret_made = 0;
-        return r < 0 ? r : check_lists(&chain, lists, n, now_msec, ret_made, err);
+        return r < 0 ? r : check_lists(&chain, bundle, now_msec, ret_made, err);
 }
 
 static void claim_tcbs(const struct snp_report *report, struct evidence_claims *ret) {
@@ -299,6 +302,8 @@ static int certificates(const void *table, size_t size, struct bundle *bundle, s
         for (size_t i = 0; r >= 0 && i < n; i++)
                 if (entries[i].kind <= SNP_CERT_ARK)
                         r = evidence_add_certificate(bundle, entries[i].data, entries[i].size, err);
+                else if (entries[i].kind == SNP_CERT_CRL)
+                        r = evidence_add_revocation(bundle, entries[i].data, entries[i].size, err);
         return r;
 }
 

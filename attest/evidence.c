@@ -22,21 +22,23 @@ const struct evidence_ops *evidence_ops_find(int platform) {
         return NULL;
 }
 
-static int append(struct bundle *bundle, const void *der, size_t size, struct cvm_error *err) {
-        struct cvm_bytes *grown;
+static int append_to(struct cvm_bytes **items, size_t *n, const void *data, size_t size) {
+        struct cvm_bytes *grown = reallocarray(*items, *n + 1, sizeof *grown);
         int r;
 
+        if (!grown)
+                return -ENOMEM;
+        *items = grown;
+        r = cvm_bytes_copy(data, size, &grown[*n]);
+        *n += r >= 0;
+        return r;
+}
+
+static int append(struct bundle *bundle, const void *der, size_t size, struct cvm_error *err) {
         if (bundle->n_certificates >= CERTIFICATES_MAX)
                 return cvm_fail(err, &CVM_CODE_REPORT_CHAIN, EBADMSG, "there are more than %d certificates",
                                 CERTIFICATES_MAX);
-        grown = reallocarray(bundle->certificates, bundle->n_certificates + 1, sizeof *grown);
-        if (!grown)
-                return -ENOMEM;
-        bundle->certificates = grown;
-        r = cvm_bytes_copy(der, size, &grown[bundle->n_certificates]);
-        if (r >= 0)
-                bundle->n_certificates++;
-        return r;
+        return append_to(&bundle->certificates, &bundle->n_certificates, der, size);
 }
 
 static int append_pem(struct bundle *bundle, const void *pem, size_t size, struct cvm_error *err) {
@@ -69,6 +71,16 @@ int evidence_add_certificate(struct bundle *bundle, const void *data, size_t siz
         if (memmem(data, size, "-----BEGIN ", 11))
                 return append_pem(bundle, data, size, err);
         return append(bundle, data, size, err);
+}
+
+int evidence_add_revocation(struct bundle *bundle, const void *data, size_t size, struct cvm_error *err) {
+        if (size > BUNDLE_REVOCATION_MAX)
+                return cvm_fail(err, &CVM_CODE_CRL, EBADMSG,
+                                "a revocation list has %zu bytes, larger than any of the maker's", size);
+        if (bundle->n_revocations >= BUNDLE_REVOCATIONS_MAX)
+                return cvm_fail(err, &CVM_CODE_CRL, EBADMSG, "there are more than %d revocation lists",
+                                BUNDLE_REVOCATIONS_MAX);
+        return append_to(&bundle->revocations, &bundle->n_revocations, data, size);
 }
 
 int evidence_add_table(struct bundle *bundle, const void *table, size_t size, struct cvm_error *err) {

@@ -59,12 +59,12 @@ struct evidence_ops {
                             struct cvm_error *err);
 
         /*
-         * Only after authenticate() said 0: what these revocation lists (DER or PEM, as they came) say of
-         * its certificates; one of them must be for them. ret_made: since when that list is valid, UTC
-         * milliseconds. CVM_CODE_REVOKED, CVM_CODE_CRL, CVM_CODE_CRL_STALE.
+         * Only after authenticate() said 0: what the bundle's revocation lists say of its certificates; one
+         * of them must be for them. ret_made: since when the newest that is theirs is valid, UTC
+         * milliseconds, also where it revokes; 0: none. CVM_CODE_REVOKED, CVM_CODE_CRL, CVM_CODE_CRL_STALE.
          */
-        int (*check_revoked)(const struct evidence *evidence, const struct cvm_bytes *lists, size_t n,
-                             uint64_t now_msec, uint64_t *ret_made, struct cvm_error *err);
+        int (*check_revoked)(const struct evidence *evidence, uint64_t now_msec, uint64_t *ret_made,
+                             struct cvm_error *err);
 
         /* Measurement, host data and report_data, nothing else: for the guest itself, which has the report
          * from its own platform and not from somebody who may lie, and to explain what nobody believes yet.
@@ -77,7 +77,8 @@ struct evidence_ops {
         /* Whether `set` may ever have that name. */
         bool (*flag_is_known)(const char *name);
 
-        /* The certificates (DER) in what the guest got with its report; owned, appended to the bundle's. */
+        /* The certificates and revocation lists in what the guest got with its report; owned, appended to
+         * the bundle's. */
         int (*certificates)(const void *table, size_t size, struct bundle *bundle, struct cvm_error *err);
 };
 
@@ -86,6 +87,9 @@ const struct evidence_ops *evidence_ops_find(int platform);
 
 /* One more certificate, copied, DER or PEM (one or several); CVM_CODE_REPORT_CHAIN. */
 int evidence_add_certificate(struct bundle *bundle, const void *data, size_t size, struct cvm_error *err);
+
+/* One more revocation list, copied as it came; CVM_CODE_CRL: too large, or too many. */
+int evidence_add_revocation(struct bundle *bundle, const void *data, size_t size, struct cvm_error *err);
 
 /* The platform's certificate table (struct msg_evidence) into the bundle; an empty one adds nothing. */
 int evidence_add_table(struct bundle *bundle, const void *table, size_t size, struct cvm_error *err);

@@ -37,14 +37,16 @@ int policy_make(const struct policy_inputs *inputs, char **ret, struct cvm_error
 struct appraisal {
         uint8_t nonce[CVM_NONCE_SIZE]; /* the one that was sent */
         uint64_t now_msec;
-        const uint8_t *owner_spki;           /* own key, 44 bytes; NULL: policy says unowned is fine */
-        const struct cvm_bytes *revocations; /* the maker's lists, as they came */
-        size_t n_revocations;
+        const uint8_t *owner_spki; /* own key, 44 bytes; NULL: policy says unowned is fine */
+        /* Since when the newest list seen before is valid, UTC milliseconds: an older one is a replay. Says
+         * nothing where it is later than now_msec. 0: none was seen. */
+        uint64_t revocations_mark;
 };
 
 /*
  * Appraise a bundle: chain, signature, report_data, measurement, binding, TCB, debug, hosts, class. Returns
  * 0 with a verdict of any result; negative only when the appraisal itself could not be carried out (memory).
+ * The bundle's revocation lists are heeded whoever brought them: they are signed.
  */
 int policy_appraise(const struct policy *policy, const struct bundle *bundle,
                     const struct appraisal *appraisal, struct verdict *ret, struct cvm_error *err);

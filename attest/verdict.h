@@ -45,6 +45,9 @@ struct verdict {
         uint8_t evidence[CVM_SHA384_SIZE]; /* of the report bytes */
         uint8_t policy[CVM_SHA384_SIZE];   /* SHA-384 of the policy's payload bytes */
         uint64_t time;                     /* UTC milliseconds; RFC 3339 in JSON */
+        /* Not part of the document: since when the newest revocation list of a root that the policy accepts
+         * is valid, UTC milliseconds; 0: there was none. The verifier's mark for the next time. */
+        uint64_t revocations_made;
 };
 
 void verdict_done(struct verdict *verdict);

@@ -74,8 +74,8 @@ static void attestation_done(struct attestation *a) {
 static int attest(sd_bus *bus, const char *path, const struct arguments *arguments, struct attestation *a,
                   struct cvm_error *err) {
         const char *policy = argument(arguments, "policy"), *key = argument(arguments, "owner-key");
-        CVM_CLEANUP(file_list_done) struct file_list lists = { 0 };
         struct challenge challenge;
+        struct appraisal with = { 0 };
         int r;
 
         if (!policy)
@@ -90,13 +90,10 @@ static int attest(sd_bus *bus, const char *path, const struct arguments *argumen
         if (r >= 0)
                 r = bundle_read(a->bundle_text, strlen(a->bundle_text), "evidence", &a->bundle, err);
         if (r >= 0)
-                r = verify_read_lists(arguments, &lists, err);
-        if (r >= 0) {
-                struct appraisal with = { .revocations = lists.items, .n_revocations = lists.n };
-
-                memcpy(with.nonce, challenge.nonce, sizeof with.nonce);
+                r = verify_add_lists(arguments, &a->bundle, err);
+        memcpy(with.nonce, challenge.nonce, sizeof with.nonce);
+        if (r >= 0)
                 r = verify_bundle(a->policy, &a->bundle, &with, a->key, &a->verdict, err);
-        }
         return r < 0 ? r : verify_sign(&a->verdict, a->key, &a->envelope, err);
 }
 

@@ -62,30 +62,6 @@ int document_bundle(const char *path, struct bundle *ret, struct cvm_error *err)
         return r < 0 ? r : bundle_read(text, strlen(text), path, ret, err);
 }
 
-void file_list_done(struct file_list *list) {
-        for (size_t i = 0; i < list->n; i++)
-                cvm_bytes_done(&list->items[i]);
-        free(list->items);
-        *list = (struct file_list){ 0 };
-}
-
-int file_list_read(const struct arguments *arguments, const char *option, size_t max, struct file_list *ret,
-                   struct cvm_error *err) {
-        const char *path;
-        int r = 0;
-
-        for (size_t i = 0; r >= 0 && (path = argument_at(arguments, option, i)); i++) {
-                struct cvm_bytes *grown = reallocarray(ret->items, i + 1, sizeof *grown);
-
-                if (!grown)
-                        return cvm_fail(err, &CVM_CODE_NO_MEMORY, ENOMEM, "reading '%s'", path);
-                ret->items = grown;
-                r = cvm_read_file(path, max, &grown[i], err);
-                ret->n += r >= 0;
-        }
-        return r;
-}
-
 static const struct cvm_json_field challenge_fields[] = {
         { "nonce", CVM_JSON_HEX, .required = true, .offset = offsetof(struct challenge, nonce),
           .size = CVM_NONCE_SIZE },

@@ -19,15 +19,6 @@ int document_policy_payload(const char *path, EVP_PKEY *owner, bool unchecked, s
                             struct cvm_error *err);
 int document_bundle(const char *path, struct bundle *ret, struct cvm_error *err);
 
-/* Files as they came, such as revocation lists: all values of a repeated option. */
-struct file_list {
-        struct cvm_bytes *items; /* owned */
-        size_t n;
-};
-int file_list_read(const struct arguments *arguments, const char *option, size_t max, struct file_list *ret,
-                   struct cvm_error *err);
-void file_list_done(struct file_list *list);
-
 /* A challenge remembers whether it has served: a nonce serves once. */
 struct challenge {
         uint8_t nonce[CVM_NONCE_SIZE];

@@ -28,7 +28,6 @@ struct inputs {
         struct bundle bundle;
         struct challenge challenge;
         EVP_PKEY *owner;
-        struct file_list lists;
         uint64_t at;
 };
 
@@ -36,7 +35,6 @@ static void inputs_done(struct inputs *in) {
         policy_free(in->policy);
         bundle_done(&in->bundle);
         EVP_PKEY_free(in->owner);
-        file_list_done(&in->lists);
 }
 
 static int read_nonce(const struct arguments *arguments, struct challenge *ret, struct cvm_error *err) {
@@ -78,14 +76,12 @@ static int read_inputs(const struct arguments *arguments, struct inputs *in, str
         if (r >= 0)
                 r = document_bundle(arguments->words[0], &in->bundle, err);
         if (r >= 0)
-                r = verify_read_lists(arguments, &in->lists, err);
+                r = verify_add_lists(arguments, &in->bundle, err);
         return r < 0 ? r : read_nonce(arguments, &in->challenge, err);
 }
 
 static int appraise(const struct inputs *in, struct verdict *ret, struct cvm_error *err) {
-        struct appraisal with = { .now_msec = in->at,
-                                  .revocations = in->lists.items,
-                                  .n_revocations = in->lists.n };
+        struct appraisal with = { .now_msec = in->at };
 
         memcpy(with.nonce, in->challenge.nonce, sizeof with.nonce);
         return verify_bundle(in->policy, &in->bundle, &with, in->owner, ret, err);

@@ -116,7 +116,6 @@ static int run_test(const struct arguments *arguments, struct cvm_error *err) {
         CVM_CLEANUP(bundle_done) struct bundle bundle = { 0 };
         CVM_CLEANUP(verdict_done) struct verdict verdict = { 0 };
         const char *key_file = argument(arguments, "owner-key");
-        CVM_CLEANUP(file_list_done) struct file_list lists = { 0 };
         struct appraisal with = { 0 };
         int r = key_file ? key_file_public(key_file, &key, err) : 0;
 
@@ -129,9 +128,7 @@ static int run_test(const struct arguments *arguments, struct cvm_error *err) {
         if (r >= 0)
                 r = test_nonce(arguments, &bundle, with.nonce, err);
         if (r >= 0)
-                r = verify_read_lists(arguments, &lists, err);
-        with.revocations = lists.items;
-        with.n_revocations = lists.n;
+                r = verify_add_lists(arguments, &bundle, err);
         if (r >= 0)
                 r = verify_bundle(policy, &bundle, &with, key, &verdict, err);
         return r < 0 ? r : verify_tell(&verdict);

@@ -23,7 +23,6 @@
 struct raw {
         struct bundle bundle;
         struct policy *policy; /* NULL: none was given */
-        struct file_list lists;
         uint64_t now_msec;
         struct evidence_origin origin;
         struct evidence_claims claims;
@@ -35,7 +34,6 @@ static void raw_done(struct raw *raw) {
         bundle_done(&raw->bundle);
         policy_free(raw->policy);
         verdict_done(&raw->verdict);
-        file_list_done(&raw->lists);
 }
 
 static int read_platform(const struct arguments *arguments, int *ret, struct cvm_error *err) {
@@ -97,7 +95,7 @@ static int read_inputs(const struct arguments *arguments, struct raw *raw, struc
                 r = take_reason(raw, add_certificates(&raw->bundle, certs, &why), &why, err);
         }
         if (r >= 0)
-                r = verify_read_lists(arguments, &raw->lists, err);
+                r = verify_add_lists(arguments, &raw->bundle, err);
         raw->bundle.uuid = strdup("");
         raw->bundle.suite = CVM_SUITE;
         return r < 0 || raw->bundle.uuid ? r : -ENOMEM;
@@ -122,8 +120,9 @@ static int authenticate(struct raw *raw, struct cvm_error *err) {
         raw->authentic = r >= 0;
         if (raw->authentic)
                 ops->claims(evidence, &raw->claims);
-        if (raw->authentic && raw->lists.n && !raw->policy) /* with a policy the appraisal asks them */
-                r = ops->check_revoked(evidence, raw->lists.items, raw->lists.n, raw->now_msec, &made, &why);
+        if (raw->authentic && raw->bundle.n_revocations &&
+            !raw->policy) /* with a policy the appraisal asks them */
+                r = ops->check_revoked(evidence, raw->now_msec, &made, &why);
         raw->bundle.simulated = raw->origin.class_ == CVM_CLASS_SIMULATED; /* nobody claimed otherwise */
         if (evidence)
                 ops->free(evidence);
@@ -175,9 +174,7 @@ static void take_verdict(struct raw *raw, const struct verdict *full) {
 
 static int judge(struct raw *raw, struct cvm_error *err) {
         CVM_CLEANUP(verdict_done) struct verdict full = { 0 };
-        const struct appraisal appraisal = { .now_msec = raw->now_msec,
-                                             .revocations = raw->lists.items,
-                                             .n_revocations = raw->lists.n };
+        const struct appraisal appraisal = { .now_msec = raw->now_msec };
         int r;
 
         if (raw->authentic && !raw->policy)
@@ -239,7 +236,7 @@ static json_object *not_judged_json(const struct raw *raw) {
 
         for (size_t i = 0; i < ARRAY_SIZE(always); i++)
                 json_object_array_add(list, json_object_new_string(always[i]));
-        if (!raw->lists.n)
+        if (!raw->bundle.n_revocations)
                 json_object_array_add(list, json_object_new_string("revocation"));
         if (!raw->policy)
                 json_object_array_add(list, json_object_new_string("policy"));

@@ -4,13 +4,25 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "attest/evidence.h"
+#include "base/fd.h"
 #include "base/time.h"
 #include "cli/output.h"
 
 #define LIST_MAX (1u << 20)
 
-int verify_read_lists(const struct arguments *arguments, struct file_list *ret, struct cvm_error *err) {
-        return file_list_read(arguments, "crl", LIST_MAX, ret, err);
+int verify_add_lists(const struct arguments *arguments, struct bundle *bundle, struct cvm_error *err) {
+        const char *path;
+        int r = 0;
+
+        for (size_t i = 0; r >= 0 && (path = argument_at(arguments, "crl", i)); i++) {
+                CVM_CLEANUP(cvm_bytes_done) struct cvm_bytes list = { 0 };
+
+                r = cvm_read_file(path, LIST_MAX, &list, err);
+                if (r >= 0)
+                        r = evidence_add_revocation(bundle, list.data, list.size, err);
+        }
+        return r;
 }
 
 int verify_bundle(const struct policy *policy, const struct bundle *bundle, const struct appraisal *with,

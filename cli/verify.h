@@ -3,15 +3,15 @@
 
 #include "cli/documents.h"
 
-/* Appraise with this nonce and these revocation lists, now where now_msec is 0. owner: her public or private
- * key; NULL: none. */
+/* Appraise with this nonce, now where now_msec is 0. owner: her public or private key; NULL: none. */
 int verify_bundle(const struct policy *policy, const struct bundle *bundle, const struct appraisal *with,
                   EVP_PKEY *owner, struct verdict *ret, struct cvm_error *err);
 
 /* Revocation lists, for the verbs that verify. */
 #define CRL_OPTION \
         { "crl", OPTION_REPEAT, "FILE", "the maker's revocation list (DER or PEM)" }
-int verify_read_lists(const struct arguments *arguments, struct file_list *ret, struct cvm_error *err);
+/* Those of --crl, beside what the evidence brought itself. */
+int verify_add_lists(const struct arguments *arguments, struct bundle *bundle, struct cvm_error *err);
 /* Sign it: the envelope, owned. */
 int verify_sign(const struct verdict *verdict, EVP_PKEY *key, char **ret, struct cvm_error *err);
 /* Its reasons as lines on standard error, marked where simulated. */

@@ -10,7 +10,6 @@
 #include <cmocka.h>
 #include <stdlib.h>
 
-#include "tests/attest/make-crl-snp.h"
 #include "tests/attest/scene-snp.h"
 
 static bool is_remark(const struct verdict_reason *reason) {
@@ -628,55 +627,6 @@ static void test_platforms(void **state) {
         expect(&s, &CVM_CODE_EVIDENCE_PLATFORM);
 }
 
-static void test_collateral_that_nobody_brought(void **state) {
-        CVM_CLEANUP(scene_done) struct scene s = scene();
-
-        s.chain = make_chain(&keys, false);
-        s.inputs.class_ = s.binding.class_ = CVM_CLASS_HARDWARE;
-        s.inputs.min_tcb = ANY;
-        seal(&s);
-        set_policy(&s, "collateral_max_age", "86400");
-        judge(&s);
-        assert_true(has_reason(&s, &CVM_CODE_COLLATERAL_MISSING));
-}
-
-/* A list that was given is heeded, and one that is young enough answers the policy. */
-static void test_revocation_lists(void **state) {
-        const struct {
-                int from;
-                bool revokes, other;
-                const struct cvm_code *code; /* NULL: nothing against it */
-        } rows[] = {
-                { -60, false, false, NULL },
-                { -60, true, false, &CVM_CODE_REVOKED },
-                { -60, false, true, &CVM_CODE_CRL },
-                { -DAY - 60, false, false, &CVM_CODE_CRL_STALE },
-        };
-        const struct cvm_code *const any[] = { &CVM_CODE_REVOKED, &CVM_CODE_CRL, &CVM_CODE_CRL_STALE,
-                                               &CVM_CODE_COLLATERAL_MISSING };
-
-        for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
-                CVM_CLEANUP(scene_done) struct scene s = scene();
-                const struct crl_spec spec = { .issuer = "ARK-Milan",
-                                               .signer = rows[i].other ? keys.other : keys.ark,
-                                               .from = rows[i].from,
-                                               .until = DAY,
-                                               .revokes = rows[i].revokes };
-                CVM_CLEANUP(cvm_bytes_done) struct cvm_bytes list = make_crl(&spec);
-
-                s.chain = make_chain(&keys, false);
-                s.inputs.class_ = s.binding.class_ = CVM_CLASS_HARDWARE;
-                s.inputs.min_tcb = ANY;
-                seal(&s);
-                set_policy(&s, "collateral_max_age", "86400");
-                s.appraisal.revocations = &list;
-                s.appraisal.n_revocations = 1;
-                judge(&s);
-                for (size_t k = 0; k < ARRAY_SIZE(any); k++)
-                        assert_int_equal(has_reason(&s, any[k]), any[k] == rows[i].code);
-        }
-}
-
 /* The worst of two decides, and both are named. */
 static void test_refused_beats_could_not_check(void **state) {
         CVM_CLEANUP(scene_done) struct scene s = scene();
@@ -752,8 +702,6 @@ int main(void) {
                 cmocka_unit_test(test_report_of_another_chip_or_tcb),
                 cmocka_unit_test(test_chain),
                 cmocka_unit_test(test_platforms),
-                cmocka_unit_test(test_collateral_that_nobody_brought),
-                cmocka_unit_test(test_revocation_lists),
                 cmocka_unit_test(test_refused_beats_could_not_check),
         };
 

@@ -22,6 +22,7 @@
 static const char least[] = HEAD ",\"generation\":0}";
 static const char most[] =
                 HEAD ",\"binding\":\"{}\",\"owner\":\"" KEY "\",\"generation\":7,"
+                     "\"revocations\":[\"BQ==\"],"
                      "\"host_boot_id\":\"b\",\"host_agent\":\"a 1\",\"host_chain_head\":\"" D32 "\"}";
 
 static void test_there_and_back(void **state) {

@@ -39,7 +39,9 @@ static const char *outcome(const void *data, size_t size, const struct snp_chain
         int r = snp_crl_read(data, size, &crl, &err);
 
         if (r >= 0)
-                r = snp_crl_check(&crl, chain, now_msec, &err);
+                r = snp_crl_verify(&crl, chain->root, now_msec, &err);
+        if (r >= 0)
+                r = snp_crl_check(&crl, chain, &err);
         return r < 0 ? cvm_error_code(&err)->id : "";
 }
 

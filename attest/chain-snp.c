@@ -70,17 +70,35 @@ int snp_chain_read(const struct cvm_bytes *certificates, size_t n, bool vlek, st
         return r;
 }
 
+int snp_authorities_read(const struct cvm_bytes *certificates, size_t n, bool vlek, struct snp_chain *ret,
+                         struct cvm_error *err) {
+        int r = n == 2 ? 0
+                       : refuse(err, "the maker's authorities are two certificates, and there are not two");
+
+        *ret = (struct snp_chain){ 0 };
+        for (size_t i = 0; r >= 0 && i < n; i++)
+                r = add(ret, &certificates[i], err);
+        if (r >= 0)
+                r = pick(ret, vlek ? SNP_ROLE_ASVK : SNP_ROLE_ASK, &ret->ca, err);
+        if (r >= 0)
+                r = pick(ret, SNP_ROLE_ARK, &ret->root, err);
+        if (r < 0)
+                snp_chain_done(ret);
+        return r;
+}
+
 /* The root goes in as trusted so that OpenSSL has an anchor; critical extensions were judged by
  * snp_certificate_read, which knows the one that OpenSSL does not. */
 static int verify_signatures(const struct snp_chain *chain, uint64_t now_msec, struct cvm_error *err) {
         CVM_CLEANUP(X509_STORE_freep) X509_STORE *store = X509_STORE_new();
         CVM_CLEANUP(X509_STORE_CTX_freep) X509_STORE_CTX *ctx = X509_STORE_CTX_new();
         STACK_OF(X509) *between = sk_X509_new_null();
+        const struct snp_certificate *leaf = chain->key ? chain->key : chain->ca;
         int r = 0;
 
         if (!store || !ctx || !between || !sk_X509_push(between, chain->ca->x509) ||
             !X509_STORE_add_cert(store, chain->root->x509) ||
-            !X509_STORE_CTX_init(ctx, store, chain->key->x509, between)) {
+            !X509_STORE_CTX_init(ctx, store, leaf->x509, between)) {
                 sk_X509_free(between);
                 return cvm_fail(err, &CVM_CODE_NO_MEMORY, ENOMEM, "verifying a certificate chain");
         }
@@ -90,7 +108,7 @@ static int verify_signatures(const struct snp_chain *chain, uint64_t now_msec, s
                 r = cvm_fail(err, &CVM_CODE_REPORT_CHAIN, EBADMSG,
                              "the certificate chain does not verify: %s",
                              X509_verify_cert_error_string(X509_STORE_CTX_get_error(ctx)));
-        else if (sk_X509_num(X509_STORE_CTX_get0_chain(ctx)) != 3)
+        else if (sk_X509_num(X509_STORE_CTX_get0_chain(ctx)) != (chain->key ? 3 : 2))
                 r = refuse(err, "the certificate of the signing key was not issued by the ASK or ASVK");
         sk_X509_free(between);
         return r;
@@ -99,20 +117,20 @@ static int verify_signatures(const struct snp_chain *chain, uint64_t now_msec, s
 int snp_chain_verify(const struct snp_chain *chain, uint64_t now_msec, struct snp_chain_facts *ret,
                      struct cvm_error *err) {
         uint8_t spki[1024], *end = spki; /* 550 bytes for RSA 4096 */
-        int n_simulated = chain->key->simulated + chain->ca->simulated + chain->root->simulated, size;
-        int r = verify_signatures(chain, now_msec, err);
+        const struct snp_certificate *key = chain->key ? chain->key : chain->ca;
+        int r = verify_signatures(chain, now_msec, err), size;
 
         if (r < 0)
                 return r;
-        if (chain->key->product != chain->ca->product || chain->ca->product != chain->root->product)
+        if (key->product != chain->ca->product || chain->ca->product != chain->root->product)
                 return refuse(err, "the certificates are of different products");
-        if (n_simulated != 0 && n_simulated != 3)
+        if (key->simulated != chain->ca->simulated || key->simulated != chain->root->simulated)
                 return refuse(err, "some certificates are of a simulation and some are not");
         size = i2d_X509_PUBKEY(X509_get_X509_PUBKEY(chain->root->x509), NULL);
         if (size <= 0 || (size_t)size > sizeof spki)
                 return refuse(err, "the root's public key has no usual form");
         i2d_X509_PUBKEY(X509_get_X509_PUBKEY(chain->root->x509), &end);
         cvm_sha256(spki, (size_t)size, ret->root);
-        ret->simulated = n_simulated == 3;
+        ret->simulated = key->simulated;
         return 0;
 }

@@ -9,7 +9,7 @@
 
 struct snp_chain {
         struct snp_certificate all[SNP_ROLE_MAX_];     /* owned, by role; those without x509 are not there */
-        const struct snp_certificate *key, *ca, *root; /* borrowed from all */
+        const struct snp_certificate *key, *ca, *root; /* borrowed from all; key NULL: authorities alone */
 };
 
 /* What a verified chain says. */
@@ -28,8 +28,12 @@ void snp_chain_done(struct snp_chain *chain);
 int snp_chain_read(const struct cvm_bytes *certificates, size_t n, bool vlek, struct snp_chain *ret,
                    struct cvm_error *err);
 
+/* The same for what the maker publishes of its authorities: exactly an ASK or (vlek) ASVK and its root. */
+int snp_authorities_read(const struct cvm_bytes *certificates, size_t n, bool vlek, struct snp_chain *ret,
+                         struct cvm_error *err);
+
 /*
- * Verify signatures, dates at now_msec (UTC), exactly three links, one product throughout, and the
+ * Verify signatures, dates at now_msec (UTC), exactly these links, one product throughout, and the
  * simulation extension in all certificates or in none. The root is trusted by this function as far as its
  * own signature: compare facts.root. CVM_CODE_REPORT_CHAIN.
  */

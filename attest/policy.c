@@ -81,6 +81,10 @@ static int fill(const struct policy_inputs *in, struct policy *p) {
         return 0;
 }
 
+const uint8_t *policy_simulation_root(const struct policy *policy) {
+        return policy->class_ == CVM_CLASS_SIMULATED ? policy->simulation_root : NULL;
+}
+
 /* Given as text, because only who wrote the facts knows the product's components. */
 static int add_min_tcb(json_object *node, const char *text, struct cvm_error *err) {
         json_object *value = NULL;

@@ -16,6 +16,9 @@ CVM_DEFINE_CLEANUP(struct policy, policy_free);
 int policy_read(const void *payload, size_t size, const char *document, struct policy **ret,
                 struct cvm_error *err);
 
+/* SHA-256 of the SPKI of the simulation root that it names, borrowed; NULL: class hardware. */
+const uint8_t *policy_simulation_root(const struct policy *policy);
+
 /* What `policy make` starts from: a prediction and what the owner knows. All borrowed. */
 struct policy_inputs {
         int platform, class_;

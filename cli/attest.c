@@ -90,10 +90,12 @@ static int attest(sd_bus *bus, const char *path, const struct arguments *argumen
         if (r >= 0)
                 r = bundle_read(a->bundle_text, strlen(a->bundle_text), "evidence", &a->bundle, err);
         if (r >= 0)
-                r = verify_add_lists(arguments, &a->bundle, err);
+                r = verify_complete(arguments, a->policy, &a->bundle, &with, err);
         memcpy(with.nonce, challenge.nonce, sizeof with.nonce);
         if (r >= 0)
                 r = verify_bundle(a->policy, &a->bundle, &with, a->key, &a->verdict, err);
+        if (r >= 0)
+                r = verify_remember(a->policy, &a->bundle, &a->verdict, err);
         return r < 0 ? r : verify_sign(&a->verdict, a->key, &a->envelope, err);
 }
 
@@ -111,7 +113,7 @@ static int save(const char *dir, const char *name, const char *text, struct cvm_
 static const struct option_row attest_options[] = {
         { "policy", OPTION_TEXT, "FILE", "what the owner accepts" },
         { "owner-key", OPTION_TEXT, "KEY", "the owner's private key (default owner.pem)" },
-        CRL_OPTION,
+        BESIDE_OPTIONS,
         { "save", OPTION_TEXT, "DIR", "keep bundle.json and verdict.json there" },
         { 0 },
 };

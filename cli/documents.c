@@ -7,9 +7,12 @@
 #include <sys/file.h>
 #include <sys/stat.h>
 
+#include <openssl/pem.h>
+
 #include "base/fd.h"
 #include "base/time.h"
 
+#define PEM_MAX (64u << 10)
 #define CHALLENGE_MAX (4u << 10)
 
 int document_text(const char *path, size_t max, char **ret, struct cvm_error *err) {
@@ -60,6 +63,25 @@ int document_bundle(const char *path, struct bundle *ret, struct cvm_error *err)
         int r = document_text(path, BUNDLE_MAX, &text, err);
 
         return r < 0 ? r : bundle_read(text, strlen(text), path, ret, err);
+}
+
+int document_root(const char *path, uint8_t ret[CVM_SHA256_SIZE], struct cvm_error *err) {
+        CVM_CLEANUP(cvm_freep) char *pem = NULL;
+        CVM_CLEANUP(BIO_free_allp) BIO *bio = NULL;
+        CVM_CLEANUP(X509_freep) X509 *x509 = NULL;
+        uint8_t *spki = NULL;
+        int size, r = document_text(path, PEM_MAX, &pem, err);
+
+        if (r < 0)
+                return r;
+        bio = BIO_new_mem_buf(pem, -1);
+        x509 = bio ? PEM_read_bio_X509(bio, NULL, NULL, NULL) : NULL;
+        size = x509 ? i2d_X509_PUBKEY(X509_get_X509_PUBKEY(x509), &spki) : -1;
+        if (size <= 0)
+                return cvm_fail(err, &CVM_CODE_KEY, EINVAL, "'%s' is no certificate in PEM", path);
+        cvm_sha256(spki, (size_t)size, ret);
+        OPENSSL_free(spki);
+        return 0;
 }
 
 static const struct cvm_json_field challenge_fields[] = {

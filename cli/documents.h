@@ -19,6 +19,9 @@ int document_policy_payload(const char *path, EVP_PKEY *owner, bool unchecked, s
                             struct cvm_error *err);
 int document_bundle(const char *path, struct bundle *ret, struct cvm_error *err);
 
+/* SHA-256 of the SubjectPublicKeyInfo of a certificate in PEM: how roots are named. */
+int document_root(const char *path, uint8_t ret[CVM_SHA256_SIZE], struct cvm_error *err);
+
 /* A challenge remembers whether it has served: a nonce serves once. */
 struct challenge {
         uint8_t nonce[CVM_NONCE_SIZE];

@@ -18,7 +18,7 @@ static const struct option_row options[] = {
         { "owner-key", OPTION_TEXT, "KEY", "the owner's key; with --verdict her private one" },
         { "verdict", OPTION_TEXT, "FILE", "sign the verdict and write it there" },
         { "at", OPTION_TEXT, "TIME", "judge dates at this time (RFC 3339) instead of now" },
-        CRL_OPTION,
+        BESIDE_OPTIONS,
         RAW_EVIDENCE_OPTIONS,
         { 0 },
 };
@@ -28,7 +28,7 @@ struct inputs {
         struct bundle bundle;
         struct challenge challenge;
         EVP_PKEY *owner;
-        uint64_t at;
+        struct appraisal with;
 };
 
 static void inputs_done(struct inputs *in) {
@@ -70,21 +70,22 @@ static int read_inputs(const struct arguments *arguments, struct inputs *in, str
                    : cvm_fail(err, &CVM_CODE_USAGE, EINVAL,
                               "--policy is needed: nothing is accepted without one");
         if (r >= 0)
-                r = argument_time(arguments, "at", &in->at, err);
+                r = argument_time(arguments, "at", &in->with.now_msec, err);
         if (r >= 0)
                 r = document_policy(policy, in->owner, &in->policy, err);
         if (r >= 0)
                 r = document_bundle(arguments->words[0], &in->bundle, err);
         if (r >= 0)
-                r = verify_add_lists(arguments, &in->bundle, err);
+                r = verify_complete(arguments, in->policy, &in->bundle, &in->with, err);
         return r < 0 ? r : read_nonce(arguments, &in->challenge, err);
 }
 
-static int appraise(const struct inputs *in, struct verdict *ret, struct cvm_error *err) {
-        struct appraisal with = { .now_msec = in->at };
+static int appraise(struct inputs *in, struct verdict *ret, struct cvm_error *err) {
+        int r;
 
-        memcpy(with.nonce, in->challenge.nonce, sizeof with.nonce);
-        return verify_bundle(in->policy, &in->bundle, &with, in->owner, ret, err);
+        memcpy(in->with.nonce, in->challenge.nonce, sizeof in->with.nonce);
+        r = verify_bundle(in->policy, &in->bundle, &in->with, in->owner, ret, err);
+        return r < 0 ? r : verify_remember(in->policy, &in->bundle, ret, err);
 }
 
 static int verify(const struct arguments *arguments, struct cvm_error *err) {

@@ -4,8 +4,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include <openssl/pem.h>
-
 #include "base/fd.h"
 #include "cli/commands.h"
 #include "cli/definition-input.h"
@@ -17,7 +15,6 @@
 #include "cli/predict.h"
 
 #define PREDICTION_MAX (64u << 10)
-#define PEM_MAX (64u << 10)
 
 static const struct option_row options[] = {
         { "from", OPTION_TEXT, "FILE", "what `measure predict -o json` printed" },
@@ -207,11 +204,7 @@ static int read_binding(const struct arguments *arguments, struct making *m, str
 }
 
 static int read_root(const char *file, struct making *m, struct cvm_error *err) {
-        CVM_CLEANUP(cvm_freep) char *pem = NULL;
-        CVM_CLEANUP(BIO_free_allp) BIO *bio = NULL;
-        CVM_CLEANUP(X509_freep) X509 *x509 = NULL;
-        uint8_t *spki = NULL;
-        int size, r;
+        int r;
 
         if (!file)
                 return m->in.class_ == CVM_CLASS_SIMULATED
@@ -219,16 +212,9 @@ static int read_root(const char *file, struct making *m, struct cvm_error *err) 
                                                   "the prediction is of a simulated guest: give --simulation-root "
                                                   "(`cvmctl host show --simulation-root`)")
                                        : 0;
-        r = document_text(file, PEM_MAX, &pem, err);
+        r = document_root(file, m->root, err);
         if (r < 0)
                 return r;
-        bio = BIO_new_mem_buf(pem, -1);
-        x509 = bio ? PEM_read_bio_X509(bio, NULL, NULL, NULL) : NULL;
-        size = x509 ? i2d_X509_PUBKEY(X509_get_X509_PUBKEY(x509), &spki) : -1;
-        if (size <= 0)
-                return cvm_fail(err, &CVM_CODE_KEY, EINVAL, "'%s' is no certificate in PEM", file);
-        cvm_sha256(spki, (size_t)size, m->root);
-        OPENSSL_free(spki);
         m->in.simulation_root = m->root;
         return 0;
 }

@@ -91,7 +91,7 @@ static const struct option_row test_options[] = {
         { "challenge", OPTION_TEXT, "FILE", "the challenge that it answers; a test does not use it up" },
         { "nonce", OPTION_TEXT, "HEX", "the nonce itself; without both: the bundle's own" },
         { "owner-key", OPTION_TEXT, "KEY", "the owner's key" },
-        CRL_OPTION,
+        BESIDE_OPTIONS,
         { "at", OPTION_TEXT, "TIME", "judge dates at this time (RFC 3339) instead of now" },
         { 0 },
 };
@@ -128,7 +128,7 @@ static int run_test(const struct arguments *arguments, struct cvm_error *err) {
         if (r >= 0)
                 r = test_nonce(arguments, &bundle, with.nonce, err);
         if (r >= 0)
-                r = verify_add_lists(arguments, &bundle, err);
+                r = verify_complete(arguments, policy, &bundle, &with, err);
         if (r >= 0)
                 r = verify_bundle(policy, &bundle, &with, key, &verdict, err);
         return r < 0 ? r : verify_tell(&verdict);

@@ -11,7 +11,6 @@
 
 #include "attest/evidence.h"
 #include "base/fd.h"
-#include "base/time.h"
 #include "cli/documents.h"
 #include "cli/key-file.h"
 #include "cli/output.h"
@@ -23,7 +22,7 @@
 struct raw {
         struct bundle bundle;
         struct policy *policy; /* NULL: none was given */
-        uint64_t now_msec;
+        struct appraisal with;
         struct evidence_origin origin;
         struct evidence_claims claims;
         bool authentic; /* origin and claims are filled in */
@@ -36,7 +35,7 @@ static void raw_done(struct raw *raw) {
         verdict_done(&raw->verdict);
 }
 
-static int read_platform(const struct arguments *arguments, int *ret, struct cvm_error *err) {
+int raw_evidence_platform(const struct arguments *arguments, int *ret, struct cvm_error *err) {
         const char *name = argument(arguments, "platform");
 
         for (int id = CVM_PLATFORM_NONE + 1; name && cvm_platform_texts[id]; id++)
@@ -78,11 +77,10 @@ static int take_reason(struct raw *raw, int r, const struct cvm_error *why, stru
 static int read_inputs(const struct arguments *arguments, struct raw *raw, struct cvm_error *err) {
         CVM_CLEANUP(EVP_PKEY_freep) EVP_PKEY *owner = NULL;
         const char *policy = argument(arguments, "policy"), *key = argument(arguments, "owner-key"), *certs;
-        int r = read_platform(arguments, &raw->bundle.platform, err);
+        int r = raw_evidence_platform(arguments, &raw->bundle.platform, err);
 
-        raw->now_msec = cvm_time_now();
         if (r >= 0)
-                r = argument_time(arguments, "at", &raw->now_msec, err);
+                r = argument_time(arguments, "at", &raw->with.now_msec, err);
         if (r >= 0 && key)
                 r = key_file_public(key, &owner, err);
         if (r >= 0 && policy)
@@ -95,17 +93,30 @@ static int read_inputs(const struct arguments *arguments, struct raw *raw, struc
                 r = take_reason(raw, add_certificates(&raw->bundle, certs, &why), &why, err);
         }
         if (r >= 0)
-                r = verify_add_lists(arguments, &raw->bundle, err);
+                r = verify_complete(arguments, raw->policy, &raw->bundle, &raw->with, err);
         raw->bundle.uuid = strdup("");
         raw->bundle.suite = CVM_SUITE;
         return r < 0 || raw->bundle.uuid ? r : -ENOMEM;
+}
+
+/* Without a policy; with one the appraisal asks the lists. */
+static int check_lists(struct raw *raw, const struct evidence_ops *ops, const struct evidence *evidence,
+                       struct cvm_error *why) {
+        uint64_t made = 0, mark = raw->with.revocations_mark;
+        int r = ops->check_revoked(evidence, raw->with.now_msec, &made, why);
+
+        if (made && made < mark && mark <= raw->with.now_msec)
+                verdict_add(&raw->verdict, &CVM_CODE_CRL_OLDER,
+                            "the revocation list is older than one that was seen before");
+        if (raw->origin.root_is_built_in)
+                raw->verdict.revocations_made = made;
+        return r;
 }
 
 static int authenticate(struct raw *raw, struct cvm_error *err) {
         const struct evidence_ops *ops = evidence_ops_find(raw->bundle.platform);
         struct evidence *evidence = NULL;
         struct cvm_error why = { 0 };
-        uint64_t made;
         int r;
 
         if (!ops) {
@@ -116,13 +127,12 @@ static int authenticate(struct raw *raw, struct cvm_error *err) {
         }
         r = ops->parse(&raw->bundle, &evidence, &why);
         if (r >= 0)
-                r = ops->authenticate(evidence, raw->now_msec, &raw->origin, &why);
+                r = ops->authenticate(evidence, raw->with.now_msec, &raw->origin, &why);
         raw->authentic = r >= 0;
         if (raw->authentic)
                 ops->claims(evidence, &raw->claims);
-        if (raw->authentic && raw->bundle.n_revocations &&
-            !raw->policy) /* with a policy the appraisal asks them */
-                r = ops->check_revoked(evidence, raw->now_msec, &made, &why);
+        if (raw->authentic && raw->bundle.n_revocations && !raw->policy)
+                r = check_lists(raw, ops, evidence, &why);
         raw->bundle.simulated = raw->origin.class_ == CVM_CLASS_SIMULATED; /* nobody claimed otherwise */
         if (evidence)
                 ops->free(evidence);
@@ -155,6 +165,7 @@ static void take_verdict(struct raw *raw, const struct verdict *full) {
         const struct cvm_code *unasked[] = { &CVM_CODE_REPORT_DATA, NULL, NULL, NULL };
 
         raw->verdict.class_ = full->class_;
+        raw->verdict.revocations_made = full->revocations_made;
         if (has_reason(full, &CVM_CODE_UNOWNED_EVIDENCE)) {
                 verdict_add(&raw->verdict, &CVM_CODE_RAW_REPORT,
                             "the policy demands an owner's binding, which a report alone does not bring");
@@ -174,14 +185,13 @@ static void take_verdict(struct raw *raw, const struct verdict *full) {
 
 static int judge(struct raw *raw, struct cvm_error *err) {
         CVM_CLEANUP(verdict_done) struct verdict full = { 0 };
-        const struct appraisal appraisal = { .now_msec = raw->now_msec };
         int r;
 
         if (raw->authentic && !raw->policy)
                 judge_alone(raw);
         if (!raw->authentic || !raw->policy)
                 return 0;
-        r = policy_appraise(raw->policy, &raw->bundle, &appraisal, &full, err);
+        r = policy_appraise(raw->policy, &raw->bundle, &raw->with, &full, err);
         if (r >= 0)
                 take_verdict(raw, &full);
         return r;
@@ -274,6 +284,8 @@ int raw_evidence_verify(const struct arguments *arguments, struct cvm_error *err
                 r = authenticate(&raw, err);
         if (r >= 0)
                 r = judge(&raw, err);
+        if (r >= 0)
+                r = verify_remember(raw.policy, &raw.bundle, &raw.verdict, err);
         if (r < 0)
                 return r;
         verify_say_reasons(&raw.verdict);

@@ -12,6 +12,9 @@
                                 "with --report: certificates (DER, PEM or the platform's own table)" \
         }
 
+/* What --platform names. CVM_CODE_USAGE, CVM_CODE_PLATFORM. */
+int raw_evidence_platform(const struct arguments *arguments, int *ret, struct cvm_error *err);
+
 /* Judge it and print what it is; exit status as of a verdict. Nothing of it can be signed: a report alone
  * names no boot. */
 int raw_evidence_verify(const struct arguments *arguments, struct cvm_error *err);

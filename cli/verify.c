@@ -11,7 +11,7 @@
 
 #define LIST_MAX (1u << 20)
 
-int verify_add_lists(const struct arguments *arguments, struct bundle *bundle, struct cvm_error *err) {
+static int add_lists(const struct arguments *arguments, struct bundle *bundle, struct cvm_error *err) {
         const char *path;
         int r = 0;
 
@@ -25,6 +25,27 @@ int verify_add_lists(const struct arguments *arguments, struct bundle *bundle, s
         return r;
 }
 
+static const uint8_t *root_of(const struct policy *policy) {
+        return policy ? policy_simulation_root(policy) : NULL;
+}
+
+int verify_complete(const struct arguments *arguments, const struct policy *policy, struct bundle *bundle,
+                    struct appraisal *with, struct cvm_error *err) {
+        const char *cache = argument(arguments, "collateral");
+        int r = add_lists(arguments, bundle, err);
+
+        if (!with->now_msec)
+                with->now_msec = cvm_time_now();
+        if (r >= 0 && cache)
+                r = collateral_use(cache, root_of(policy), with->now_msec, bundle, err);
+        return r < 0 ? r : collateral_mark(root_of(policy), bundle, &with->revocations_mark, err);
+}
+
+int verify_remember(const struct policy *policy, const struct bundle *bundle, const struct verdict *verdict,
+                    struct cvm_error *err) {
+        return collateral_raise_mark(root_of(policy), bundle, verdict->revocations_made, err);
+}
+
 int verify_bundle(const struct policy *policy, const struct bundle *bundle, const struct appraisal *with,
                   EVP_PKEY *owner, struct verdict *ret, struct cvm_error *err) {
         struct appraisal appraisal = *with;
@@ -33,8 +54,6 @@ int verify_bundle(const struct policy *policy, const struct bundle *bundle, cons
 
         if (r < 0)
                 return r;
-        if (!appraisal.now_msec)
-                appraisal.now_msec = cvm_time_now();
         appraisal.owner_spki = owner ? spki : NULL;
         return policy_appraise(policy, bundle, &appraisal, ret, err);
 }

@@ -1,17 +1,25 @@
 /* Verifying a bundle on the owner's side: for `evidence verify`, `policy test` and `attest`. */
 #pragma once
 
+#include "cli/collateral-use.h"
 #include "cli/documents.h"
 
-/* Appraise with this nonce, now where now_msec is 0. owner: her public or private key; NULL: none. */
+/* Appraise what verify_complete() completed. owner: her public or private key; NULL: none. */
 int verify_bundle(const struct policy *policy, const struct bundle *bundle, const struct appraisal *with,
                   EVP_PKEY *owner, struct verdict *ret, struct cvm_error *err);
 
-/* Revocation lists, for the verbs that verify. */
-#define CRL_OPTION \
-        { "crl", OPTION_REPEAT, "FILE", "the maker's revocation list (DER or PEM)" }
-/* Those of --crl, beside what the evidence brought itself. */
-int verify_add_lists(const struct arguments *arguments, struct bundle *bundle, struct cvm_error *err);
+/* Options of the verbs that verify: what they take beside the evidence. */
+#define BESIDE_OPTIONS \
+        { "crl", OPTION_REPEAT, "FILE", "the maker's revocation list (DER or PEM)" }, COLLATERAL_OPTION
+/*
+ * Bring to the evidence what these options name, and to `with` the time (now where it is 0) and the mark of
+ * the newest list that was seen. policy NULL: the maker's roots count.
+ */
+int verify_complete(const struct arguments *arguments, const struct policy *policy, struct bundle *bundle,
+                    struct appraisal *with, struct cvm_error *err);
+/* After the verdict: remember the newest list, so that an older one is known for one. */
+int verify_remember(const struct policy *policy, const struct bundle *bundle, const struct verdict *verdict,
+                    struct cvm_error *err);
 /* Sign it: the envelope, owned. */
 int verify_sign(const struct verdict *verdict, EVP_PKEY *key, char **ret, struct cvm_error *err);
 /* Its reasons as lines on standard error, marked where simulated. */

@@ -5,6 +5,7 @@ cvmctl=$1 source=$2 make=$3
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 cd "$work"
+export XDG_STATE_HOME=$work/state XDG_CACHE_HOME=$work/cache # never those of whoever runs the tests
 faults=0
 
 # fault WORDS...: the test goes on, and fails at its end

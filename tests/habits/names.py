@@ -9,7 +9,7 @@ TECHNOLOGIES = {
     "tdx": re.compile(r"\b\w*(?<![a-z])tdx(?![a-z])\w*", re.I),
 }
 # the enum, the const tables with one line for each technology, and the verb that only one technology has
-TABLES = {"base/platform-id.h", "base/platform-id.c", "launch/platform.c", "attest/evidence.c", "sim/platform.h", "sim/sim-root.c",
+TABLES = {"base/platform-id.h", "base/platform-id.c", "launch/platform.c", "attest/evidence.c", "collateral/source.c", "sim/platform.h", "sim/sim-root.c",
           "cli/command.c", "cli/sign-id-block.c",
           "guest-agent/tee.c"}
 

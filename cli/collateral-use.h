@@ -1,0 +1,25 @@
+/* Collateral for the verbs that verify: taken from a cache that the user names, never fetched. */
+#pragma once
+
+#include "cli/collateral-open.h"
+
+#define COLLATERAL_OPTION                                                                                 \
+        {                                                                                                 \
+                "collateral", OPTION_TEXT, "DIR",                                                         \
+                                "a cache of `collateral fetch`: what the evidence lacks is taken from it" \
+        }
+
+/*
+ * Add to the bundle what it lacks and that cache has: certificates, and in any case the list. Objects under
+ * this simulation root (NULL: the maker's). A certificate that does not hold is left out, and said; a list
+ * that does not hold is a failure: the evidence could not be checked.
+ */
+int collateral_use(const char *cache, const uint8_t *simulation_root, uint64_t now_msec,
+                   struct bundle *bundle, struct cvm_error *err);
+
+/* The mark of the list that this evidence is checked with: since when the newest one seen is valid; 0: none.
+ */
+int collateral_mark(const uint8_t *simulation_root, const struct bundle *bundle, uint64_t *ret,
+                    struct cvm_error *err);
+int collateral_raise_mark(const uint8_t *simulation_root, const struct bundle *bundle, uint64_t made,
+                          struct cvm_error *err);

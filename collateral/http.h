@@ -1,0 +1,36 @@
+/*
+ * One download from one service, and nothing else that a URL can do: HTTPS to a public address, no redirect,
+ * no proxy of the environment, no cookie, no stored password, no other protocol, bounded in size and time. A
+ * mirror that the caller configured may be plain HTTP and private: what it gives is verified like the rest.
+ */
+#pragma once
+
+#include "base/bytes.h"
+#include "base/error.h"
+
+struct http_service {
+        const char *base; /* "https://kdsintf.amd.com", no '/' at its end; borrowed */
+        bool is_mirror;
+};
+
+struct http_answer {
+        unsigned status; /* 0: none came, see `trouble` */
+        struct cvm_bytes body;
+        uint64_t retry_after_msec; /* 0: the service named none */
+        bool timed_out;
+        char trouble[256]; /* why no whole answer came; "" */
+};
+
+void http_answer_done(struct http_answer *answer);
+
+/* An address that may be configured: http:// or https://, a host, perhaps a port and a path. No password, no
+ * query, no '/' at its end. */
+bool http_base_is_valid(const char *text);
+
+/*
+ * GET base + path within timeout_msec. 0 with an answer of any status, or with none where trying again may
+ * help. CVM_CODE_COLLATERAL_ADDRESS: the name leads to addresses that are not public;
+ * CVM_CODE_COLLATERAL_SERVICE: more than max_bytes, or no connection that may be trusted.
+ */
+int http_get(const struct http_service *service, const char *path, size_t max_bytes, uint64_t timeout_msec,
+             struct http_answer *ret, struct cvm_error *err);

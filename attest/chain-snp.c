@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include <openssl/x509_vfy.h>
+#include <openssl/x509v3.h>
 
 #include "base/digest.h"
 
@@ -122,6 +123,8 @@ int snp_chain_verify(const struct snp_chain *chain, uint64_t now_msec, struct sn
 
         if (r < 0)
                 return r;
+        if (X509_check_ca(chain->ca->x509) != 1)
+                return refuse(err, "the ASK or ASVK may not issue certificates");
         if (key->product != chain->ca->product || chain->ca->product != chain->root->product)
                 return refuse(err, "the certificates are of different products");
         if (key->simulated != chain->ca->simulated || key->simulated != chain->root->simulated)

@@ -2,12 +2,12 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <inttypes.h>
-#include <stdio.h>
 #include <string.h>
 #include <sys/file.h>
 
 #include "base/fd.h"
+
+#define BUDGET_SIZE 16
 
 static uint64_t clamp(uint64_t at, uint64_t now, uint64_t most) {
         return at > now + most ? now + most : at;
@@ -32,24 +32,27 @@ void budget_take(struct budget *budget, const struct budget_rate *rate, uint64_t
 /* The owned, locked descriptor. A file that holds no budget is a full one: it is only a courtesy. */
 static int open_budget(const char *path, struct budget *ret, struct cvm_error *err) {
         CVM_CLEANUP(cvm_closep) int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
-        char text[64] = "";
-        struct budget budget;
+        uint8_t bytes[BUDGET_SIZE];
+        struct cvm_reader in = cvm_reader_of(bytes, sizeof bytes);
+        ssize_t n;
 
-        if (fd < 0 || flock(fd, LOCK_EX) < 0 || pread(fd, text, sizeof text - 1, 0) < 0)
+        if (fd < 0 || flock(fd, LOCK_EX) < 0 || (n = pread(fd, bytes, sizeof bytes, 0)) < 0)
                 return cvm_fail(err, &CVM_CODE_FILE, errno, "'%s' cannot be used: %s", path,
                                 strerror(errno));
         *ret = (struct budget){ 0 };
-        if (sscanf(text, "%" SCNu64 " %" SCNu64, &budget.paid_until, &budget.not_before) == 2)
-                *ret = budget;
+        if (n == sizeof bytes) {
+                ret->paid_until = cvm_read_u64le(&in);
+                ret->not_before = cvm_read_u64le(&in);
+        }
         return TAKE_FD(fd);
 }
 
 static int put_budget(int fd, const char *path, const struct budget *budget, struct cvm_error *err) {
-        char text[64];
-        int n = snprintf(text, sizeof text, "%020" PRIu64 " %020" PRIu64 "\n", budget->paid_until,
-                         budget->not_before);
+        CVM_CLEANUP(cvm_writer_done) struct cvm_writer out = { 0 };
 
-        if (pwrite(fd, text, (size_t)n, 0) != n || ftruncate(fd, n) < 0)
+        cvm_write_u64le(&out, budget->paid_until);
+        cvm_write_u64le(&out, budget->not_before);
+        if (out.failed || pwrite(fd, out.bytes.data, BUDGET_SIZE, 0) != BUDGET_SIZE)
                 return cvm_fail(err, &CVM_CODE_FILE, errno, "'%s' cannot be written: %s", path,
                                 strerror(errno));
         return 0;

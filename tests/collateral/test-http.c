@@ -1,0 +1,119 @@
+/* Who is connected to at all: the rest of what a service may do is in test-fetch.sh. */
+#include "collateral/http.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+#include <arpa/inet.h>
+#include <errno.h>
+#include <netinet/in.h>
+#include <stdio.h>
+#include <sys/socket.h>
+
+#include "base/fd.h"
+
+/* A listener of ours, and its address. */
+static int listener(const char *before_port, char ret[64]) {
+        struct sockaddr_in address = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+        int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+        socklen_t size = sizeof address;
+
+        assert_int_equal(bind(fd, (struct sockaddr *)&address, sizeof address), 0);
+        assert_int_equal(listen(fd, 1), 0);
+        assert_int_equal(getsockname(fd, (struct sockaddr *)&address, &size), 0);
+        snprintf(ret, 64, "%s%u", before_port, ntohs(address.sin_port));
+        return fd;
+}
+
+static void refuses(const char *before_port, bool is_mirror, const struct cvm_code *code) {
+        CVM_CLEANUP(http_answer_done) struct http_answer answer = { 0 };
+        struct cvm_error err = { 0 };
+        char base[64];
+        CVM_CLEANUP(cvm_closep) int fd = listener(before_port, base);
+        const struct http_service service = { base, is_mirror };
+
+        assert_true(http_get(&service, "/x", 100, 5000, &answer, &err) < 0);
+        assert_ptr_equal(err.code, code);
+        assert_true(accept(fd, NULL, NULL) < 0 && errno == EAGAIN); /* and nobody came */
+}
+
+static void test_private_addresses(void **state) {
+        refuses("https://127.0.0.1:", false, &CVM_CODE_COLLATERAL_ADDRESS);
+        refuses("https://localhost:", false, &CVM_CODE_COLLATERAL_ADDRESS);
+        refuses("https://[::1]:", false, &CVM_CODE_COLLATERAL_ADDRESS);
+        refuses("https://[::ffff:127.0.0.1]:", false, &CVM_CODE_COLLATERAL_ADDRESS);
+}
+
+static void test_protocols(void **state) {
+        refuses("http://127.0.0.1:", false, &CVM_CODE_COLLATERAL_SERVICE);
+        refuses("ftp://127.0.0.1:", true, &CVM_CODE_COLLATERAL_SERVICE);
+        refuses("file:///etc/hostname?", true, &CVM_CODE_COLLATERAL_SERVICE);
+        refuses("http://user:word@127.0.0.1:", true, &CVM_CODE_COLLATERAL_SERVICE);
+}
+
+static void test_a_mirror_may_be_private(void **state) {
+        CVM_CLEANUP(http_answer_done) struct http_answer answer = { 0 };
+        struct cvm_error err = { 0 };
+        char base[64];
+        CVM_CLEANUP(cvm_closep) int fd = listener("http://127.0.0.1:", base);
+        const struct http_service service = { base, true };
+        CVM_CLEANUP(cvm_closep) int caller = -EBADF;
+
+        assert_int_equal(http_get(&service, "/x", 100, 50, &answer, &err), 0); /* nobody answers here */
+        assert_true(answer.timed_out);
+        assert_int_equal(answer.status, 0);
+        caller = accept(fd, NULL, NULL);
+        assert_true(caller >= 0);
+}
+
+static void test_nobody_there(void **state) {
+        CVM_CLEANUP(http_answer_done) struct http_answer answer = { 0 };
+        struct cvm_error err = { 0 };
+        char base[64];
+        struct http_service service = { base, true };
+
+        cvm_close(listener("http://127.0.0.1:", base));
+        assert_int_equal(http_get(&service, "/x", 100, 5000, &answer, &err), 0);
+        assert_false(answer.timed_out);
+        assert_true(answer.trouble[0]);
+}
+
+static void test_addresses_that_may_be_configured(void **state) {
+        static const struct {
+                const char *text;
+                bool good;
+        } rows[] = {
+                { "https://mirror.example", true },
+                { "http://10.0.0.1:8080/amd", true },
+                { "https://[fd00::1]:8443", true },
+                { "", false },
+                { "https://", false },
+                { "https:///x", false },
+                { "https://a/", false },
+                { "HTTPS://a", false },
+                { "file:///etc", false },
+                { "https://u@a", false },
+                { "https://a?b", false },
+                { "https://a#b", false },
+                { "https://a b", false },
+                { "https://a\r\nHost: b", false },
+        };
+
+        for (size_t i = 0; i < ARRAY_SIZE(rows); i++)
+                assert_int_equal(http_base_is_valid(rows[i].text), rows[i].good);
+}
+
+int main(void) {
+        const struct CMUnitTest tests[] = {
+                cmocka_unit_test(test_private_addresses),
+                cmocka_unit_test(test_protocols),
+                cmocka_unit_test(test_a_mirror_may_be_private),
+                cmocka_unit_test(test_nobody_there),
+                cmocka_unit_test(test_addresses_that_may_be_configured),
+        };
+
+        return cmocka_run_group_tests(tests, NULL, NULL);
+}

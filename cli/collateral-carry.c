@@ -156,6 +156,8 @@ struct import {
 };
 
 static int import_open(struct import *i, struct cvm_error *err) {
+        if (i->store.source == i->item->source)
+                return 0;
         collateral_store_done(&i->store);
         return collateral_open_arguments(i->arguments, i->item->source->platform, &i->store, err);
 }

@@ -155,8 +155,6 @@ static int run(const struct arguments *arguments, struct cvm_error *err) {
                 r = store.source->needs(&bundle, argument(arguments, "product"), needs, &n, err);
         if (r < 0)
                 return r;
-        if (store.simulated)
-                output_say("SIMULATED: this collateral vouches for no hardware");
         r = fetch_all(&fetch, needs, n, list, err);
         if (r >= 0 || json_object_array_length(list))
                 output_list(list, columns);

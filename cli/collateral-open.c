@@ -8,6 +8,7 @@
 
 #include "base/time.h"
 #include "cli/documents.h"
+#include "cli/output.h"
 
 /* As the XDG base directory specification has it: absolute, or else below the home directory. */
 static int user_directory(const char *variable, const char *below_home, char **ret, struct cvm_error *err) {
@@ -48,6 +49,8 @@ int collateral_open_arguments(const struct arguments *arguments, int platform, s
 
         if (r >= 0)
                 r = argument_time(arguments, "at", &now_msec, err);
+        if (r >= 0 && file)
+                output_say("SIMULATED: this collateral vouches for no hardware");
         return r < 0 ? r
                      : collateral_open(argument(arguments, "cache"), platform, file ? root : NULL, now_msec,
                                        ret, err);

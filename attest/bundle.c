@@ -10,7 +10,7 @@
 static int read_blob(const struct cvm_json *place, size_t max, struct cvm_bytes *ret,
                      struct cvm_error *err) {
         const char *text;
-        int r = cvm_json_text_at(place, 2 * max, &text, err);
+        int r = cvm_json_text_at(place, (max + 2) / 3 * 4, &text, err);
 
         if (r < 0)
                 return r;

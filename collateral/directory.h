@@ -1,4 +1,4 @@
-/* The directories of cache and marks. */
+/* The directories of cache and marks, and waiting for who else uses them. */
 #pragma once
 
 #include <stdint.h>
@@ -14,5 +14,6 @@ int directory_lock(const char *path, struct cvm_error *err);
 /* The same for one name in it, at most until that time of CLOCK_MONOTONIC: CVM_CODE_COLLATERAL_TIMEOUT. */
 int directory_lock_name(const char *path, const char *name, uint64_t deadline_usec, struct cvm_error *err);
 
+/* Time as these deadlines count it. */
 uint64_t monotonic_usec(void);
 void sleep_msec(uint64_t msec);

@@ -1,0 +1,45 @@
+/*
+ * The event log of a trust domain: what its firmware, boot loader and kernel say they extended into the four
+ * run-time registers (UEFI 2.10 section 38, confidential computing event log; records as in TCG's PC client
+ * platform firmware profile, crypto-agile). The log proves nothing by itself: replayed, it must give the
+ * registers of a quote.
+ */
+#pragma once
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/digest.h"
+#include "base/error.h"
+
+#define TDX_LOG_MAX (16u << 20) /* bytes of a log */
+#define TDX_EVENTS_MAX 4096
+#define TDX_REGISTERS 4
+
+struct tdx_event {
+        unsigned index; /* 0: MRTD, which no event changes; 1 to 4: RTMR 0 to 3 */
+        uint32_t type;
+        uint8_t digest[CVM_SHA384_SIZE];
+        const uint8_t *data; /* a view into the log */
+        size_t size;
+};
+
+struct tdx_event_log {
+        struct tdx_event *events; /* owned, in their order; without those that extend nothing */
+        size_t n_events;
+};
+
+/* CVM_CODE_EVENT_LOG says which record is wrong. The bytes outlive the log. */
+int tdx_event_log_read(const uint8_t *bytes, size_t size, struct tdx_event_log *ret, struct cvm_error *err);
+void tdx_event_log_done(struct tdx_event_log *log);
+
+/* The registers after these events, from zeros. */
+void tdx_event_log_replay(const struct tdx_event_log *log, uint8_t ret[TDX_REGISTERS][CVM_SHA384_SIZE]);
+/* One event more: RTMR := SHA-384(RTMR || digest). */
+void tdx_extend(uint8_t rtmr[CVM_SHA384_SIZE], const uint8_t digest[CVM_SHA384_SIZE]);
+
+/* "EV_SEPARATOR", or "event 0x..." (at least 24 bytes of room). */
+void tdx_event_type_text(uint32_t type, char *ret, size_t size);
+/* What it is about, for people: the words, variable or file that its data name, cleaned; "" where they name
+ * none. */
+void tdx_event_name(const struct tdx_event *event, char *ret, size_t size);

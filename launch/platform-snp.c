@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "launch/explain-snp.h"
+#include "launch/failure-snp.h"
 #include "launch/host-snp.h"
 #include "launch/id-block-snp.h"
 #include "launch/measure-snp.h"
@@ -287,6 +288,7 @@ const struct platform platform_snp = {
         .confide = confide,
         .state_query = "query-sev",
         .check_state = check_state,
+        .failures = snp_failures,
         .host_data_size = CVM_SHA256_SIZE,
         .host_data = cvm_sha256,
 };

@@ -6,6 +6,7 @@
 
 #include "launch/definition.h"
 #include "launch/explain.h"
+#include "launch/failure.h"
 #include "launch/host.h"
 #include "launch/measure.h"
 
@@ -54,6 +55,8 @@ struct platform {
         const char *state_query;
         /* is it the guest that was planned? CVM_CODE_LAUNCH_STATE */
         int (*check_state)(json_object *answer, uint64_t policy, struct cvm_error *err);
+        /* how QEMU says that a launch failed; NULL: nothing of its own */
+        const struct failure_row *failures;
         /* digest of a binding as the platform's host data: SNP SHA-256, 32 bytes; TDX SHA-384, 48 */
         size_t host_data_size;
         void (*host_data)(const void *binding, size_t size, uint8_t ret[]);

@@ -8,24 +8,27 @@
 
 #include "base/fd.h"
 #include "base/names.h"
+#include "launch/platform.h"
 
 #define TAIL (64u << 10)
 #define NOT_BOOTABLE "QEMU cannot load the kernel: it is no bootable image"
 #define OLD_QEMU "this QEMU does not know what the guest needs"
 
-/* Texts of QEMU's messages, looked for in this order: what is closer to the cause comes first. */
-static const struct {
-        const char *part;
-        const struct cvm_code *code;
-        const char *sentence;
-} causes[] = {
+/* Texts of any guest's QEMU, looked for in this order: what is closer to the cause comes first. */
+static const struct failure_row causes[] = {
         { "cannot be executed", &CVM_CODE_QEMU, "QEMU is not installed" },
         { "Could not access KVM kernel module", &CVM_CODE_KVM, "QEMU cannot open /dev/kvm" },
         { "failed to set MSR", &CVM_CODE_KVM, "KVM on this host cannot run this CPU model" },
         { "ioctl(KVM_CREATE_VM) failed", &CVM_CODE_KVM,
           "KVM cannot make a VM: it may be in use by another "
           "hypervisor" },
-        { "kvm_init_vcpu failed", &CVM_CODE_KVM, "KVM cannot make a vCPU" },
+        { "exceeds the maximum cpus supported by KVM", &CVM_CODE_VCPUS,
+          "KVM on this host takes fewer vCPUs" },
+        { "kvm_init_vcpu", &CVM_CODE_KVM, "KVM cannot make a vCPU" },
+        { "vm-type ", &CVM_CODE_KVM_CONFIDENTIAL, "KVM on this host does not have this kind of guest" },
+        { "KVM does not support guest_memfd", &CVM_CODE_KVM_CONFIDENTIAL,
+          "KVM on this host has no private guest memory" },
+        { "does not support confidential guest", &CVM_CODE_KVM, "this kind of guest needs KVM" },
         { "failed to initialize kvm", &CVM_CODE_KVM, "KVM does not work on this host" },
         { "invalid accelerator kvm", &CVM_CODE_KVM, "this QEMU has no KVM" },
         { "KVM required", &CVM_CODE_KVM, "this kind of guest needs KVM" },
@@ -37,6 +40,10 @@ static const struct {
         { "cannot set up guest memory", &CVM_CODE_MEMORY_HOST,
           "the host has not enough memory for the guest" },
         { "Cannot allocate memory", &CVM_CODE_MEMORY_HOST, "the host has not enough memory for the guest" },
+        { "Error creating KVM guest_memfd", &CVM_CODE_KVM_CONFIDENTIAL,
+          "KVM on this host cannot make private guest memory" },
+        { "failed to set memory", &CVM_CODE_KVM_CONFIDENTIAL,
+          "KVM on this host cannot keep the guest's memory apart" },
         { "invalid kernel header", &CVM_CODE_BOOT_FILE, NOT_BOOTABLE },
         { "linux kernel too old", &CVM_CODE_BOOT_FILE, NOT_BOOTABLE },
         { "could not load kernel", &CVM_CODE_BOOT_FILE, NOT_BOOTABLE },
@@ -57,6 +64,7 @@ static const struct {
         { "invalid option", &CVM_CODE_QEMU_OPTION, OLD_QEMU },
         { "' not found", &CVM_CODE_QEMU_OPTION, OLD_QEMU }, /* Property 'x' */
         { "Device or resource busy", &CVM_CODE_DEVICE_BUSY, "another program uses a device of the host" },
+        { 0 },
 };
 
 static char *fd_tail(int fd, size_t max_bytes) {
@@ -88,12 +96,12 @@ char *file_tail(const char *path, size_t max_bytes) {
         return fd_tail(fd, max_bytes);
 }
 
-/* The line around `at`, cut out of the text. */
-static const char *line_at(char *text, char *at) {
-        at[strcspn(at, "\n")] = 0;
-        while (at > text && at[-1] != '\n')
-                at--;
-        return at;
+/* The line around the byte at `offset`, cut out of the text. */
+static const char *line_at(char *text, size_t offset) {
+        text[offset + strcspn(text + offset, "\n")] = 0;
+        while (offset > 0 && text[offset - 1] != '\n')
+                offset--;
+        return text + offset;
 }
 
 static const char *last_line(char *text) {
@@ -101,20 +109,27 @@ static const char *last_line(char *text) {
 
         while (n > 0 && (text[n - 1] == '\n' || text[n - 1] == ' '))
                 text[--n] = 0;
-        return line_at(text, text + n);
+        return line_at(text, n);
+}
+
+/* A technology's own words are closer to the cause: QEMU adds that KVM could not be initialised. */
+static bool find_cause(const char *text, struct failure *ret) {
+        const struct platform *platform;
+
+        for (size_t i = 0; (platform = platform_at(i)); i++)
+                if (platform->failures && failure_find(platform->failures, text, ret))
+                        return true;
+        return failure_find(causes, text, ret);
 }
 
 void stderr_words(int fd, struct cvm_error *err) {
         CVM_CLEANUP(cvm_freep) char *text = fd_tail(fd, TAIL);
+        struct failure failure;
         const char *line;
 
-        for (size_t i = 0; text && i < ARRAY_SIZE(causes); i++) {
-                char *at = strstr(text, causes[i].part);
-
-                if (!at)
-                        continue;
-                cvm_fail(err, causes[i].code, EIO, "%s (QEMU: %.200s)", causes[i].sentence,
-                         line_at(text, at));
+        if (text && find_cause(text, &failure)) {
+                line = line_at(text, (size_t)(failure.at - text));
+                cvm_fail(err, failure.code, EIO, "%s (QEMU: %.200s)", failure.sentence, line);
                 return;
         }
         line = text ? last_line(text) : "";

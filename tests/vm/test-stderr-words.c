@@ -172,6 +172,30 @@ static void test_known_texts(void **state) {
                   &CVM_CODE_KVM, "another hypervisor" },
                 { "qemu-system-x86_64: cannot set up private guest memory for sev-snp-guest: KVM required\n",
                   &CVM_CODE_KVM, "needs KVM" },
+                { "qemu-system-x86_64: -accel kvm: vm-type SEV-SNP not supported by KVM\n",
+                  &CVM_CODE_KVM_CONFIDENTIAL, "does not have this kind of guest" },
+                { "qemu-system-x86_64: KVM does not support guest_memfd\n", &CVM_CODE_KVM_CONFIDENTIAL,
+                  "no private guest memory" },
+                { "qemu-system-x86_64: Error creating KVM guest_memfd: Cannot allocate memory\n",
+                  &CVM_CODE_MEMORY_HOST, "not enough memory" },
+                { "qemu-system-x86_64: Error creating KVM guest_memfd: Invalid argument\n",
+                  &CVM_CODE_KVM_CONFIDENTIAL, "cannot make private" },
+                { "qemu-system-x86_64: kvm_set_phys_mem: failed to set memory attribute private: Invalid "
+                  "argument\n",
+                  &CVM_CODE_KVM_CONFIDENTIAL, "apart" },
+                { "qemu-system-x86_64: accelerator does not support confidential guest sev-snp-guest\n",
+                  &CVM_CODE_KVM, "needs KVM" },
+                { "Number of SMP cpus requested (512) exceeds the maximum cpus supported by KVM (256)\n",
+                  &CVM_CODE_VCPUS, "takes fewer vCPUs" },
+                { "qemu-system-x86_64: kvm_init_vcpu: kvm_create_vcpu failed (3): Invalid argument\n",
+                  &CVM_CODE_KVM, "cannot make a vCPU" },
+                /* a technology's words come before those for all guests, and QEMU's own follow */
+                { "warning: a\nqemu-system-x86_64: -accel kvm: sev_common_kvm_init: failed to initialize ret=-16 "
+                  "fw_error=0 ''\nqemu-system-x86_64: -accel kvm: failed to initialize kvm: Operation not "
+                  "permitted\n",
+                  &CVM_CODE_GUEST_KEYS,
+                  "all ASIDs for guests of SEV-SNP are taken (QEMU: qemu-system-x86_64: -accel kvm: "
+                  "sev_common_kvm_init: failed to initialize ret=-16 fw_error=0 '')" },
                 { "qemu-system-x86_64: -object x: /dev/x: Device or resource busy\n", &CVM_CODE_DEVICE_BUSY,
                   "another program" },
                 { "warning: a\nwhat \033[2Jnobody knows\n\n", &CVM_CODE_QEMU,
@@ -190,6 +214,25 @@ static void test_known_texts(void **state) {
         }
 }
 
+/* However long the log is: its end is read, and what stands before that is not. */
+static void test_only_the_tail(void **state) {
+        static const char line[] = "\nqemu-system-x86_64: invalid kernel header\n";
+        CVM_CLEANUP(cvm_freep) char *log = malloc(1 << 20);
+        CVM_CLEANUP(cvm_closep) int at_end = -EBADF;
+        CVM_CLEANUP(cvm_closep) int at_start = -EBADF;
+        struct cvm_error err = { 0 };
+
+        memset(log, 'x', 1 << 20);
+        memcpy(log, line, strlen(line));
+        at_start = cvm_memfd("stderr", log, 1 << 20);
+        stderr_words(at_start, &err);
+        assert_ptr_equal(err.code, &CVM_CODE_QEMU);
+        memcpy(log + (1 << 20) - strlen(line), line, strlen(line));
+        at_end = cvm_memfd("stderr", log, 1 << 20);
+        stderr_words(at_end, &err);
+        assert_ptr_equal(err.code, &CVM_CODE_BOOT_FILE);
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_no_kernel),
@@ -205,6 +248,7 @@ int main(void) {
                 cmocka_unit_test(test_no_qemu),
                 cmocka_unit_test(test_no_kvm),
                 cmocka_unit_test(test_known_texts),
+                cmocka_unit_test(test_only_the_tail),
         };
 
         if (system("command -v qemu-system-x86_64 >/dev/null") != 0) {

@@ -119,11 +119,42 @@ held() {
         gone held
 }
 
+# What KVM or the firmware refuses ends in a code for the cause, whichever step it was
+causes() {
+        local step status code words
+        definition causes "$kernel, \"vcpus\": 2" >causes.json
+        same causes
+        cvmctl kill causes -q
+        while read -r step status code words; do
+                echo "$step" >fail
+                expect "$status" "$code" cvmctl start causes
+                expect "$status" "$words" cvmctl start causes
+        done <<'E'
+PLATFORM_STATUS:EIO:1 9 CVM-PLATFORM-STATE is not initialised for SEV-SNP
+INIT2:EBUSY 9 CVM-GUEST-KEYS all ASIDs for guests of SEV-SNP are taken
+INIT2:EIO:0x17 9 CVM-GUEST-KEYS no room for one more guest
+SNP_LAUNCH_START:EIO:7 9 CVM-GUEST-POLICY does not meet the guest's policy
+SNP_LAUNCH_START:EINVAL 9 CVM-GUEST-POLICY KVM does not take a bit
+SNP_LAUNCH_UPDATE:EIO:0x16 9 CVM-LAUNCH-REFUSED (invalid parameter)
+SNP_LAUNCH_UPDATE:EIO:0x16:5 9 CVM-CPU-FEATURES what its CPU model has
+SNP_LAUNCH_UPDATE:ENOMEM:0:8 9 CVM-MEMORY-HOST not enough memory
+SNP_LAUNCH_FINISH:EIO:0xa 5 CVM-ID-BLOCK signature of the ID block
+SNP_LAUNCH_FINISH:EIO:0x24 9 CVM-PLATFORM-STATE failed to update
+SNP_LAUNCH_FINISH:EINVAL 9 CVM-LAUNCH-REFUSED KVM refused
+E
+        rm fail
+        cvmctl start causes -q || fault "nothing fails any more, and it does not start"
+        gone causes
+        definition newer '"sev-snp": {"abi_major": 2}' >newer.json
+        expect 9 "CVM-GUEST-POLICY" cvmctl launch newer.json
+}
+
 matrix
 changed_firmware
 host_data_and_policy
 id_blocks
 boots
 held
+causes
 echo "$compared launches through cvmd were compared with their predictions"
 end_faults

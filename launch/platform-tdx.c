@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "launch/explain-tdx.h"
+#include "launch/failure-tdx.h"
 #include "launch/host-tdx.h"
 #include "launch/measure-tdx.h"
 #include "launch/plan.h"
@@ -165,6 +166,7 @@ const struct platform platform_tdx = {
         .read_launch_block = read_launch_block,
         .read_host = tdx_read_host,
         .confide = confide,
+        .failures = tdx_failures,
         .host_data_size = CVM_SHA384_SIZE,
         .host_data = cvm_sha384,
 };

@@ -89,10 +89,40 @@ refusals() {
         expect 2 "CVM-FIRMWARE" cvmctl launch nothing.json
 }
 
+# Each command of the launch fails in turn, and an operator hears why
+causes() {
+        local step status code words
+        definition causes td.fd '"vcpus": 2'
+        same causes
+        cvmctl kill causes -q
+        while read -r step status code words; do
+                echo "$step" >fail
+                expect "$status" "$code" cvmctl start causes
+                expect "$status" "$words" cvmctl start causes
+        done <<'E'
+TDX_CAPABILITIES:EINVAL 9 CVM-KVM-CONFIDENTIAL does not tell what trust domains
+TDX_INIT_VM:ENOSPC 9 CVM-GUEST-KEYS (KeyIDs) are taken
+TDX_INIT_VM:EBUSY 9 CVM-GUEST-KEYS control group
+TDX_INIT_VM:EINVAL 9 CVM-GUEST-POLICY does not take an attribute
+TDX_INIT_VM:EIO:0x100 9 CVM-LAUNCH-REFUSED was not created
+TDX_INIT_VCPU:EIO:0x100:2 9 CVM-LAUNCH-REFUSED a vCPU
+TDX_INIT_MEM_REGION:EIO:0x100:2 9 CVM-LAUNCH-REFUSED a page of the guest's firmware
+TDX_INIT_MEM_REGION:ENOMEM 9 CVM-MEMORY-HOST not enough memory
+TDX_FINALIZE_VM:EIO:0x100 9 CVM-LAUNCH-REFUSED measurement
+TDX_GET_CPUID:EIO 9 CVM-LAUNCH-REFUSED the guest's CPU
+E
+        rm fail
+        cvmctl start causes -q || fault "nothing fails any more, and it does not start"
+        gone causes
+        definition debug td.fd '"tdx": {"debug": true}'
+        expect 9 "CVM-GUEST-POLICY" cvmctl launch debug.json
+}
+
 matrix
 changed_firmware
 beside
 boots
+causes
 refusals
 echo "$compared launches of trust domains through cvmd were compared with their predictions"
 end_faults

@@ -191,22 +191,18 @@ static int authenticate(struct evidence *evidence, uint64_t now_msec, struct evi
         return 0;
 }
 
-static bool is_of_root(const struct snp_crl *crl, const struct snp_chain *chain) {
-        return X509_NAME_cmp(X509_CRL_get_issuer(crl->crl), X509_get_subject_name(chain->root->x509)) == 0;
-}
-
 /* Of several lists those of this root count, and all of them do: one that revokes is not outvoted. */
 static int check_lists(const struct snp_chain *chain, const struct bundle *bundle, uint64_t now_msec,
                        uint64_t *ret_made, struct cvm_error *err) {
         for (size_t i = 0; i < bundle->n_revocations; i++) {
-                CVM_CLEANUP(snp_crl_done) struct snp_crl crl = { 0 };
+                CVM_CLEANUP(crl_done) struct crl crl = { 0 };
                 const struct cvm_bytes *list = &bundle->revocations[i];
                 int r = snp_crl_read(list->data, list->size, &crl, err);
 
-                if (r >= 0 && !is_of_root(&crl, chain))
+                if (r >= 0 && !crl_is_of(&crl, chain->root->x509))
                         continue;
                 if (r >= 0)
-                        r = snp_crl_verify(&crl, chain->root, now_msec, err);
+                        r = crl_verify(&crl, chain->root->x509, now_msec, err);
                 if (r >= 0 && crl.this_msec > *ret_made)
                         *ret_made = crl.this_msec;
                 if (r >= 0)

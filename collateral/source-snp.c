@@ -171,11 +171,11 @@ static int take_dates(const struct snp_certificate *c, struct collateral_facts *
 
 static int verify_list(const struct cvm_bytes *object, const struct snp_chain *chain, uint64_t now_msec,
                        struct collateral_facts *facts, struct cvm_error *err) {
-        CVM_CLEANUP(snp_crl_done) struct snp_crl crl = { 0 };
+        CVM_CLEANUP(crl_done) struct crl crl = { 0 };
         int r = snp_crl_read(object->data, object->size, &crl, err);
 
         if (r >= 0)
-                r = snp_crl_verify(&crl, chain->root, now_msec, err);
+                r = crl_verify(&crl, chain->root->x509, now_msec, err);
         if (r >= 0)
                 *facts = (struct collateral_facts){ crl.this_msec, crl.next_msec };
         return r;

@@ -34,12 +34,12 @@ static void make_chain_read(struct snp_chain *ret) {
 
 /* "" where nothing is revoked, or the code. */
 static const char *outcome(const void *data, size_t size, const struct snp_chain *chain, uint64_t now_msec) {
-        CVM_CLEANUP(snp_crl_done) struct snp_crl crl = { 0 };
+        CVM_CLEANUP(crl_done) struct crl crl = { 0 };
         struct cvm_error err = { 0 };
         int r = snp_crl_read(data, size, &crl, &err);
 
         if (r >= 0)
-                r = snp_crl_verify(&crl, chain->root, now_msec, &err);
+                r = crl_verify(&crl, chain->root->x509, now_msec, &err);
         if (r >= 0)
                 r = snp_crl_check(&crl, chain, &err);
         return r < 0 ? cvm_error_code(&err)->id : "";
@@ -103,13 +103,13 @@ static void test_profile(void **state) {
 static void test_bytes_that_are_none(void **state) {
         struct crl_spec s = good();
         struct cvm_bytes der = make_crl(&s);
-        struct snp_crl crl = { 0 };
+        struct crl crl = { 0 };
         struct cvm_error err = { 0 };
 
         for (size_t size = 0; size < der.size; size += 7)
                 assert_true(snp_crl_read(der.data, size, &crl, &err) < 0);
         assert_ptr_equal(err.code, &CVM_CODE_CRL);
-        assert_true(snp_crl_read(der.data, SNP_CRL_MAX + 1, &crl, &err) < 0);
+        assert_true(snp_crl_read(der.data, CRL_MAX + 1, &crl, &err) < 0);
         cvm_bytes_done(&der);
 }
 

@@ -10,6 +10,7 @@
 
 #include "attest/evidence.h"
 #include "attest/policy-fields.h"
+#include "base/time.h"
 
 struct appraising {
         const struct policy *policy;
@@ -18,7 +19,8 @@ struct appraising {
         const struct evidence_ops *ops;
         struct evidence_origin origin;
         struct evidence_claims claims;
-        struct binding binding; /* only if `owned`: the owner signed it */
+        const struct policy_measurement *measured; /* the entry that matches; NULL: none */
+        struct binding binding;                    /* only if `owned`: the owner signed it */
         bool owned;
         struct cvm_bytes payload;  /* of the binding; empty: there is none */
         uint64_t revocations_made; /* UTC milliseconds; 0: no list was believed */
@@ -93,15 +95,57 @@ static void check_host_data(struct appraising *a) {
                                       "bundle");
 }
 
+/* Where the technology has a field for it, the host named the owner at launch. */
+static void check_host_owner(struct appraising *a) {
+        static const uint8_t none[CVM_SHA384_SIZE];
+        const uint8_t *expected = a->bundle->binding ? a->binding.owner_id : none;
+
+        if (a->claims.has_owner && (a->owned || !a->bundle->binding) &&
+            !cvm_equal(expected, sizeof none, a->claims.owner, sizeof a->claims.owner))
+                ADD(a, HOST_OWNER, "the guest was started for another owner than %s",
+                    a->bundle->binding ? "the one that signed its binding" : "none");
+}
+
+static const struct evidence_register *find_register(const struct evidence_claims *claims,
+                                                     const char *name) {
+        for (size_t i = 0; i < claims->n_registers; i++)
+                if (strcmp(claims->registers[i].name, name) == 0)
+                        return &claims->registers[i];
+        return NULL;
+}
+
+/* The first register that is not as this measurement demands; NULL: all are. */
+static const char *find_other(const struct evidence_claims *claims, const struct policy_measurement *m) {
+        for (size_t i = 0; i < m->n_registers; i++) {
+                const struct evidence_register *r = find_register(claims, m->registers[i].name);
+
+                if (!r || !cvm_equal(m->registers[i].value, CVM_SHA384_SIZE, r->value, CVM_SHA384_SIZE))
+                        return m->registers[i].name;
+        }
+        return NULL;
+}
+
+/* One entry as a whole: what another entry accepts does not mix with it. */
 static void check_measurement(struct appraising *a) {
         char text[2 * CVM_SHA384_SIZE + 1];
+        const char *other = NULL;
 
-        for (size_t i = 0; i < a->policy->n_measurements; i++)
-                if (cvm_equal(a->policy->measurements[i], CVM_SHA384_SIZE, a->claims.measurement,
-                              CVM_SHA384_SIZE))
+        for (size_t i = 0; i < a->policy->n_measurements; i++) {
+                const struct policy_measurement *m = &a->policy->measurements[i];
+
+                if (!cvm_equal(m->digest, CVM_SHA384_SIZE, a->claims.measurement, CVM_SHA384_SIZE))
+                        continue;
+                other = find_other(&a->claims, m);
+                if (!other) {
+                        a->measured = m;
                         return;
+                }
+        }
         cvm_hex(a->claims.measurement, CVM_SHA384_SIZE, text);
-        ADD(a, MEASUREMENT, "the measurement is %s, which the policy does not list", text);
+        if (other)
+                ADD(a, MEASUREMENT, "the measurement is one of the policy's, but '%s' is another", other);
+        else
+                ADD(a, MEASUREMENT, "the measurement is %s, which the policy does not list", text);
 }
 
 static void check_modes(struct appraising *a) {
@@ -201,18 +245,46 @@ static bool gap_is_named(const struct policy *policy, const char *part) {
         return false;
 }
 
+/* What the measurement and those registers reach that the policy demands with it. Where no entry of the
+ * policy matches, that alone is the reason. */
+static struct verdict_covers measured_parts(const struct appraising *a) {
+        struct verdict_covers parts = a->claims.covers;
+
+        for (size_t i = 0; i < a->claims.n_registers; i++) {
+                const struct evidence_register *r = &a->claims.registers[i];
+                bool demanded = !a->measured;
+
+                for (size_t k = 0; a->measured && k < a->measured->n_registers; k++)
+                        demanded |= strcmp(a->measured->registers[k].name, r->name) == 0;
+                if (!demanded)
+                        continue;
+                parts.kernel |= r->covers.kernel;
+                parts.initrd |= r->covers.initrd;
+                parts.cmdline |= r->covers.cmdline;
+                parts.acpi |= r->covers.acpi;
+        }
+        return parts;
+}
+
 /*
  * The policy says what its measurements cover; the binding says how the root is protected. The agent that
  * enforces the binding lies in the initrd: where it is not measured, the binding's word on the root is
  * nobody's.
  */
 static void check_coverage(struct appraising *a) {
+        const struct verdict_covers measured = measured_parts(a);
         static const int by_root[] = {
                 [CVM_ROOT_NONE] = CVM_COVERED_NONE,
                 [CVM_ROOT_LUKS] = CVM_COVERED_OWNER_KEYED,
                 [CVM_ROOT_VERITY] = CVM_COVERED_VERITY,
         };
-        struct verdict_covers covers = a->policy->covers;
+        struct verdict_covers covers = {
+                .firmware = a->policy->covers.firmware && measured.firmware,
+                .kernel = a->policy->covers.kernel && measured.kernel,
+                .initrd = a->policy->covers.initrd && measured.initrd,
+                .cmdline = a->policy->covers.cmdline && measured.cmdline,
+                .acpi = a->policy->covers.acpi && measured.acpi,
+        };
         const struct {
                 const char *name;
                 bool covered;
@@ -239,7 +311,7 @@ static void check_collateral(struct appraising *a) {
         if (!a->policy->has_collateral_max_age)
                 return;
         if (a->revocations_made && age > a->policy->collateral_max_age)
-                ADD(a, CRL_STALE, "the revocation list is %llu s old, the policy demands at most %u",
+                ADD(a, CRL_STALE, "what the maker published is %llu s old, the policy demands at most %u",
                     (unsigned long long)age, a->policy->collateral_max_age);
         else if (!a->bundle->n_revocations)
                 ADD(a, COLLATERAL_MISSING,
@@ -247,9 +319,75 @@ static void check_collateral(struct appraising *a) {
                     a->policy->collateral_max_age);
 }
 
+static bool allows(const struct policy *policy, const char *name) {
+        for (size_t i = 0; policy && policy->bits.allow && policy->bits.allow[i]; i++)
+                if (strcmp(policy->bits.allow[i], name) == 0)
+                        return true;
+        return false;
+}
+
+/* NULL: the policy does not name that status. */
+static const struct policy_status *find_status(const struct policy *policy, const char *text) {
+        for (size_t i = 0; policy && i < policy->n_statuses; i++)
+                if (strcmp(policy->statuses[i].name, text) == 0)
+                        return &policy->statuses[i];
+        return NULL;
+}
+
+static void judge_status(const struct policy *policy, const struct evidence_status *status,
+                         struct verdict *verdict) {
+        const struct policy_status *found = find_status(policy, status->text);
+        bool accepted = found || (status->is_current && !(policy && policy->n_statuses));
+        const char *advised = *status->advisories ? "; advisories: " : "";
+        char date[CVM_TIME_TEXT], wanted[CVM_TIME_TEXT];
+
+        cvm_time_format(status->date, date);
+        cvm_time_format(found ? found->min_date : 0, wanted);
+        if (status->never || !accepted)
+                verdict_add(verdict, &CVM_CODE_TCB_STATUS, "the maker says '%s' of the platform's TCB%s%s",
+                            status->text, advised, status->advisories);
+        else if (found && status->date < found->min_date)
+                verdict_add(verdict, &CVM_CODE_TCB_STATUS,
+                            "the platform's TCB ('%s') is of %s, the policy demands %s or later",
+                            status->text, date, wanted);
+        else if (!status->is_current)
+                verdict_add(verdict, &CVM_CODE_POLICY_OPEN,
+                            "the maker says '%s' of the platform's TCB, which the policy accepts%s%s",
+                            status->text, advised, status->advisories);
+        if (policy && status->evaluation < policy->min_tcb_evaluation)
+                verdict_add(verdict, &CVM_CODE_TCB_STATUS,
+                            "the maker's judgement has number %u, the policy demands %u", status->evaluation,
+                            policy->min_tcb_evaluation);
+        if (*status->differs)
+                verdict_add(verdict, &CVM_CODE_VERIFIERS_DIFFER, "%s", status->differs);
+}
+
+void policy_judge_platform(const struct policy *policy, const struct evidence_claims *claims,
+                           bool has_collateral, struct verdict *verdict) {
+        const struct evidence_status *status = &claims->status;
+
+        for (size_t i = 0; i < claims->n_unusual; i++)
+                verdict_add(verdict,
+                            allows(policy, claims->unusual[i]) ? &CVM_CODE_POLICY_OPEN
+                                                               : &CVM_CODE_POLICY_BITS,
+                            "the guest has '%s'%s", claims->unusual[i],
+                            allows(policy, claims->unusual[i]) ? ", which the policy allows" : "");
+        if (status->text)
+                judge_status(policy, status, verdict);
+        else if (status->is_judged &&
+                 !has_collateral) /* otherwise it is said already what is wrong with it */
+                verdict_add(verdict, &CVM_CODE_COLLATERAL_MISSING,
+                            "without what the maker publishes nobody knows what the platform's TCB is worth");
+}
+
+static void check_platform(struct appraising *a) {
+        policy_judge_platform(a->policy, &a->claims, a->bundle->n_revocations, a->verdict);
+}
+
 static void (*const checks[])(struct appraising *) = {
-        check_origin, check_nonce, check_report_data, check_host_data, check_measurement, check_modes,
-        check_bits,   check_tcb,   check_host,        check_coverage,  check_collateral,
+        check_origin,      check_nonce,      check_report_data, check_host_data, check_host_owner,
+        check_measurement, check_modes,      check_bits,        check_tcb,       check_host,
+        check_coverage,    check_collateral, check_platform,
 };
 
 /* binding: whose it is, and whether the policy accepts it */
@@ -357,14 +495,14 @@ static int take_binding(struct appraising *a, struct cvm_error *err) {
 }
 
 /* Lists that were given are always heeded, also where the policy asks for none. */
-static int take_revocations(struct appraising *a, const struct evidence *evidence, struct cvm_error *err) {
+static int take_revocations(struct appraising *a, struct evidence *evidence, struct cvm_error *err) {
         const uint64_t now = a->input->now_msec, mark = a->input->revocations_mark;
         struct cvm_error found = { 0 };
         int r;
 
         if (!a->bundle->n_revocations)
                 return 0;
-        r = a->ops->check_revoked(evidence, now, &a->revocations_made, &found);
+        r = a->ops->check_collateral(evidence, now, &a->revocations_made, &found);
         if (a->revocations_made && a->revocations_made < mark && mark <= now)
                 ADD(a, CRL_OLDER, "the revocation list is older than one that was seen before");
         return r < 0 ? reason_of(a, r, NULL, err, &found) : 0;
@@ -378,8 +516,8 @@ static int take_evidence(struct appraising *a, struct cvm_error *err) {
         if (r >= 0)
                 r = a->ops->authenticate(evidence, a->input->now_msec, &a->origin, &found);
         if (r >= 0) {
-                a->ops->claims(evidence, &a->claims);
                 r = take_revocations(a, evidence, err);
+                a->ops->claims(evidence, &a->claims);
         }
         if (evidence)
                 a->ops->free(evidence);

@@ -8,7 +8,7 @@
 #include "attest/binding.h"
 #include "attest/formula.h"
 
-#define BUNDLE_REVOCATIONS_MAX 8
+#define BUNDLE_REVOCATIONS_MAX 32
 #define BUNDLE_REVOCATION_MAX (64u << 10)
 
 struct bundle {
@@ -20,7 +20,7 @@ struct bundle {
         struct cvm_bytes report;
         struct cvm_bytes *certificates; /* DER, owned array */
         size_t n_certificates;
-        struct cvm_bytes *revocations; /* the maker's lists as they came, DER or PEM, owned array */
+        struct cvm_bytes *revocations; /* what the maker publishes, as it came; owned array */
         size_t n_revocations;
         uint8_t nonce[CVM_NONCE_SIZE];
         struct cvm_keyset keyset;

@@ -215,8 +215,8 @@ static int check_lists(const struct snp_chain *chain, const struct bundle *bundl
                                     "none of the revocation lists is of the certificates' root");
 }
 
-static int check_revoked(const struct evidence *evidence, uint64_t now_msec, uint64_t *ret_made,
-                         struct cvm_error *err) {
+static int check_collateral(struct evidence *evidence, uint64_t now_msec, uint64_t *ret_made,
+                            struct cvm_error *err) {
         CVM_CLEANUP(snp_chain_done) struct snp_chain chain = { 0 };
         const struct bundle *bundle = evidence->bundle;
         int r = snp_chain_read(bundle->certificates, bundle->n_certificates,
@@ -265,6 +265,7 @@ static void claims(const struct evidence *evidence, struct evidence_claims *ret)
         const struct snp_product_facts *facts = &snp_products[evidence->product];
 
         *ret = (struct evidence_claims){
+                .covers = { .firmware = true, .kernel = true, .initrd = true, .cmdline = true },
                 .by_host = report->vmpl == VMPL_HOST,
                 .level = report->vmpl,
                 .debug = report->policy & POLICY_DEBUG,
@@ -308,7 +309,7 @@ const struct evidence_ops evidence_snp = {
         .parse = parse,
         .free = evidence_snp_free,
         .authenticate = authenticate,
-        .check_revoked = check_revoked,
+        .check_collateral = check_collateral,
         .own = own,
         .claims = claims,
         .flag_is_known = flag_is_known,

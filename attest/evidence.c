@@ -7,12 +7,14 @@
 #include <openssl/pem.h>
 
 #include "attest/evidence-snp.h"
+#include "attest/evidence-tdx.h"
 #include "base/clean-openssl.h"
 
 #define CERTIFICATES_MAX 16
 
 static const struct evidence_ops *const technologies[] = {
         &evidence_snp,
+        &evidence_tdx,
 };
 
 const struct evidence_ops *evidence_ops_find(int platform) {

@@ -5,10 +5,13 @@
 #pragma once
 
 #include "attest/bundle.h"
+#include "attest/verdict.h"
 
 #define EVIDENCE_COMPONENTS_MAX 16
 #define EVIDENCE_TCBS_MAX 4
 #define EVIDENCE_FLAGS_MAX 32
+#define EVIDENCE_REGISTERS_MAX 4
+#define EVIDENCE_UNUSUAL_MAX 8
 
 /* The firmware's versions, by component; a component that the product does not have has no name. */
 struct evidence_tcb {
@@ -16,11 +19,35 @@ struct evidence_tcb {
         uint32_t values[EVIDENCE_COMPONENTS_MAX];
 };
 
+/* A measurement beside the launch's: what ran after the part that the launch measures. */
+struct evidence_register {
+        const char *name;
+        uint8_t value[CVM_SHA384_SIZE];
+        struct verdict_covers covers; /* what is covered only where this value is demanded too */
+};
+
+/* What the maker says of the platform's TCB, where it publishes such judgements. */
+struct evidence_status {
+        bool is_judged;       /* this technology has them: without one nothing is accepted */
+        const char *text;     /* the maker's word: "UpToDate"; NULL: not known */
+        bool is_current;      /* nothing newer is there, nothing is to be done */
+        bool never;           /* no policy can accept it */
+        uint64_t date;        /* of the TCB that it is about, UTC milliseconds */
+        uint32_t evaluation;  /* counts the maker's judgements */
+        char advisories[512]; /* "INTEL-SA-00001, ..."; "" */
+        char differs[256];    /* what other verifiers make of the same; "" */
+};
+
 /* What authenticated evidence says. Texts are static. */
 struct evidence_claims {
         uint8_t measurement[CVM_SHA384_SIZE];
+        struct verdict_covers covers; /* what the measurement alone can cover */
+        struct evidence_register registers[EVIDENCE_REGISTERS_MAX];
+        size_t n_registers;
         uint8_t host_data[CVM_SHA384_SIZE];
-        size_t host_data_size; /* 32: SHA-256 of the binding, 48: SHA-384 */
+        size_t host_data_size;          /* 32: SHA-256 of the binding, 48: SHA-384 */
+        uint8_t owner[CVM_SHA384_SIZE]; /* owner_id as the host gave it at launch */
+        bool has_owner;                 /* the technology has such a field */
         uint8_t report_data[CVM_REPORT_DATA_SIZE];
         bool by_host;    /* the host asked for it, not the guest */
         uint32_t level;  /* privilege level inside the guest; 0 is the highest */
@@ -35,6 +62,10 @@ struct evidence_claims {
         size_t n_tcbs;
         const char *set[EVIDENCE_FLAGS_MAX]; /* names of the policy and platform bits that are on */
         size_t n_set;
+        /* What the technology's own rules want otherwise, by names that a policy may allow. */
+        const char *unusual[EVIDENCE_UNUSUAL_MAX];
+        size_t n_unusual;
+        struct evidence_status status;
 };
 
 /* Where authenticated evidence comes from; whether that root is accepted, the appraisal decides. */
@@ -59,19 +90,20 @@ struct evidence_ops {
                             struct cvm_error *err);
 
         /*
-         * Only after authenticate() said 0: what the bundle's revocation lists say of its certificates; one
-         * of them must be for them. ret_made: since when the newest that is theirs is valid, UTC
-         * milliseconds, also where it revokes; 0: none. CVM_CODE_REVOKED, CVM_CODE_CRL, CVM_CODE_CRL_STALE.
+         * Only after authenticate() said 0: what the maker publishes and the bundle brings says of its
+         * certificates and its TCB; revocation lists for them must be there. ret_made: since when it is
+         * valid, UTC milliseconds; 0: none of it was theirs and held. CVM_CODE_REVOKED,
+         * CVM_CODE_CRL, CVM_CODE_CRL_STALE, CVM_CODE_COLLATERAL*, CVM_CODE_QUOTING_ENCLAVE.
          */
-        int (*check_revoked)(const struct evidence *evidence, uint64_t now_msec, uint64_t *ret_made,
-                             struct cvm_error *err);
+        int (*check_collateral)(struct evidence *evidence, uint64_t now_msec, uint64_t *ret_made,
+                                struct cvm_error *err);
 
         /* Measurement, host data and report_data, nothing else: for the guest itself, which has the report
          * from its own platform and not from somebody who may lie, and to explain what nobody believes yet.
          */
         void (*own)(const struct evidence *evidence, struct evidence_claims *ret);
 
-        /* Only after authenticate() said 0. */
+        /* Only after authenticate() said 0; the status is known only after check_collateral() did. */
         void (*claims)(const struct evidence *evidence, struct evidence_claims *ret);
 
         /* Whether `set` may ever have that name. */

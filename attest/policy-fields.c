@@ -114,6 +114,56 @@ static json_object *write_platforms(const void *member) {
         return list;
 }
 
+static int read_digest(const struct cvm_json *place, uint8_t ret[CVM_SHA384_SIZE], struct cvm_error *err) {
+        const char *text;
+        int r = cvm_json_text_at(place, 2 * CVM_SHA384_SIZE, &text, err);
+
+        if (r < 0)
+                return r;
+        return cvm_unhex(text, ret, CVM_SHA384_SIZE) == 0
+                               ? 0
+                               : cvm_json_refuse(place, err, "must be 96 lower-case hex digits");
+}
+
+static int read_measurement_digest(const struct cvm_json *place, void *member, struct cvm_error *err) {
+        return read_digest(place, member, err);
+}
+
+static int read_registers(const struct cvm_json *place, void *member, struct cvm_error *err) {
+        struct policy_measurement *m = member;
+        int r = 0;
+
+        if (!json_object_is_type(place->node, json_type_object))
+                return cvm_json_refuse(place, err, "must be an object of registers and digests");
+        json_object_object_foreach(place->node, name, value) {
+                struct cvm_json at = cvm_json_at(place, name);
+
+                (void)value;
+                if (m->n_registers == POLICY_REGISTERS_MAX || strlen(name) >= sizeof m->registers[0].name)
+                        return cvm_json_refuse(&at, err, "is no register");
+                snprintf(m->registers[m->n_registers].name, sizeof m->registers[0].name, "%s", name);
+                r = read_digest(&at, m->registers[m->n_registers++].value, err);
+                if (r < 0)
+                        return r;
+        }
+        return r;
+}
+
+static const struct cvm_json_field measurement_fields[] = {
+        { "digest", CVM_JSON_CUSTOM, .required = true, .offset = offsetof(struct policy_measurement, digest),
+          .read = read_measurement_digest },
+        { "registers", CVM_JSON_CUSTOM, .required = true, .offset = 0, .read = read_registers },
+        { 0 },
+};
+
+/* A digest alone, or a digest with registers. */
+static int read_measurement(const struct cvm_json *place, struct policy_measurement *ret,
+                            struct cvm_error *err) {
+        return json_object_is_type(place->node, json_type_object)
+                               ? cvm_json_read(place, measurement_fields, ret, err)
+                               : read_digest(place, ret->digest, err);
+}
+
 /* An array and its length: both functions take the whole policy. */
 static int read_measurements(const struct cvm_json *place, void *member, struct cvm_error *err) {
         struct policy *p = member;
@@ -125,26 +175,22 @@ static int read_measurements(const struct cvm_json *place, void *member, struct 
         p->measurements = calloc(length + 1, sizeof *p->measurements);
         if (!p->measurements)
                 return -ENOMEM;
-        for (; p->n_measurements < length; p->n_measurements++) {
+        for (; r >= 0 && p->n_measurements < length; p->n_measurements++) {
                 struct cvm_json at = cvm_json_element(place, p->n_measurements);
-                const char *text;
 
-                r = cvm_json_text_at(&at, 2 * CVM_SHA384_SIZE, &text, err);
-                if (r < 0)
-                        return r;
-                if (cvm_unhex(text, p->measurements[p->n_measurements], CVM_SHA384_SIZE) < 0)
-                        return cvm_json_refuse(&at, err, "must be 96 lower-case hex digits");
+                r = read_measurement(&at, &p->measurements[p->n_measurements], err);
         }
-        return length ? 0 : cvm_json_refuse(place, err, "must have at least one measurement");
+        return r < 0 || length ? r : cvm_json_refuse(place, err, "must have at least one measurement");
 }
 
+/* Those of policies that we make are digests alone. */
 static json_object *write_measurements(const void *member) {
         const struct policy *p = member;
         json_object *list = json_object_new_array();
         char text[2 * CVM_SHA384_SIZE + 1];
 
         for (size_t i = 0; list && i < p->n_measurements; i++) {
-                cvm_hex(p->measurements[i], CVM_SHA384_SIZE, text);
+                cvm_hex(p->measurements[i].digest, CVM_SHA384_SIZE, text);
                 json_object_array_add(list, json_object_new_string(text));
         }
         return list;
@@ -316,9 +362,37 @@ static json_object *write_min_tcb(const void *member) {
         return tcb->any ? any_node() : NULL;
 }
 
+/* tcb_status: {"UpToDate":"any","SWHardeningNeeded":"2024-03-13T00:00:00Z"}; takes the whole policy */
+static int read_statuses(const struct cvm_json *place, void *member, struct cvm_error *err) {
+        struct policy *p = member;
+
+        if (!json_object_is_type(place->node, json_type_object) ||
+            json_object_object_length(place->node) < 1 ||
+            json_object_object_length(place->node) > POLICY_STATUSES_MAX)
+                return cvm_json_refuse(place, err, "must be an object of statuses and dates, or \"any\"");
+        p->statuses = calloc(POLICY_STATUSES_MAX, sizeof *p->statuses);
+        if (!p->statuses)
+                return -ENOMEM;
+        json_object_object_foreach(place->node, name, value) {
+                struct policy_status *status = &p->statuses[p->n_statuses++];
+                struct cvm_json at = cvm_json_at(place, name);
+                int r = strlen(name) < sizeof status->name ? 0 : cvm_json_refuse(&at, err, "is no status");
+
+                (void)value;
+                if (r >= 0 && !is_any(&at))
+                        r = cvm_json_read_time(&at, &status->min_date, err);
+                if (r < 0)
+                        return r;
+                snprintf(status->name, sizeof status->name, "%s", name);
+        }
+        return 0;
+}
+
 static const struct cvm_json_field bits_fields[] = {
         { "set", CVM_JSON_CUSTOM, .offset = offsetof(struct policy_bits, set), .read = cvm_json_read_texts },
         { "clear", CVM_JSON_CUSTOM, .offset = offsetof(struct policy_bits, clear),
+          .read = cvm_json_read_texts },
+        { "allow", CVM_JSON_CUSTOM, .offset = offsetof(struct policy_bits, allow),
           .read = cvm_json_read_texts },
         { 0 },
 };
@@ -372,6 +446,8 @@ const struct cvm_json_field policy_fields[] = {
         { "hosts", CVM_JSON_CUSTOM, .required = true, AT(hosts), .read = read_hosts, .write = write_hosts },
         { "min_tcb", CVM_JSON_CUSTOM, .required = true, AT(min_tcb), .read = read_min_tcb,
           .write = write_min_tcb },
+        { "tcb_status", CVM_JSON_CUSTOM, .offset = 0, .read = read_statuses },
+        { "min_tcb_evaluation", CVM_JSON_U32, AT(min_tcb_evaluation), .max = UINT32_MAX },
         { "min_guest_svn", CVM_JSON_U32, AT(min_guest_svn), .max = UINT32_MAX },
         { "debug", CVM_JSON_BOOL, AT(debug) },
         { "policy_bits", CVM_JSON_CUSTOM, AT(bits), .read = read_bits },
@@ -394,6 +470,8 @@ void policy_done(struct policy *policy) {
         free(policy->min_tcb.minimums);
         cvm_texts_free(policy->bits.set);
         cvm_texts_free(policy->bits.clear);
+        cvm_texts_free(policy->bits.allow);
+        free(policy->statuses);
         cvm_texts_free(policy->migration.modes);
         cvm_texts_free(policy->migration.agents);
         cvm_texts_free(policy->migration.hosts.ids);

@@ -5,6 +5,23 @@
 
 #define POLICY_MEASUREMENTS_MAX 256
 #define POLICY_MINIMUMS_MAX 64
+#define POLICY_REGISTERS_MAX 4
+#define POLICY_STATUSES_MAX 16
+
+/* A launch's digest and, where the technology has them, its registers by name: one set. */
+struct policy_measurement {
+        uint8_t digest[CVM_SHA384_SIZE];
+        struct {
+                char name[16];
+                uint8_t value[CVM_SHA384_SIZE];
+        } registers[POLICY_REGISTERS_MAX];
+        size_t n_registers;
+};
+
+struct policy_status { /* a word of the maker's on a TCB that is accepted, if it is of that date or later */
+        char name[64];
+        uint64_t min_date; /* UTC milliseconds; 0: any */
+};
 
 /* A constrained field, or "any" written out. */
 struct policy_binding {
@@ -36,8 +53,8 @@ struct policy_hosts {
         char **ids; /* owned list; NULL and not any: the field was left out */
 };
 
-struct policy_bits { /* names of evidence_ops */
-        char **set, **clear;
+struct policy_bits { /* names of evidence_ops; allow: of the claims' unusual ones */
+        char **set, **clear, **allow;
 };
 
 /* What a migration agent asks of it; kept, and applied there. */
@@ -54,7 +71,7 @@ struct policy {
         uint64_t serial;
         int class_; /* enum cvm_class */
         bool platforms[CVM_PLATFORM_MAX_];
-        uint8_t (*measurements)[CVM_SHA384_SIZE]; /* owned */
+        struct policy_measurement *measurements; /* owned */
         size_t n_measurements;
         struct verdict_covers
                         covers; /* what these measurements cover, and the root that a guest must have */
@@ -65,6 +82,9 @@ struct policy {
         bool has_simulation_root;
         struct policy_hosts hosts;
         struct policy_tcb min_tcb;
+        struct policy_status *statuses; /* owned; none: only what is current */
+        size_t n_statuses;
+        uint32_t min_tcb_evaluation;
         bool debug;
         uint32_t min_guest_svn;
         struct policy_bits bits;

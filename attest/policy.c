@@ -62,7 +62,7 @@ static int fill(const struct policy_inputs *in, struct policy *p) {
         p->measurements = calloc(1, sizeof *p->measurements);
         if (!p->measurements)
                 return -ENOMEM;
-        memcpy(p->measurements[p->n_measurements++], in->measurement, CVM_SHA384_SIZE);
+        memcpy(p->measurements[p->n_measurements++].digest, in->measurement, CVM_SHA384_SIZE);
         p->covers = in->covers;
         p->binding.given = in->binding;
         p->unowned = !in->binding;

@@ -7,6 +7,7 @@
 #include "attest/bundle.h"
 #include "attest/verdict.h"
 
+struct evidence_claims;
 struct policy;
 
 struct policy *policy_free(struct policy *policy);
@@ -53,3 +54,11 @@ struct appraisal {
  */
 int policy_appraise(const struct policy *policy, const struct bundle *bundle,
                     const struct appraisal *appraisal, struct verdict *ret, struct cvm_error *err);
+
+/*
+ * What the platform is like against the policy (NULL: the technology's own rules alone): unusual features,
+ * and the maker's word on its TCB, where only what is current is accepted unless the policy names more.
+ * Reasons and remarks go into the verdict. For reports without a bundle.
+ */
+void policy_judge_platform(const struct policy *policy, const struct evidence_claims *claims,
+                           bool has_collateral, struct verdict *verdict);

@@ -1,8 +1,13 @@
 #include "cli/collateral-use.h"
 
+#include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/stat.h>
 
 #include "attest/evidence.h"
+#include "base/fd.h"
 #include "cli/output.h"
 #include "collateral/mark.h"
 
@@ -34,13 +39,56 @@ static int use_certificates(const struct collateral_store *store, const char *na
         return 0;
 }
 
+static void closedirp(DIR **dir) {
+        if (*dir)
+                closedir(*dir);
+}
+
+static int use_file(int dir, const char *path, const char *name, struct bundle *bundle,
+                    struct cvm_error *err) {
+        CVM_CLEANUP(cvm_closep) int fd = openat(dir, name, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+        CVM_CLEANUP(cvm_bytes_done) struct cvm_bytes object = { 0 };
+        struct stat st;
+        int r;
+
+        if (fd < 0 || fstat(fd, &st) < 0)
+                return cvm_fail(err, &CVM_CODE_FILE, errno, "'%s/%s' cannot be opened: %s", path, name,
+                                strerror(errno));
+        if (!S_ISREG(st.st_mode))
+                return 0;
+        if (st.st_size > BUNDLE_REVOCATION_MAX) {
+                output_say("'%s/%s' is not used: it is larger than anything of the maker's", path, name);
+                return 0;
+        }
+        r = cvm_read_fd(fd, BUNDLE_REVOCATION_MAX, name, &object, err);
+        return r < 0 ? r : evidence_add_revocation(bundle, object.data, object.size, err);
+}
+
+/* Of a platform whose collateral nobody fetches here: every file is the maker's, as it came. */
+static int use_files(const char *path, struct bundle *bundle, struct cvm_error *err) {
+        CVM_CLEANUP(closedirp) DIR *dir = opendir(path);
+        const struct dirent *entry;
+        int r = 0;
+
+        if (!dir)
+                return cvm_fail(err, &CVM_CODE_FILE, errno, "'%s' cannot be opened: %s", path,
+                                strerror(errno));
+        while (r >= 0 && (entry = readdir(dir)))
+                if (entry->d_name[0] != '.')
+                        r = use_file(dirfd(dir), path, entry->d_name, bundle, err);
+        return r;
+}
+
 int collateral_use(const char *cache, const uint8_t *simulation_root, uint64_t now_msec,
                    struct bundle *bundle, struct cvm_error *err) {
         CVM_CLEANUP(collateral_store_done) struct collateral_store store = { 0 };
         struct collateral_need needs[COLLATERAL_NEEDS_MAX];
         size_t n = 0;
-        int r = collateral_open(cache, bundle->platform, simulation_root, now_msec, &store, err);
+        int r;
 
+        if (!collateral_source_find(bundle->platform))
+                return use_files(cache, bundle, err);
+        r = collateral_open(cache, bundle->platform, simulation_root, now_msec, &store, err);
         /* What the report lacks so much that nothing can be named for it, the appraisal will say. */
         if (r >= 0 && store.source->needs(bundle, NULL, needs, &n, NULL) < 0)
                 n = 0;

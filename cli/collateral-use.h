@@ -11,8 +11,9 @@
 
 /*
  * Add to the bundle what it lacks and that cache has: certificates, and in any case the list. Objects under
- * this simulation root (NULL: the maker's). A certificate that does not hold is left out, and said; a list
- * that does not hold is a failure: the evidence could not be checked.
+ * this simulation root (NULL: the maker's). Where the platform has none that is fetched, all files of that
+ * directory are added, as the maker served them. A certificate that does not hold is left out, and said; a
+ * list that does not hold is a failure: the evidence could not be checked.
  */
 int collateral_use(const char *cache, const uint8_t *simulation_root, uint64_t now_msec,
                    struct bundle *bundle, struct cvm_error *err);

@@ -110,7 +110,7 @@ static int verify(const struct arguments *arguments, struct cvm_error *err) {
 static int run(const struct arguments *arguments, struct cvm_error *err) {
         static const char *const of_bundles[] = { "challenge", "nonce", "verdict" };
 
-        if (!argument(arguments, "report"))
+        if (!raw_evidence_report(arguments))
                 return verify(arguments, err);
         for (size_t i = 0; i < ARRAY_SIZE(of_bundles); i++)
                 if (arguments->n_words || argument(arguments, of_bundles[i]))

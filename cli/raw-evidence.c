@@ -5,12 +5,14 @@
  */
 #include "cli/raw-evidence.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "attest/evidence.h"
 #include "base/fd.h"
+#include "base/time.h"
 #include "cli/documents.h"
 #include "cli/key-file.h"
 #include "cli/output.h"
@@ -35,6 +37,12 @@ static void raw_done(struct raw *raw) {
         verdict_done(&raw->verdict);
 }
 
+const char *raw_evidence_report(const struct arguments *arguments) {
+        const char *report = argument(arguments, "report");
+
+        return report ? report : argument(arguments, "quote");
+}
+
 int raw_evidence_platform(const struct arguments *arguments, int *ret, struct cvm_error *err) {
         const char *name = argument(arguments, "platform");
 
@@ -44,7 +52,32 @@ int raw_evidence_platform(const struct arguments *arguments, int *ret, struct cv
                         return 0;
                 }
         return cvm_fail(err, name ? &CVM_CODE_PLATFORM : &CVM_CODE_USAGE, EINVAL,
-                        name ? "'%s' is no platform" : "--report needs --platform%s", name ? name : "");
+                        name ? "'%s' is no platform" : "a raw report needs --platform%s", name ? name : "");
+}
+
+/* A report may come as a text of hex digits; one in bytes has others among them. */
+static int unhex_report(struct cvm_bytes *report) {
+        CVM_CLEANUP(cvm_freep) char *text = strndup((const char *)report->data, report->size);
+        size_t length = text ? strcspn(text, " \t\r\n") : 0,
+               at = text && strncmp(text, "0x", 2) == 0 ? 2 : 0;
+
+        if (!text)
+                return -ENOMEM;
+        if (strlen(text) != report->size || strspn(text + length, " \t\r\n") != report->size - length)
+                return 0;
+        text[length] = 0;
+        for (size_t i = at; i < length; i++)
+                text[i] = (char)tolower((unsigned char)text[i]);
+        length = (length - at) / 2;
+        if (length && cvm_unhex(text + at, report->data, length) == 0)
+                report->size = length;
+        return 0;
+}
+
+static int read_report(const char *path, struct cvm_bytes *ret, struct cvm_error *err) {
+        int r = cvm_read_file(path, REPORT_MAX, ret, err);
+
+        return r < 0 ? r : unhex_report(ret);
 }
 
 /* A certificate begins with its SEQUENCE or in PEM; what does not is the platform's table. */
@@ -86,7 +119,7 @@ static int read_inputs(const struct arguments *arguments, struct raw *raw, struc
         if (r >= 0 && policy)
                 r = document_policy(policy, owner, &raw->policy, err);
         if (r >= 0)
-                r = cvm_read_file(argument(arguments, "report"), REPORT_MAX, &raw->bundle.report, err);
+                r = read_report(raw_evidence_report(arguments), &raw->bundle.report, err);
         for (size_t i = 0; r >= 0 && (certs = argument_at(arguments, "certs", i)); i++) {
                 struct cvm_error why = { 0 };
 
@@ -100,10 +133,10 @@ static int read_inputs(const struct arguments *arguments, struct raw *raw, struc
 }
 
 /* Without a policy; with one the appraisal asks the lists. */
-static int check_lists(struct raw *raw, const struct evidence_ops *ops, const struct evidence *evidence,
+static int check_lists(struct raw *raw, const struct evidence_ops *ops, struct evidence *evidence,
                        struct cvm_error *why) {
         uint64_t made = 0, mark = raw->with.revocations_mark;
-        int r = ops->check_revoked(evidence, raw->with.now_msec, &made, why);
+        int r = ops->check_collateral(evidence, raw->with.now_msec, &made, why);
 
         if (made && made < mark && mark <= raw->with.now_msec)
                 verdict_add(&raw->verdict, &CVM_CODE_CRL_OLDER,
@@ -129,10 +162,10 @@ static int authenticate(struct raw *raw, struct cvm_error *err) {
         if (r >= 0)
                 r = ops->authenticate(evidence, raw->with.now_msec, &raw->origin, &why);
         raw->authentic = r >= 0;
-        if (raw->authentic)
-                ops->claims(evidence, &raw->claims);
         if (raw->authentic && raw->bundle.n_revocations && !raw->policy)
                 r = check_lists(raw, ops, evidence, &why);
+        if (raw->authentic)
+                ops->claims(evidence, &raw->claims);
         raw->bundle.simulated = raw->origin.class_ == CVM_CLASS_SIMULATED; /* nobody claimed otherwise */
         if (evidence)
                 ops->free(evidence);
@@ -151,6 +184,7 @@ static void judge_alone(struct raw *raw) {
         if (raw->claims.by_host)
                 verdict_add(&raw->verdict, &CVM_CODE_REPORT_BY_HOST,
                             "the host asked for this report, not the guest");
+        policy_judge_platform(NULL, &raw->claims, raw->bundle.n_revocations, &raw->verdict);
 }
 
 static bool has_reason(const struct verdict *verdict, const struct cvm_code *code) {
@@ -162,7 +196,7 @@ static bool has_reason(const struct verdict *verdict, const struct cvm_code *cod
 
 /* The appraisal's reasons without those that only a bundle could answer. */
 static void take_verdict(struct raw *raw, const struct verdict *full) {
-        const struct cvm_code *unasked[] = { &CVM_CODE_REPORT_DATA, NULL, NULL, NULL };
+        const struct cvm_code *unasked[] = { &CVM_CODE_REPORT_DATA, NULL, NULL, NULL, NULL };
 
         raw->verdict.class_ = full->class_;
         raw->verdict.revocations_made = full->revocations_made;
@@ -172,6 +206,7 @@ static void take_verdict(struct raw *raw, const struct verdict *full) {
                 unasked[1] = &CVM_CODE_UNOWNED_EVIDENCE;
                 unasked[2] = &CVM_CODE_HOST_DATA;
                 unasked[3] = &CVM_CODE_COVERAGE;
+                unasked[4] = &CVM_CODE_HOST_OWNER;
         }
         for (size_t i = 0; i < full->n_reasons; i++) {
                 bool asked = true;
@@ -219,8 +254,48 @@ static json_object *tcbs_json(const struct evidence_claims *claims) {
         return node;
 }
 
+static json_object *texts_json(const char *const *texts, size_t n) {
+        json_object *list = json_object_new_array();
+
+        for (size_t i = 0; i < n; i++)
+                json_object_array_add(list, json_object_new_string(texts[i]));
+        return list;
+}
+
+static json_object *status_json(const struct evidence_status *status) {
+        json_object *node = status->text ? json_object_new_object() : NULL;
+        char date[CVM_TIME_TEXT];
+
+        if (!node)
+                return NULL;
+        cvm_time_format(status->date, date);
+        json_object_object_add(node, "status", json_object_new_string(status->text));
+        json_object_object_add(node, "date", json_object_new_string(date));
+        json_object_object_add(node, "evaluation", json_object_new_uint64(status->evaluation));
+        json_object_object_add(node, "advisories", json_object_new_string(status->advisories));
+        json_object_object_add(node, "others", json_object_new_string(status->differs));
+        return node;
+}
+
+/* What only some technologies have. */
+static void add_more_claims(json_object *node, const struct evidence_claims *claims) {
+        json_object *registers = claims->n_registers ? json_object_new_object() : NULL;
+
+        for (size_t i = 0; i < claims->n_registers; i++)
+                add_hex(registers, claims->registers[i].name, claims->registers[i].value,
+                        sizeof claims->registers[i].value);
+        if (registers)
+                json_object_object_add(node, "registers", registers);
+        if (claims->has_owner)
+                add_hex(node, "owner", claims->owner, sizeof claims->owner);
+        if (claims->status.is_judged) {
+                json_object_object_add(node, "tcb_status", status_json(&claims->status));
+                json_object_object_add(node, "unusual", texts_json(claims->unusual, claims->n_unusual));
+        }
+}
+
 static json_object *claims_json(const struct evidence_claims *claims) {
-        json_object *node = json_object_new_object(), *set = json_object_new_array();
+        json_object *node = json_object_new_object();
 
         add_hex(node, "measurement", claims->measurement, sizeof claims->measurement);
         add_hex(node, "report_data", claims->report_data, sizeof claims->report_data);
@@ -234,9 +309,8 @@ static json_object *claims_json(const struct evidence_claims *claims) {
         json_object_object_add(node, "migratable", json_object_new_boolean(claims->migratable));
         json_object_object_add(node, "guest_svn", json_object_new_uint64(claims->guest_svn));
         json_object_object_add(node, "tcb", tcbs_json(claims));
-        for (size_t i = 0; i < claims->n_set; i++)
-                json_object_array_add(set, json_object_new_string(claims->set[i]));
-        json_object_object_add(node, "bits", set);
+        json_object_object_add(node, "bits", texts_json(claims->set, claims->n_set));
+        add_more_claims(node, claims);
         return node;
 }
 

@@ -5,12 +5,16 @@
 #include "cli/command.h"
 
 /* The options of `evidence verify` that are for raw reports only. */
-#define RAW_EVIDENCE_OPTIONS                                                                         \
-        { "platform", OPTION_TEXT, "PLATFORM", "of a raw report, such as sev-snp" },                 \
-                        { "report", OPTION_TEXT, "FILE", "a raw report in place of a bundle" }, {    \
-                "certs", OPTION_REPEAT, "FILE",                                                      \
-                                "with --report: certificates (DER, PEM or the platform's own table)" \
+#define RAW_EVIDENCE_OPTIONS                                                                            \
+        { "platform", OPTION_TEXT, "PLATFORM", "of a raw report, such as sev-snp" },                    \
+                        { "report", OPTION_TEXT, "FILE", "a raw report in place of a bundle" },         \
+                        { "quote", OPTION_TEXT, "FILE", "the same, where a report is called quote" }, { \
+                "certs", OPTION_REPEAT, "FILE",                                                         \
+                                "with --report: certificates (DER, PEM or the platform's own table)"    \
         }
+
+/* The file of --report or --quote; NULL: neither was given. */
+const char *raw_evidence_report(const struct arguments *arguments);
 
 /* What --platform names. CVM_CODE_USAGE, CVM_CODE_PLATFORM. */
 int raw_evidence_platform(const struct arguments *arguments, int *ret, struct cvm_error *err);

@@ -275,7 +275,7 @@ static void test_binding_for_something_else(void **state) {
         seal(&s);
         expect(&s, &CVM_CODE_BINDING);
         s = scene();
-        s.binding.platform = CVM_PLATFORM_TDX;
+        s.binding.platform = CVM_PLATFORM_SECURE_EXECUTION;
         seal(&s);
         expect(&s, &CVM_CODE_BINDING);
         s = scene();
@@ -622,8 +622,8 @@ static void test_platforms(void **state) {
         expect(&s, &CVM_CODE_POLICY_PLATFORM);
         s = scene();
         seal(&s);
-        set_policy(&s, "platforms", "[\"tdx\"]");
-        s.bundle.platform = CVM_PLATFORM_TDX;
+        set_policy(&s, "platforms", "[\"secure-execution\"]");
+        s.bundle.platform = CVM_PLATFORM_SECURE_EXECUTION;
         expect(&s, &CVM_CODE_EVIDENCE_PLATFORM);
 }
 

@@ -233,7 +233,7 @@ static void test_made_is_read(void **state) {
         assert_int_equal(p->serial, 11);
         assert_true(p->min_tcb.any && p->binding.pinned && p->covers.kernel && !p->unowned);
         assert_int_equal(p->covers.root, CVM_COVERED_VERITY);
-        assert_memory_equal(p->measurements[0], in.measurement, CVM_SHA384_SIZE);
+        assert_memory_equal(p->measurements[0].digest, in.measurement, CVM_SHA384_SIZE);
         assert_string_equal(p->hosts.ids[0], HEX8);
         assert_memory_equal(p->simulation_root, in.simulation_root, CVM_SHA256_SIZE);
 }

@@ -47,10 +47,10 @@ nonce=$(printf '6%.0s' {1..64}) judge 5 "CVM-NONCE: " good.json
 judge 6 '"result":"could-not-check"' no-chain.json -o jsonl
 judge 6 "CVM-CHAIN-MISSING: " no-chain.json
 expect 6 "CVM-OWNER-UNKNOWN: " "$cvmctl" evidence verify good.json --nonce "$nonce" --policy p.json --at "$now"
-sed 's/"platform":"sev-snp"/"platform":"tdx"/' good.json >tdx.json
-sed 's/"sev-snp"/"tdx"/' p.json >p-tdx.json
-policy=p-tdx.json judge 6 "CVM-EVIDENCE-PLATFORM: " tdx.json
-judge 5 "CVM-POLICY-PLATFORM: " tdx.json
+sed 's/"platform":"sev-snp"/"platform":"secure-execution"/' good.json >se.json
+sed 's/"sev-snp"/"secure-execution"/' p.json >p-se.json
+policy=p-se.json judge 6 "CVM-EVIDENCE-PLATFORM: " se.json
+judge 5 "CVM-POLICY-PLATFORM: " se.json
 # Both kinds of reasons together: refused.
 nonce=$(printf '6%.0s' {1..64})
 expect 5 '"result":"refused"' "$cvmctl" evidence verify good.json --nonce "$nonce" --policy p.json --at "$now" -o jsonl

@@ -369,7 +369,8 @@ static int read_statuses(const struct cvm_json *place, void *member, struct cvm_
         if (!json_object_is_type(place->node, json_type_object) ||
             json_object_object_length(place->node) < 1 ||
             json_object_object_length(place->node) > POLICY_STATUSES_MAX)
-                return cvm_json_refuse(place, err, "must be an object of statuses and dates, or \"any\"");
+                return cvm_json_refuse(place, err,
+                                       "must be an object of 1 to 16 statuses with a date or \"any\"");
         p->statuses = calloc(POLICY_STATUSES_MAX, sizeof *p->statuses);
         if (!p->statuses)
                 return -ENOMEM;

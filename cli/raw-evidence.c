@@ -150,6 +150,7 @@ static int authenticate(struct raw *raw, struct cvm_error *err) {
         const struct evidence_ops *ops = evidence_ops_find(raw->bundle.platform);
         struct evidence *evidence = NULL;
         struct cvm_error why = { 0 };
+        uint64_t made;
         int r;
 
         if (!ops) {
@@ -162,7 +163,9 @@ static int authenticate(struct raw *raw, struct cvm_error *err) {
         if (r >= 0)
                 r = ops->authenticate(evidence, raw->with.now_msec, &raw->origin, &why);
         raw->authentic = r >= 0;
-        if (raw->authentic && raw->bundle.n_revocations && !raw->policy)
+        if (raw->authentic && raw->bundle.n_revocations && raw->policy)
+                ops->check_collateral(evidence, raw->with.now_msec, &made, NULL); /* the appraisal tells */
+        else if (raw->authentic && raw->bundle.n_revocations)
                 r = check_lists(raw, ops, evidence, &why);
         if (raw->authentic)
                 ops->claims(evidence, &raw->claims);

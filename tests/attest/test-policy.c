@@ -174,6 +174,46 @@ static void test_wrong_values(void **state) {
         expect_refused(with(HARDWARE, "\"serial\":5", "\"serial\":5,\"debug\":\"no\""), "debug");
 }
 
+#define MEASURED(measurement) with(HARDWARE, "[\"" HEX48 "\"]", "[" measurement "]")
+#define DIGEST "{\"digest\":\"" HEX48 "\""
+#define REGISTERS(registers) DIGEST ",\"registers\":{" registers "}}"
+#define ONE(name) "\"" name "\":\"" HEX48 "\""
+
+static void test_registers(void **state) {
+        CVM_CLEANUP(policy_freep)
+        struct policy *p = read(MEASURED("\"" HEX48 "\"," REGISTERS(ONE("rtmr1") "," ONE("rtmr2"))));
+
+        assert_int_equal(p->n_measurements, 2);
+        assert_int_equal(p->measurements[0].n_registers, 0);
+        assert_int_equal(p->measurements[1].n_registers, 2);
+        assert_string_equal(p->measurements[1].registers[1].name, "rtmr2");
+        assert_memory_equal(p->measurements[1].registers[1].value, p->measurements[1].digest, 48);
+        expect_refused(MEASURED(DIGEST "}"), "measurements[0].registers");
+        expect_refused(MEASURED("{\"registers\":{}}"), "measurements[0].digest");
+        expect_refused(MEASURED(DIGEST ",\"registers\":[]}"), "measurements[0].registers");
+        expect_refused(MEASURED(REGISTERS("\"a\":\"" HEX32 "\"")), "registers.a");
+        expect_refused(MEASURED(REGISTERS(ONE("a") "," ONE("b") "," ONE("c") "," ONE("d") "," ONE("e"))),
+                       "registers.e");
+        expect_refused(MEASURED(REGISTERS(ONE("a-name-that-is-long"))), "registers.a-name");
+}
+
+#define STATUS(value) with(HARDWARE, "\"serial\":5", "\"serial\":5,\"tcb_status\":" value)
+
+static void test_statuses(void **state) {
+        CVM_CLEANUP(policy_freep)
+        struct policy *p = read(STATUS("{\"UpToDate\":\"any\",\"Late\":\"1970-01-01T00:00:01Z\"}"));
+
+        assert_int_equal(p->n_statuses, 2);
+        assert_string_equal(p->statuses[0].name, "UpToDate");
+        assert_int_equal(p->statuses[0].min_date, 0);
+        assert_int_equal(p->statuses[1].min_date, 1000);
+        expect_refused(STATUS("{}"), "tcb_status");
+        expect_refused(STATUS("\"any\""), "tcb_status");
+        expect_refused(STATUS("{\"UpToDate\":true}"), "tcb_status.UpToDate");
+        expect_refused(STATUS("{\"UpToDate\":\"yesterday\"}"), "tcb_status.UpToDate");
+        expect_refused(STATUS("{\"" HEX32 "\":\"any\"}"), "tcb_status");
+}
+
 static void test_unknown_keys(void **state) {
         expect_refused(with(HARDWARE, "\"serial\":5", "\"serial\":5,\"vmpl\":1"), "vmpl");
         expect_refused(with(HARDWARE, "\"acpi\":false", "\"acpi\":false,\"bios\":true"), "covers.bios");
@@ -286,6 +326,8 @@ int main(void) {
                 cmocka_unit_test(test_constraints_must_all_be_there),
                 cmocka_unit_test(test_required_fields),
                 cmocka_unit_test(test_wrong_values),
+                cmocka_unit_test(test_registers),
+                cmocka_unit_test(test_statuses),
                 cmocka_unit_test(test_unknown_keys),
                 cmocka_unit_test(test_class_and_its_root),
                 cmocka_unit_test(test_unowned_and_binding_exclude_each_other),

@@ -34,24 +34,16 @@ static const struct output_column check_columns[] = {
 
 /* Without a daemon. Exit status 9 where something fails. */
 static int run_check(const struct arguments *arguments, struct cvm_error *err) {
-        CVM_CLEANUP(cvm_json_putp) json_object *list = json_object_new_array();
+        CVM_CLEANUP(cvm_json_putp) json_object *list = NULL;
         struct host_check checks[HOST_CHECKS_MAX];
-        int n = host_check(root_of(arguments), checks, err);
+        int n = host_check(root_of(arguments), HOST_SEEN_BY_CALLER, checks, err);
         bool fails = false;
 
         if (n < 0)
                 return n;
-        for (int i = 0; i < n; i++) {
-                json_object *row = json_object_new_object();
-
-                json_object_object_add(row, "id", json_object_new_string(checks[i].id));
-                json_object_object_add(row, "verdict",
-                                       json_object_new_string(host_verdict_texts[checks[i].verdict]));
-                json_object_object_add(row, "sentence", json_object_new_string(checks[i].sentence));
-                json_object_object_add(row, "remedy", json_object_new_string(checks[i].remedy));
-                json_object_array_add(list, row);
+        list = host_checks_json(checks, (size_t)n);
+        for (int i = 0; i < n; i++)
                 fails |= checks[i].verdict == HOST_FAIL;
-        }
         output_list(list, check_columns);
         return fails ? cvm_code_exit_status(&CVM_CODE_PLATFORM_HARDWARE) : 0;
 }

@@ -381,26 +381,62 @@ static int on_root_message(sd_bus_message *m, void *userdata, sd_bus_error *ret_
 
 /* --- what is known --- */
 
-static int method_check_host(sd_bus_message *m, void *userdata, sd_bus_error *ret_error) {
-        struct host_check checks[HOST_CHECKS_MAX];
-        struct cvm_error err = { 0 };
-        sd_bus_message *reply = NULL;
-        int n = host_check("/", checks, &err), r = n;
+static int append_check(sd_bus_message *m, const struct cvm_json *check) {
+        const char *texts[4] = { "", "", "", "" };
+        static const char *const keys[] = { "id", "verdict", "sentence", "remedy" };
+        int r = 1;
+
+        for (size_t i = 0; r > 0 && i < ARRAY_SIZE(keys); i++)
+                r = cvm_json_get_text(check, keys[i], &texts[i], NULL);
+        return r > 0 ? sd_bus_message_append(m, "(ssss)", texts[0], texts[1], texts[2], texts[3]) : -EBADMSG;
+}
+
+static int append_checks(sd_bus_message *m, const struct cvm_json *list) {
+        size_t n = 0;
+        int r = cvm_json_array(list, HOST_CHECKS_MAX, &n, NULL);
 
         if (r >= 0)
-                r = sd_bus_message_new_method_return(m, &reply);
+                r = sd_bus_message_open_container(m, 'a', "(ssss)");
+        for (size_t i = 0; r >= 0 && i < n; i++) {
+                const struct cvm_json check = cvm_json_element(list, i);
+
+                r = append_check(m, &check);
+        }
+        return r < 0 ? r : sd_bus_message_close_container(m);
+}
+
+static int answer_checked(sd_bus_message *call, const struct operation_view *done) {
+        CVM_CLEANUP(cvm_json_putp) json_object *node = NULL;
+        CVM_CLEANUP(sd_bus_message_unrefp) sd_bus_message *m = NULL;
+        struct cvm_json place, list;
+        int r = cvm_json_parse(done->result, strlen(done->result), "checks", &node, NULL);
+
+        if (r < 0)
+                return r;
+        place = cvm_json_root(node, "checks");
+        list = cvm_json_at(&place, "checks");
+        r = sd_bus_message_new_method_return(call, &m);
         if (r >= 0)
-                r = sd_bus_message_open_container(reply, 'a', "(ssss)");
-        for (int i = 0; r >= 0 && i < n; i++)
-                r = sd_bus_message_append(reply, "(ssss)", checks[i].id,
-                                          host_verdict_texts[checks[i].verdict], checks[i].sentence,
-                                          checks[i].remedy);
+                r = append_checks(m, &list);
+        return r < 0 ? r : sd_bus_send(sd_bus_message_get_bus(call), m, NULL);
+}
+
+static int method_check_host(sd_bus_message *m, void *userdata, sd_bus_error *ret_error) {
+        struct face *face = userdata;
+        struct client *client = face_client(face, m);
+        struct operation *operation;
+        struct cvm_error err = { 0 };
+        struct caller caller;
+        int r = client ? check_waiting(face, &err)
+                       : cvm_fail(&err, &CVM_CODE_DENIED, EACCES, "the caller cannot be known");
+
+        if (r >= 0) {
+                caller = client_caller(client);
+                r = manager_check_host(face->manager, &caller, &operation, &err);
+        }
         if (r >= 0)
-                r = sd_bus_message_close_container(reply);
-        if (r >= 0)
-                r = sd_bus_send(sd_bus_message_get_bus(m), reply, NULL);
-        sd_bus_message_unref(reply);
-        return end(userdata, m, NULL, false, &err, r, ret_error);
+                r = add_late(face, m, operation, answer_checked);
+        return end(face, m, NULL, false, &err, r, ret_error);
 }
 
 static int method_explain(sd_bus_message *m, void *userdata, sd_bus_error *ret_error) {

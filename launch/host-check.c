@@ -112,11 +112,20 @@ static const struct host_check_row general[] = {
 
 /* --- judging --- */
 
-static const char cannot_tell[] =
-                "Run it as root, with the msr module loaded; a recorded host knows what was recorded.";
+/* What is said where something cannot be read, by who looked. */
+static const struct unread {
+        const char *sentence, *remedy;
+} unread[] = {
+        [HOST_SEEN_BY_CALLER] = { "this cannot be told",
+                                  "Run it as root, with the msr module loaded; a recorded host knows what was "
+                                  "recorded." },
+        [HOST_SEEN_BY_SERVICE] = { "this could not be read by the service",
+                                   "Run `cvmctl host check` as root." },
+};
 
 struct judging {
         const struct host_scene *scene;
+        const struct unread *unread;
         struct host_check *checks;           /* HOST_CHECKS_MAX of them */
         const char *failed[HOST_CHECKS_MAX]; /* of each check: the one that failed and takes its children
                                                 along */
@@ -146,9 +155,9 @@ static void judge(struct judging *judging, const struct host_check_row *row) {
                 check.remedy = "First do what that one needs.";
         } else if (r < 0) {
                 check.verdict = HOST_WARN;
-                snprintf(check.sentence, sizeof check.sentence, "this cannot be told: %s",
+                snprintf(check.sentence, sizeof check.sentence, "%s: %s", judging->unread->sentence,
                          cvm_error_text(&err, r));
-                check.remedy = cannot_tell;
+                check.remedy = judging->unread->remedy;
         } else {
                 check.verdict = r ? HOST_PASS : row->otherwise;
                 snprintf(check.sentence, sizeof check.sentence, *detail ? "%s (%s)" : "%s",
@@ -165,9 +174,10 @@ static void judge_all(struct judging *judging, const struct host_check_row *rows
                 judge(judging, rows);
 }
 
-int host_check(const char *root, struct host_check ret[HOST_CHECKS_MAX], struct cvm_error *err) {
+int host_check(const char *root, enum host_seen_by by, struct host_check ret[HOST_CHECKS_MAX],
+               struct cvm_error *err) {
         CVM_CLEANUP(host_scene_done) struct host_scene scene = { .root_fd = -EBADF };
-        struct judging judging = { .scene = &scene, .checks = ret };
+        struct judging judging = { .scene = &scene, .unread = &unread[by], .checks = ret };
         const struct host_platform *platform;
         int r = host_scene_open(root, &scene, err);
 
@@ -178,4 +188,20 @@ int host_check(const char *root, struct host_check ret[HOST_CHECKS_MAX], struct 
         if (platform)
                 judge_all(&judging, platform->checks);
         return (int)judging.n;
+}
+
+json_object *host_checks_json(const struct host_check *checks, size_t n) {
+        json_object *list = json_object_new_array();
+
+        for (size_t i = 0; i < n; i++) {
+                json_object *row = json_object_new_object();
+
+                json_object_object_add(row, "id", json_object_new_string(checks[i].id));
+                json_object_object_add(row, "verdict",
+                                       json_object_new_string(host_verdict_texts[checks[i].verdict]));
+                json_object_object_add(row, "sentence", json_object_new_string(checks[i].sentence));
+                json_object_object_add(row, "remedy", json_object_new_string(checks[i].remedy));
+                json_object_array_add(list, row);
+        }
+        return list;
 }

@@ -8,6 +8,7 @@
 #include <stddef.h>
 
 #include "base/error.h"
+#include "base/json.h"
 
 enum host_verdict { HOST_PASS, HOST_WARN, HOST_FAIL };
 extern const char *const host_verdict_texts[]; /* "PASS", "WARN", "FAIL" */
@@ -21,5 +22,12 @@ struct host_check {
 
 #define HOST_CHECKS_MAX 64
 
+/* Who looks decides what is to be done where something cannot be read. */
+enum host_seen_by { HOST_SEEN_BY_CALLER, HOST_SEEN_BY_SERVICE };
+
 /* The checks in order; how many. CVM_CODE_FILE where the root cannot be opened. */
-int host_check(const char *root, struct host_check ret[HOST_CHECKS_MAX], struct cvm_error *err);
+int host_check(const char *root, enum host_seen_by by, struct host_check ret[HOST_CHECKS_MAX],
+               struct cvm_error *err);
+
+/* [{"id":"kvm","verdict":"PASS","sentence":"...","remedy":""}]; owned. */
+json_object *host_checks_json(const struct host_check *checks, size_t n);

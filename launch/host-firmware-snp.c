@@ -2,7 +2,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/psp-sev.h>
 #include <string.h>
 #include <sys/ioctl.h>
 
@@ -33,7 +32,7 @@ int host_firmware_ask_device(int fd, enum host_firmware_question question,
                                                                           : (uintptr_t)&id2 };
         size_t size = questions[question].size;
 
-        if (ioctl(fd, SEV_ISSUE_CMD, &request) < 0)
+        if (ioctl(fd, HOST_FIRMWARE_REQUEST, &request) < 0)
                 return cvm_fail(err, &CVM_CODE_HOST_PROBE, errno == ENOENT ? EIO : errno,
                                 "the firmware does not answer %s: %s, its status is 0x%x",
                                 questions[question].name, strerror(errno), request.error);

@@ -5,7 +5,11 @@
  */
 #pragma once
 
+#include <linux/psp-sev.h>
+
 #include "launch/host-probe.h"
+
+#define HOST_FIRMWARE_REQUEST SEV_ISSUE_CMD /* which carries the command */
 
 /* At most HOST_FIRMWARE_ANSWER_MAX bytes into ret; errors as host_probe_firmware(). */
 int host_firmware_ask(enum host_firmware_question question, uint8_t ret[HOST_FIRMWARE_ANSWER_MAX],

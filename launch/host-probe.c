@@ -56,6 +56,9 @@ static const struct {
         [HOST_KVM_POLICY_BITS] = { "policy-bits", 0, 1 },
 };
 
+const unsigned long host_probe_requests[] = { KVM_GET_API_VERSION, KVM_CHECK_EXTENSION, KVM_GET_DEVICE_ATTR,
+                                              HOST_FIRMWARE_REQUEST, 0 };
+
 static const char *const firmware_names[HOST_FIRMWARE_QUESTION_MAX_] = {
         [HOST_FIRMWARE_STATUS] = "platform-status",
         [HOST_FIRMWARE_GUEST_STATUS] = "guest-status",

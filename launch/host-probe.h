@@ -43,6 +43,9 @@ struct host_answer {
         size_t size;
 };
 
+/* Each ioctl that a probe may make, 0 at the end: for a sandbox. */
+extern const unsigned long host_probe_requests[];
+
 struct host_probe;
 
 /* root_fd is borrowed and outlives the probe. Fails where a recording is malformed: CVM_CODE_JSON,

@@ -52,12 +52,16 @@ static int make_directories(const struct manager_config *config, struct cvm_erro
         return 0;
 }
 
+const char *manager_host_root(const struct manager *m) {
+        return m->config.host_root ? m->config.host_root : "/";
+}
+
 static int open_all(struct manager *m, struct cvm_error *err) {
         char path[4096];
         int r = make_directories(&m->config, err);
 
         if (r >= 0)
-                r = host_read(m->config.host_root ? m->config.host_root : "/", &m->facts, err);
+                r = host_read(manager_host_root(m), &m->facts, err);
         snprintf(path, sizeof path, "%s/cvmd.db", m->config.state_dir);
         if (r >= 0)
                 r = store_open(path, &m->store, err);
@@ -161,6 +165,7 @@ struct manager *manager_free(struct manager *m) {
         m->observer = (struct manager_observer){ 0 };
         m->images = image_store_free(m->images);
         m->sim_run = worker_run_cancel(m->sim_run);
+        m->host_run = worker_run_cancel(m->host_run);
         if (m->journal)
                 (void)journal_commit(m->journal, NULL);
         manager_free_drafts(m);

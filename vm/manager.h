@@ -89,6 +89,11 @@ int manager_events(struct manager *manager, uint64_t since, size_t max,
 int manager_measure(struct manager *manager, const struct create_options *options,
                     const struct caller *caller, struct operation **ret, struct cvm_error *err);
 
+/* Look at the host as `cvmctl host check` does: an operation whose result is {"checks":[...]}. One look
+ * serves all who ask while it is under way: it may be another caller's. */
+int manager_check_host(struct manager *manager, const struct caller *caller, struct operation **ret,
+                       struct cvm_error *err);
+
 /* The teardown record (signed envelope) of a deleted or present VM; owned text. CVM_CODE_NO_VM. */
 int manager_record(struct manager *manager, const char *name_or_id, char **ret, struct cvm_error *err);
 

@@ -31,10 +31,12 @@ struct manager {
         struct journal *journal;
         struct image_store *images;
         EVP_PKEY *record_key;
-        char *record_pem;           /* public half */
-        struct sim_root *sim_root;  /* NULL before its first use */
-        char *sim_pem;              /* its certificate */
-        struct worker_run *sim_run; /* makes it */
+        char *record_pem;             /* public half */
+        struct sim_root *sim_root;    /* NULL before its first use */
+        char *sim_pem;                /* its certificate */
+        struct worker_run *sim_run;   /* makes it */
+        struct worker_run *host_run;  /* looks at the host, */
+        struct operation *host_check; /* borrowed: for this one and whoever joined it */
         struct vm **vms;
         size_t n_vms;
         struct vm *drafts;            /* owned: definitions that are being measured, no VMs yet */

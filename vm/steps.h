@@ -131,6 +131,8 @@ size_t operation_count(const struct manager *manager, uint32_t uid);
 void operation_set_cancel(struct operation *operation, void (*cancel)(struct vm *vm));
 
 /* --- manager.c --- */
+/* Whose files tell what the host offers: "/". */
+const char *manager_host_root(const struct manager *manager);
 void manager_audit_transition(struct manager *manager, const struct vm *vm, const char *what,
                               const char *outcome);
 void manager_remove_vm(struct manager *manager, struct vm *vm);

@@ -55,4 +55,4 @@ static int run(const struct cvm_json *request, json_object **ret, struct cvm_err
         return 0;
 }
 
-const struct verb verb_disk = { "disk", run };
+const struct verb verb_disk = { "disk", run, SANDBOX_FILES };

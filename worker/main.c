@@ -4,12 +4,11 @@
 #include <string.h>
 
 #include "base/fd.h"
-#include "worker/sandbox.h"
 #include "worker/verb.h"
 #include "worker/wire.h"
 
-static const struct verb *const verbs[] = { &verb_measure, &verb_pin, &verb_disk, &verb_check,
-                                            &verb_sim_root };
+static const struct verb *const verbs[] = { &verb_measure, &verb_pin,      &verb_disk,
+                                            &verb_check,   &verb_sim_root, &verb_host };
 
 static const struct verb *find_verb(const char *name) {
         for (size_t i = 0; i < ARRAY_SIZE(verbs); i++)
@@ -40,7 +39,7 @@ static int run(const char *name, json_object **ret, struct cvm_error *err) {
 
         if (!verb)
                 return cvm_fail(err, &CVM_CODE_USAGE, EINVAL, "the worker has no verb '%s'", name);
-        r = sandbox_enter(err);
+        r = sandbox_enter(verb->sandbox, err);
         if (r >= 0)
                 r = cvm_read_fd(STDIN_FILENO, WORKER_REQUEST_MAX, "the request", &text, err);
         if (r >= 0)

@@ -78,4 +78,4 @@ static int run(const struct cvm_json *request, json_object **ret, struct cvm_err
         return 0;
 }
 
-const struct verb verb_measure = { "measure", run };
+const struct verb verb_measure = { "measure", run, SANDBOX_FILES };

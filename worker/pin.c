@@ -67,4 +67,4 @@ static int run(const struct cvm_json *request, json_object **ret, struct cvm_err
         return 0;
 }
 
-const struct verb verb_pin = { "pin", run };
+const struct verb verb_pin = { "pin", run, SANDBOX_FILES };

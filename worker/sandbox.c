@@ -9,6 +9,8 @@
 
 #include <seccomp.h>
 
+#include "launch/host-probe.h"
+
 #ifdef CVM_SANITIZED
 /* The address sanitizer needs calls of its own at exit (LeakSanitizer traces): sanitized builds stay
  * unfiltered. */
@@ -56,7 +58,32 @@ static const int allowed[] = {
         SCMP_SYS(fadvise64),
 };
 
-static int load_filter(void) {
+static const int allowed_to_look[] = { SCMP_SYS(openat), SCMP_SYS(openat2), SCMP_SYS(getdents64) };
+
+/* Lookups that libraries make as a matter of course get a no instead of a death. */
+static int add_files(scmp_filter_ctx filter) {
+        int r = seccomp_rule_add(filter, SCMP_ACT_ERRNO(ENOENT), SCMP_SYS(openat), 0);
+
+        return r < 0 ? r : seccomp_rule_add(filter, SCMP_ACT_ERRNO(ENOTTY), SCMP_SYS(ioctl), 0);
+}
+
+static int add_host(scmp_filter_ctx filter) {
+        int r = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(fcntl), 1, SCMP_A1(SCMP_CMP_EQ, F_GETFL));
+
+        for (size_t i = 0; r == 0 && i < ARRAY_SIZE(allowed_to_look); i++)
+                r = seccomp_rule_add(filter, SCMP_ACT_ALLOW, allowed_to_look[i], 0);
+        for (size_t i = 0; r == 0 && host_probe_requests[i]; i++)
+                r = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(ioctl), 1,
+                                     SCMP_A1(SCMP_CMP_EQ, host_probe_requests[i]));
+        return r;
+}
+
+static int (*const adds[SANDBOX_MAX_])(scmp_filter_ctx filter) = {
+        [SANDBOX_FILES] = add_files,
+        [SANDBOX_HOST] = add_host,
+};
+
+static int load_filter(enum sandbox sandbox) {
         scmp_filter_ctx filter = seccomp_init(SCMP_ACT_KILL_PROCESS);
         int r = filter ? 0 : -ENOMEM;
 
@@ -65,11 +92,8 @@ static int load_filter(void) {
         if (r == 0)
                 r = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(fcntl), 1,
                                      SCMP_A1(SCMP_CMP_EQ, F_GETFD));
-        /* Lookups that libraries make as a matter of course get a no instead of a death. */
         if (r == 0)
-                r = seccomp_rule_add(filter, SCMP_ACT_ERRNO(ENOENT), SCMP_SYS(openat), 0);
-        if (r == 0)
-                r = seccomp_rule_add(filter, SCMP_ACT_ERRNO(ENOTTY), SCMP_SYS(ioctl), 0);
+                r = adds[sandbox](filter);
         if (r == 0)
                 r = seccomp_load(filter);
         if (filter)
@@ -77,7 +101,7 @@ static int load_filter(void) {
         return r;
 }
 
-int sandbox_enter(struct cvm_error *err) {
+int sandbox_enter(enum sandbox sandbox, struct cvm_error *err) {
         const struct rlimit none = { 0, 0 }, cpu = { 300, 300 };
         int r = 0;
 
@@ -85,7 +109,7 @@ int sandbox_enter(struct cvm_error *err) {
             setrlimit(RLIMIT_CPU, &cpu) < 0)
                 r = -errno;
         if (r == 0 && FILTER)
-                r = load_filter();
+                r = load_filter(sandbox);
         if (r < 0)
                 return cvm_fail(err, &CVM_CODE_WORKER, r, "the worker's sandbox cannot be put up: %s",
                                 strerror(-r));

@@ -16,4 +16,4 @@ static int run(const struct cvm_json *request, json_object **ret, struct cvm_err
         return 0;
 }
 
-const struct verb verb_sim_root = { "sim-root", run };
+const struct verb verb_sim_root = { "sim-root", run, SANDBOX_FILES };

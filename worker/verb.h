@@ -4,14 +4,16 @@
 
 #include "base/error.h"
 #include "base/json.h"
+#include "worker/sandbox.h"
 
 struct verb {
         const char *name;
         /* request: the place of the request's object; ret: owned answer */
         int (*run)(const struct cvm_json *request, json_object **ret, struct cvm_error *err);
+        enum sandbox sandbox;
 };
 
-extern const struct verb verb_measure, verb_pin, verb_disk, verb_check, verb_sim_root;
+extern const struct verb verb_measure, verb_pin, verb_disk, verb_check, verb_sim_root, verb_host;
 
 /*
  * A descriptor that the request names under this key: 1 and *ret, 0 where it is absent. Refuses numbers

@@ -22,9 +22,12 @@
  * optional)
  *          -> {"result":"accepted|refused|could-not-check","reasons":[{"code":"CVM-...","text":"..."}]}
  * sim-root: {} -> {"pem":"..."}: keys and certificates of a new simulation root
+ * host:    {"root":"/"} (optional) -> {"checks":[{"id":"...","verdict":"PASS|WARN|FAIL","sentence":"...",
+ *          "remedy":"..."}]}: what a service may see of the host
  */
 #define WORKER_VERB_MEASURE "measure"
 #define WORKER_VERB_PIN "pin"
 #define WORKER_VERB_DISK "disk"
 #define WORKER_VERB_CHECK "check"
 #define WORKER_VERB_SIM_ROOT "sim-root"
+#define WORKER_VERB_HOST "host"

@@ -16,7 +16,7 @@
 
 static size_t check(const char *root, struct host_check ret[HOST_CHECKS_MAX]) {
         struct cvm_error err = { 0 };
-        int n = host_check(root, ret, &err);
+        int n = host_check(root, HOST_SEEN_BY_CALLER, ret, &err);
 
         if (n < 0)
                 fail_msg("%s", err.text);
@@ -245,7 +245,7 @@ static void refuse(const char *root, const char *recording, const struct cvm_cod
         struct cvm_error err = { 0 };
 
         put(root, "recorded/probe.json", recording);
-        assert_true(host_check(root, checks, &err) < 0);
+        assert_true(host_check(root, HOST_SEEN_BY_CALLER, checks, &err) < 0);
         assert_ptr_equal(err.code, code);
 }
 

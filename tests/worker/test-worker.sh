@@ -90,6 +90,17 @@ head -c 50 disk >short
 exec 5<short
 expect 2 "shorter than its header" disk "$disk"
 
+# A host as a service sees it: what cannot be read is no failure, and says who may. This machine's is asked too.
+mkdir -p host/proc host/dev
+printf 'vendor_id\t: AuthenticAMD\n' >host/proc/cpuinfo
+touch host/dev/kvm
+expect 0 '"sentence":"this could not be read by the service:' host '{"root":"host"}'
+expect 0 'Run `cvmctl host check` as root.' host '{"root":"host"}'
+expect 0 '"id":"qemu","verdict":"FAIL"' host '{"root":"host"}'
+expect 2 "CVM-FILE" host '{"root":"nowhere"}'
+expect 2 "must be a text" host '{"root":7}'
+expect 0 '"id":"kvm"' host '{}'
+
 if [ "$confined" = confined ]; then
         mkfifo in
         "$worker" disk <in >/dev/null &

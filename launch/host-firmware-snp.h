@@ -1,6 +1,7 @@
 /*
  * The security processor of this machine (/dev/sev), asked for what it says of itself. A const table of
- * three questions is the only source of command numbers: those that change a platform (commit, factory
+ * three questions is the only source of command numbers, and each socket's id is asked for twice, first for
+ * its length: those that change a platform (commit, factory
  * reset, configuration, keys) are in no table and can be issued by no path.
  */
 #pragma once

@@ -18,8 +18,11 @@
 static struct {
         uint32_t commands[16];
         size_t n;
-        int errnum;         /* 0: it answers */
-        uint32_t id_length; /* that it claims */
+        int errnum;           /* 0: it answers */
+        uint32_t id_length;   /* that it needs */
+        uint32_t claims;      /* that it claims to have written; 0: what it needs */
+        uint32_t offered[2];  /* of the requests for ids */
+        bool answers_no_room; /* as if there were any */
 } device;
 
 int ioctl(int fd, unsigned long request, ...);
@@ -28,6 +31,7 @@ int ioctl(int fd, unsigned long request, ...) {
         struct sev_user_data_get_id2 id2;
         uint8_t *to;
         va_list rest;
+        bool fits;
 
         va_start(rest, request);
         command = va_arg(rest, struct sev_issue_cmd *);
@@ -48,10 +52,15 @@ int ioctl(int fd, unsigned long request, ...) {
         }
         memcpy(&id2, to, sizeof id2);
         assert_true(id2.length <= HOST_FIRMWARE_ANSWER_MAX);
-        memset((uint8_t *)(uintptr_t)id2.address, 0xa1, id2.length < 64 ? id2.length : 64);
-        id2.length = device.id_length;
+        device.offered[device.n == 4] = id2.length;
+        fits = id2.length >= device.id_length || device.answers_no_room;
+        if (id2.length >= device.id_length)
+                memset((uint8_t *)(uintptr_t)id2.address, 0xa1, device.id_length);
+        id2.length = id2.length && device.claims ? device.claims : device.id_length;
         memcpy(to, &id2, sizeof id2);
-        return 0;
+        command->error = fits ? 0 : 4; /* INVALID_LEN */
+        errno = EIO;
+        return fits ? 0 : -1;
 }
 
 static int ask(enum host_firmware_question question, uint8_t *ret, size_t *ret_size, struct cvm_error *err) {
@@ -66,7 +75,7 @@ static int forget(void **state) {
 }
 
 static void test_only_three_commands_exist(void **state) {
-        static const uint32_t allowed[] = { 1, 9, 8 };
+        static const uint32_t allowed[] = { 1, 9, 8, 8 };
 
         (void)state;
         for (int i = 0; i < HOST_FIRMWARE_QUESTION_MAX_; i++) {
@@ -104,6 +113,31 @@ static void test_an_answer_that_is_too_long(void **state) {
         device.id_length = HOST_FIRMWARE_ANSWER_MAX + 1;
         assert_int_equal(ask(HOST_FIRMWARE_CHIP_IDS, answer, &size, &err), -EIO);
         assert_ptr_equal(err.code, &CVM_CODE_HOST_PROBE);
+        assert_int_equal(device.n, 1); /* no room of another size is tried */
+        device.id_length = 64;
+        device.claims = HOST_FIRMWARE_ANSWER_MAX + 1;
+        assert_int_equal(ask(HOST_FIRMWARE_CHIP_IDS, answer, &size, &err), -EIO);
+        assert_ptr_equal(err.code, &CVM_CODE_HOST_PROBE);
+}
+
+/* Two sockets need the double; a firmware that refuses nothing has told the length as well. */
+static void test_ids_are_given_the_room_that_they_need(void **state) {
+        (void)state;
+        for (int i = 0; i < 2; i++) {
+                uint8_t answer[HOST_FIRMWARE_ANSWER_MAX];
+                struct cvm_error err = { 0 };
+                size_t size;
+
+                device.n = 2;
+                device.id_length = 128;
+                device.answers_no_room = i;
+                assert_int_equal(ask(HOST_FIRMWARE_CHIP_IDS, answer, &size, &err), 0);
+                assert_null(err.code);
+                assert_int_equal(size, 128);
+                assert_int_equal(device.offered[0], 0);
+                assert_int_equal(device.offered[1], 128);
+                assert_int_equal(answer[127], 0xa1);
+        }
 }
 
 /* -ENOENT is kept for a device that is not there. */
@@ -128,6 +162,7 @@ int main(void) {
                 cmocka_unit_test_setup(test_only_three_commands_exist, forget),
                 cmocka_unit_test_setup(test_answers_have_their_length, forget),
                 cmocka_unit_test_setup(test_an_answer_that_is_too_long, forget),
+                cmocka_unit_test_setup(test_ids_are_given_the_room_that_they_need, forget),
                 cmocka_unit_test_setup(test_a_firmware_that_refuses, forget),
         };
 

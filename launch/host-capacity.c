@@ -12,22 +12,38 @@
 #define CURRENT "sys/fs/cgroup/misc.current"
 #define COUNTS_MAX 4096
 
-/* "sev_es 99" in a file of such lines: digits only, to the end of the line. */
+/* -EBADMSG: digits only, to the end. */
+static int parse(const char *digits, uint64_t *ret) {
+        if (!*digits || strspn(digits, "0123456789") != strlen(digits) || strlen(digits) > 18)
+                return -EBADMSG;
+        *ret = strtoull(digits, NULL, 10);
+        return 0;
+}
+
+bool host_limit(int root_fd, const char *path, uint64_t *ret) {
+        char text[32];
+        uint64_t limit;
+
+        host_text(root_fd, path, text, sizeof text);
+        text[strcspn(text, "\n")] = 0;
+        if (parse(text, &limit) < 0 || limit == 0)
+                return false;
+        *ret = limit;
+        return true;
+}
+
+/* "sev_es 99" in a file of such lines. */
 static int read_count(int root_fd, const char *path, const char *key, uint64_t *ret, struct cvm_error *err) {
         char text[COUNTS_MAX], *rest = text, *line;
         size_t length = strlen(key);
 
         host_text(root_fd, path, text, sizeof text);
         while ((line = strsep(&rest, "\n"))) {
-                const char *digits = line + length + 1;
-
                 if (strncmp(line, key, length) != 0 || line[length] != ' ')
                         continue;
-                if (!*digits || strspn(digits, "0123456789") != strlen(digits) || strlen(digits) > 18)
-                        return cvm_fail(err, &CVM_CODE_HOST_COUNT, EBADMSG, "'%s' in '%s' is no count", key,
-                                        path);
-                *ret = strtoull(digits, NULL, 10);
-                return 0;
+                return parse(line + length + 1, ret) < 0 ? cvm_fail(err, &CVM_CODE_HOST_COUNT, EBADMSG,
+                                                                    "'%s' in '%s' is no count", key, path)
+                                                         : 0;
         }
         return cvm_fail(err, &CVM_CODE_HOST_COUNT, ENOENT, "'%s' does not count '%s'", path, key);
 }
@@ -43,15 +59,18 @@ int host_count(int root_fd, const char *key, struct host_count *ret, struct cvm_
         return r;
 }
 
-static json_object *count_json(const struct host_pool *pool, const struct host_count *count) {
+static json_object *count_json(int root_fd, const struct host_pool *pool, const struct host_count *count) {
         json_object *node = json_object_new_object();
         uint64_t left = count->capacity > count->used ? count->capacity - count->used : 0;
+        uint64_t limit;
 
         json_object_object_add(node, "pool", json_object_new_string(pool->key));
         json_object_object_add(node, "guests", json_object_new_string(pool->what));
         json_object_object_add(node, "capacity", json_object_new_uint64(count->capacity));
         json_object_object_add(node, "used", json_object_new_uint64(count->used));
         json_object_object_add(node, "free", json_object_new_uint64(left));
+        if (pool->limit && host_limit(root_fd, pool->limit, &limit))
+                json_object_object_add(node, "limit", json_object_new_uint64(limit));
         return node;
 }
 
@@ -73,7 +92,7 @@ int host_capacity(const char *root, json_object **ret, struct cvm_error *err) {
                 r = host_count(scene.root_fd, pool->key, &count, err);
                 if (r < 0)
                         return r;
-                json_object_array_add(list, count_json(pool, &count));
+                json_object_array_add(list, count_json(scene.root_fd, pool, &count));
         }
         *ret = TAKE_PTR(list);
         return 0;

@@ -4,6 +4,7 @@
  */
 #pragma once
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "base/error.h"
@@ -17,6 +18,10 @@ struct host_count {
  * -EBADMSG: what stands there is no count. */
 int host_count(int root_fd, const char *key, struct host_count *ret, struct cvm_error *err);
 
+/* What a file of one number limits: false where there is none, 0 or no number. */
+bool host_limit(int root_fd, const char *path, uint64_t *ret);
+
 /* [{"pool":"sev_es","guests":"...","capacity":99,"used":3,"free":96}] of this processor's technology; owned.
- * CVM_CODE_HOST_COUNT where nothing is counted. */
+ * With "limit" where not all of them may be its newest guests'. CVM_CODE_HOST_COUNT where nothing is
+ * counted. */
 int host_capacity(const char *root, json_object **ret, struct cvm_error *err);

@@ -88,6 +88,16 @@ static int has_rmp_memory(const struct host_scene *scene, const struct host_chec
                (config & RMP_CFG_SEGMENTED);
 }
 
+/* A hypervisor's machine has no SNP of its own to give away, except where kvm_amd has found one all the
+ * same. */
+static int is_bare(const struct host_scene *scene, const struct host_check_row *row,
+                   char detail[HOST_DETAIL_MAX], struct cvm_error *err) {
+        struct host_cpuid leaf;
+        int r = host_probe_cpuid(scene->probe, 1, &leaf, err);
+
+        return r < 0 ? r : !(leaf.ecx >> row->bit & 1) || scene->facts.offers[CVM_PLATFORM_SEV_SNP];
+}
+
 /* --- the kernel --- */
 
 static int has_path(const struct host_scene *scene, const struct host_check_row *row,
@@ -116,21 +126,68 @@ static bool is_empty(int root_fd, const char *path) {
         return empty;
 }
 
-/* With the IOMMU off or passing through, the kernel refuses to turn SNP on (iommu_snp_enable). */
-static int has_iommu(const struct host_scene *scene, const struct host_check_row *row,
-                     char detail[HOST_DETAIL_MAX], struct cvm_error *err) {
-        static const char *const switches[] = { "iommu=off", "amd_iommu=off", "iommu=pt",
-                                                "iommu.passthrough=1" };
-        char text[4096], *rest = text, *word;
+enum iommu_sort { IOMMU_OFF, IOMMU_PASSTHROUGH, IOMMU_TABLES, IOMMU_SORT_MAX_ };
+
+/* What the kernel's command line makes of the IOMMU. Off, it takes SNP along. Passing through, or with the
+ * guest's format of page tables (v2), it does too, except on those IOMMUs that need no v1 tables for SNP
+ * (Linux, iommu_snp_enable). */
+static const struct iommu_switch {
+        const char *option, *value;
+        enum iommu_sort sort;
+        bool harms;
+} iommu_switches[] = {
+        { "iommu=", "off", IOMMU_OFF, true },
+        { "amd_iommu=", "off", IOMMU_OFF, true },
+        { "iommu=", "pt", IOMMU_PASSTHROUGH, true },
+        { "iommu=", "nopt", IOMMU_PASSTHROUGH, false },
+        { "iommu.passthrough=", "1", IOMMU_PASSTHROUGH, true },
+        { "iommu.passthrough=", "0", IOMMU_PASSTHROUGH, false },
+        { "amd_iommu=", "pgtbl_v2", IOMMU_TABLES, true },
+        { "amd_iommu=", "pgtbl_v1", IOMMU_TABLES, false },
+};
+
+/* The last switch of each sort, NULL where it does no harm. A word has several values: iommu=pt,noforce. */
+static void read_iommu(const struct host_scene *scene, const struct iommu_switch *ret[IOMMU_SORT_MAX_]) {
+        char text[4096], *rest = text, *word, *value;
 
         host_text(scene->root_fd, "proc/cmdline", text, sizeof text);
-        while ((word = strsep(&rest, " \n")))
-                for (size_t i = 0; i < ARRAY_SIZE(switches); i++)
-                        if (strcmp(word, switches[i]) == 0) {
-                                snprintf(detail, HOST_DETAIL_MAX, "the kernel was booted with %s", word);
-                                return 0;
+        while ((word = strsep(&rest, " \n"))) {
+                char *values = strchr(word, '=');
+
+                for (values = values ? values + 1 : NULL; (value = strsep(&values, ","));)
+                        for (size_t i = 0; i < ARRAY_SIZE(iommu_switches); i++) {
+                                const struct iommu_switch *s = &iommu_switches[i];
+
+                                if (strncmp(word, s->option, strlen(s->option)) == 0 &&
+                                    strcmp(value, s->value) == 0)
+                                        ret[s->sort] = s->harms ? s : NULL;
                         }
-        return !is_empty(scene->root_fd, row->path);
+        }
+}
+
+static int has_iommu(const struct host_scene *scene, const struct host_check_row *row,
+                     char detail[HOST_DETAIL_MAX], struct cvm_error *err) {
+        const struct iommu_switch *found[IOMMU_SORT_MAX_] = { NULL };
+
+        read_iommu(scene, found);
+        if (found[IOMMU_OFF])
+                snprintf(detail, HOST_DETAIL_MAX, "the kernel was booted with %s%s",
+                         found[IOMMU_OFF]->option, found[IOMMU_OFF]->value);
+        return !found[IOMMU_OFF] && !is_empty(scene->root_fd, row->path);
+}
+
+/* Whether this IOMMU and kernel put up with the mode shows in what became of kvm_amd's switch. */
+static int is_iommu_mode_fit(const struct host_scene *scene, const struct host_check_row *row,
+                             char detail[HOST_DETAIL_MAX], struct cvm_error *err) {
+        const struct iommu_switch *found[IOMMU_SORT_MAX_] = { NULL }, *harm;
+        bool is_on = host_is_on(scene->root_fd, row->path);
+
+        read_iommu(scene, found);
+        harm = found[IOMMU_PASSTHROUGH] ? found[IOMMU_PASSTHROUGH] : found[IOMMU_TABLES];
+        if (harm)
+                snprintf(detail, HOST_DETAIL_MAX, "%s%s%s", is_on ? "" : "the kernel was booted with ",
+                         harm->option, harm->value);
+        return !harm || is_on;
 }
 
 static int has_memlock(const struct host_scene *scene, const struct host_check_row *row,
@@ -208,6 +265,17 @@ static int has_free_asids(const struct host_scene *scene, const struct host_chec
         snprintf(detail, HOST_DETAIL_MAX, "%llu of %llu are taken", (unsigned long long)count.used,
                  (unsigned long long)count.capacity);
         return count.used < count.capacity;
+}
+
+/* The identifiers are then divided: what is not SEV-SNP's is SEV-ES's. */
+static int hides_ciphertext(const struct host_scene *scene, const struct host_check_row *row,
+                            char detail[HOST_DETAIL_MAX], struct cvm_error *err) {
+        uint64_t limit;
+
+        if (!host_limit(scene->root_fd, row->path, &limit))
+                return 0;
+        snprintf(detail, HOST_DETAIL_MAX, "%llu identifiers are for them", (unsigned long long)limit);
+        return 1;
 }
 
 /* --- the firmware of the security processor --- */
@@ -346,7 +414,9 @@ static int libvirt_knows(const struct host_scene *scene, const struct host_check
         return 1;
 }
 
-static bool is_firmware(int fd) {
+enum firmware_fit { FIRMWARE_UNFIT, FIRMWARE_FIT, FIRMWARE_WITH_HASHES };
+
+static enum firmware_fit fit_of(int fd) {
         CVM_CLEANUP(cvm_bytes_done) struct cvm_bytes image = { 0 };
         struct cvm_error unfit = { 0 };
         struct ovmf ovmf;
@@ -354,12 +424,14 @@ static bool is_firmware(int fd) {
 
         if (cvm_read_fd(fd, OVMF_SIZE_MAX, "the firmware", &image, &unfit) < 0 ||
             ovmf_read(image.data, image.size, &ovmf, &unfit) < 0 || !ovmf.has_metadata)
-                return false;
+                return FIRMWARE_UNFIT;
         for (size_t i = 0; i < ovmf.n_sections; i++) {
                 secrets |= ovmf.sections[i].type == OVMF_SECTION_SECRETS && ovmf.sections[i].size;
                 cpuid |= ovmf.sections[i].type == OVMF_SECTION_CPUID && ovmf.sections[i].size;
         }
-        return secrets && cpuid;
+        if (!secrets || !cpuid)
+                return FIRMWARE_UNFIT;
+        return ovmf.has_hashes && ovmf.hashes_size ? FIRMWARE_WITH_HASHES : FIRMWARE_FIT;
 }
 
 /* Where distributions put it. */
@@ -373,7 +445,7 @@ static int has_firmware(const struct host_scene *scene, const struct host_check_
         for (size_t i = 0; i < ARRAY_SIZE(paths); i++) {
                 CVM_CLEANUP(cvm_closep) int fd = host_open(scene->root_fd, paths[i], O_RDONLY);
 
-                if (fd < 0 || !is_firmware(fd))
+                if (fd < 0 || fit_of(fd) < row->bit)
                         continue;
                 snprintf(detail, HOST_DETAIL_MAX, "/%s", paths[i]);
                 return 1;
@@ -421,7 +493,11 @@ static const struct host_check_row checks[] = {
           "no memory is set aside for the reverse map table (RMP)",
           "Turn on 'SNP memory coverage' " SETUP "." },
         { "iommu", "cpu", has_iommu, "sys/class/iommu", 0, HOST_FAIL, "the IOMMU is on", "the IOMMU is off",
-          "Turn the IOMMU on " SETUP ", and boot without iommu=pt, iommu=off and amd_iommu=off." },
+          "Turn the IOMMU on " SETUP ", and boot without iommu=off and amd_iommu=off." },
+        { "iommu-mode", "iommu", is_iommu_mode_fit, PARAMETER "sev_snp", 0, HOST_FAIL,
+          "the IOMMU works in a mode that SEV-SNP puts up with",
+          "the IOMMU does not translate with v1 page tables, which SEV-SNP needs here",
+          "Boot without iommu=pt, iommu.passthrough=1 and amd_iommu=pgtbl_v2." },
         { "kvm-amd", "cpu", has_path, "sys/module/kvm_amd", 0, HOST_FAIL, "the module kvm_amd is loaded",
           "the module kvm_amd is not loaded", "Turn SVM on " SETUP " and run `modprobe kvm_amd`." },
         { "kernel", "kvm-amd", has_path, PARAMETER "sev_snp", 0, HOST_FAIL,
@@ -476,14 +552,21 @@ static const struct host_check_row checks[] = {
           "Raise 'minimum SEV non-ES ASID' " SETUP "." },
         { "asids-free", "asids", has_free_asids, "sev_es", 0, HOST_WARN, "one more encrypted guest fits",
           "no more encrypted guest fits", "Stop a guest; see `cvmctl host capacity`." },
+        { "ciphertext-hiding", "kvm-amd-sev-snp", hides_ciphertext, PARAMETER "ciphertext_hiding_asids", 0,
+          HOST_PASS, "kvm_amd hides the ciphertext of SEV-SNP guests from the host",
+          "kvm_amd does not hide the ciphertext of SEV-SNP guests from the host; no guest needs it", NULL },
         { "qemu-snp", "qemu", qemu_knows, "usr/bin/qemu-system-x86_64", 0, HOST_FAIL,
           "QEMU knows SEV-SNP guests", "QEMU does not know SEV-SNP guests", "Install QEMU 9.1 or later." },
         { "libvirt-snp", "cpu", libvirt_knows, NULL, 0, HOST_WARN,
           "libvirt knows SEV-SNP guests, or is not needed", "libvirt does not know SEV-SNP guests",
           "Install libvirt 10.5 or later, or use the driver 'qemu'." },
-        { "firmware-image", "cpu", has_firmware, NULL, 0, HOST_WARN,
+        { "firmware-image", "cpu", has_firmware, NULL, FIRMWARE_FIT, HOST_WARN,
           "there is a guest firmware built for SEV-SNP", "no guest firmware built for SEV-SNP was found",
-          "Install OVMF.amdsev.fd (package ovmf), or name a firmware in 'boot'." },
+          "Install OVMF.amdsev.fd (package ovmf), or name one as 'firmware'." },
+        { "firmware-hashes", "firmware-image", has_firmware, NULL, FIRMWARE_WITH_HASHES, HOST_WARN,
+          "it has room for the hashes of kernel, initrd and command line",
+          "it has no room for the hashes of kernel, initrd and command line: guests boot from disks only",
+          "Install OVMF.amdsev.fd (package ovmf), which is built with them." },
         { "memory-lock", "cpu", has_memlock, "proc/self/limits", 0, HOST_WARN,
           "memory may be locked; SEV-SNP guests need none of it",
           "the limit on locked memory cannot be read", "Mount /proc." },
@@ -492,15 +575,28 @@ static const struct host_check_row checks[] = {
         { 0 },
 };
 
+static const struct host_check_row gate = {
+        "bare-metal",
+        NULL,
+        is_bare,
+        NULL,
+        31,
+        HOST_FAIL,
+        "this is no virtual machine",
+        "this is a virtual machine: SEV-SNP guests need the bare host",
+        "Run cvmd on the bare host; everything can be tried here with --simulate.",
+};
+
 static const struct host_pool pools[] = {
-        { "sev", "SEV" },
-        { "sev_es", "SEV-ES and SEV-SNP" },
+        { "sev", "SEV", NULL, CVM_PLATFORM_MAX_ },
+        { "sev_es", "SEV-ES and SEV-SNP", PARAMETER "ciphertext_hiding_asids", CVM_PLATFORM_SEV_SNP },
         { 0 },
 };
 
 extern const struct host_platform host_platform_amd;
 const struct host_platform host_platform_amd = {
         .cpu_vendor = "AuthenticAMD",
+        .gate = &gate,
         .checks = checks,
         .pools = pools,
         .facts = snp_host_facts,

@@ -163,7 +163,7 @@ static void judge(struct judging *judging, const struct host_check_row *row) {
                 snprintf(check.sentence, sizeof check.sentence, *detail ? "%s (%s)" : "%s",
                          r ? row->yes : row->no, detail);
                 check.remedy = check.verdict == HOST_PASS ? "" : row->remedy;
-                if (check.verdict == HOST_FAIL)
+                if (check.verdict != HOST_PASS)
                         judging->failed[judging->n] = row->id;
         }
         judging->checks[judging->n++] = check;
@@ -186,6 +186,8 @@ int host_check(const char *root, enum host_seen_by by, struct host_check ret[HOS
         judge_all(&judging, general);
         platform = host_platform_of(scene.facts.cpu_vendor);
         if (platform)
+                judge(&judging, platform->gate);
+        if (platform && ret[judging.n - 1].verdict != HOST_FAIL)
                 judge_all(&judging, platform->checks);
         return (int)judging.n;
 }

@@ -20,7 +20,8 @@ struct host_scene {
 /* One prerequisite. */
 struct host_check_row {
         const char *id;     /* NULL ends the table */
-        const char *parent; /* id of a row before it: where that one failed, this one is not looked at */
+        const char *parent; /* id of a row before it: where that one does not hold, this one is not looked at
+                             */
         /* 1: it is so, 0: it is not, and a detail for the sentence in both cases; negative with words: it
          * cannot be told, which is a warning */
         int (*holds)(const struct host_scene *scene, const struct host_check_row *row,
@@ -36,10 +37,15 @@ struct host_check_row {
 struct host_pool {
         const char *key; /* NULL ends the table */
         const char *what;
+        const char *limit; /* file with the number of those that may be `platform`'s, 0 and absent: all; or
+                              NULL */
+        enum cvm_platform_id platform; /* whose guests take from it; CVM_PLATFORM_MAX_: of none that cvmd
+                                          starts */
 };
 
 struct host_platform {
-        const char *cpu_vendor; /* whose processors have it */
+        const char *cpu_vendor;            /* whose processors have it */
+        const struct host_check_row *gate; /* one row: where it fails, nothing else is worth a word */
         const struct host_check_row *checks;
         const struct host_pool *pools;
         /* what an owner and a prediction need to know of the host; owned */

@@ -117,6 +117,22 @@ static void test_capacity(void **state) {
                         "\"free\":0}]");
 }
 
+static void test_capacity_that_is_divided(void **state) {
+        CVM_CLEANUP(cvm_json_putp) json_object *list = NULL;
+        CVM_CLEANUP(cvm_freep) char *text = NULL;
+        struct cvm_error err = { 0 };
+
+        put_host(*state, &milan);
+        put(*state, "sys/module/kvm_amd/parameters/ciphertext_hiding_asids", "20\n");
+        assert_int_equal(host_capacity(*state, &list, &err), 0);
+        text = cvm_json_text(list);
+        assert_string_equal(
+                        text,
+                        "[{\"pool\":\"sev\",\"guests\":\"SEV\",\"capacity\":410,\"used\":0,\"free\":410},"
+                        "{\"pool\":\"sev_es\",\"guests\":\"SEV-ES and SEV-SNP\",\"capacity\":99,\"used\":3,"
+                        "\"free\":96,\"limit\":20}]");
+}
+
 static void test_what_is_no_count(void **state) {
         static const char *const texts[] = { "",
                                              "sev\nsev_es 1\n",
@@ -144,6 +160,7 @@ int main(void) {
                 cmocka_unit_test_setup_teardown(test_zeros_and_pieces_name_no_chip, make_root, remove_root),
                 cmocka_unit_test_setup_teardown(test_other_processors, make_root, remove_root),
                 cmocka_unit_test_setup_teardown(test_capacity, make_root, remove_root),
+                cmocka_unit_test_setup_teardown(test_capacity_that_is_divided, make_root, remove_root),
                 cmocka_unit_test_setup_teardown(test_what_is_no_count, make_root, remove_root),
         };
 

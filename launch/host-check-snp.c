@@ -354,20 +354,36 @@ static int is_product_known(const struct host_scene *scene, const struct host_ch
         return cpu.is_known;
 }
 
-/* Byte by byte, whatever their order: a difference in either direction is told. */
+/* "snp 24 runs, 23 is reported": the components that differ, in either direction. */
+static void differences(enum snp_product product, const struct snp_host_status *status,
+                        char detail[HOST_DETAIL_MAX]) {
+        size_t n = 0;
+
+        for (size_t i = 0; i < SNP_TCB_SIZE && n < HOST_DETAIL_MAX; i++)
+                if (snp_products[product].components[i] && status->current_tcb[i] != status->reported_tcb[i])
+                        n += (size_t)snprintf(detail + n, HOST_DETAIL_MAX - n,
+                                              "%s%s %u runs, %u is reported", n ? "; " : "",
+                                              snp_products[product].components[i], status->current_tcb[i],
+                                              status->reported_tcb[i]);
+}
+
 static int is_tcb_reported(const struct host_scene *scene, const struct host_check_row *row,
                            char detail[HOST_DETAIL_MAX], struct cvm_error *err) {
         struct snp_host_status status;
         struct snp_host_cpu cpu;
+        bool is_same;
         int r = snp_host_status(scene->probe, &status, err);
 
         if (r >= 0)
                 r = snp_host_cpu(scene->probe, &cpu, err);
         if (r < 0)
                 return r;
-        if (cpu.is_known)
+        is_same = memcmp(status.current_tcb, status.reported_tcb, SNP_TCB_SIZE) == 0;
+        if (cpu.is_known && is_same)
                 snp_tcb_text(cpu.product, status.reported_tcb, detail, HOST_DETAIL_MAX);
-        return memcmp(status.current_tcb, status.reported_tcb, SNP_TCB_SIZE) == 0;
+        else if (cpu.is_known)
+                differences(cpu.product, &status, detail);
+        return is_same;
 }
 
 /* --- what is installed --- */
@@ -600,4 +616,5 @@ const struct host_platform host_platform_amd = {
         .checks = checks,
         .pools = pools,
         .facts = snp_host_facts,
+        .untold = "committed_tcb: /dev/sev does not tell it, the report of a guest does",
 };

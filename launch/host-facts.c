@@ -20,6 +20,8 @@ int host_describe(const char *root, json_object **ret, struct cvm_error *err) {
         platform = host_platform_of(scene.facts.cpu_vendor);
         if (platform && platform->facts(&scene, &facts, &silent) >= 0)
                 json_object_object_add(node, "facts", facts);
+        if (facts && platform->untold)
+                json_object_object_add(node, "untold", json_object_new_string(platform->untold));
         *ret = node;
         return 0;
 }

@@ -5,7 +5,8 @@
 #include "base/error.h"
 #include "base/json.h"
 
-/* host_json() and, under "facts", what the technology of its processor adds where it can be told; owned. */
+/* host_json() and, under "facts", what the technology of its processor adds where it can be told; under
+ * "untold" what it never tells; owned. */
 int host_describe(const char *root, json_object **ret, struct cvm_error *err);
 
 /*

@@ -50,6 +50,7 @@ struct host_platform {
         const struct host_pool *pools;
         /* what an owner and a prediction need to know of the host; owned */
         int (*facts)(const struct host_scene *scene, json_object **ret, struct cvm_error *err);
+        const char *untold; /* what an operator may miss among them, and who tells it */
 };
 
 /* NULL: this version knows no technology of that processor's vendor. */

@@ -205,6 +205,9 @@ static void add_status(json_object *node, const struct snp_host_status *status,
         add_number(node, "guests", status->guests);
         if (!cpu->is_known)
                 return;
+        json_object_object_add(node, "reported_is_current",
+                               json_object_new_boolean(memcmp(status->current_tcb, status->reported_tcb,
+                                                              SNP_TCB_SIZE) == 0));
         json_object_object_add(node, "current_tcb", tcb_node(cpu->product, status->current_tcb));
         json_object_object_add(node, "reported_tcb", tcb_node(cpu->product, status->reported_tcb));
 }

@@ -264,6 +264,18 @@ static void test_modes_of_the_iommu(void **state) {
         }
 }
 
+static void test_components_that_differ(void **state) {
+        CVM_CLEANUP(cvm_json_putp) json_object *recording = make_recording(&turin);
+
+        put_host(*state, &turin);
+        set_text(recording, "firmware", "guest-status",
+                 STATUS_HEAD "010203040000004b"
+                             "010203050000004a");
+        put_recording(*state, recording);
+        assert_non_null(strstr(check_one(*state, "tcb")->sentence,
+                               "(snp 4 runs, 5 is reported; microcode 75 runs, 74 is reported)"));
+}
+
 static void test_identifiers_divided_by_ciphertext_hiding(void **state) {
         static const char path[] = "sys/module/kvm_amd/parameters/ciphertext_hiding_asids";
 
@@ -424,6 +436,7 @@ int main(void) {
                 cmocka_unit_test_setup_teardown(test_no_kvm_is_told_twice, make_root, remove_root),
                 cmocka_unit_test_setup_teardown(test_a_virtual_machine_is_told_once, make_root, remove_root),
                 cmocka_unit_test_setup_teardown(test_modes_of_the_iommu, make_root, remove_root),
+                cmocka_unit_test_setup_teardown(test_components_that_differ, make_root, remove_root),
                 cmocka_unit_test_setup_teardown(test_identifiers_divided_by_ciphertext_hiding, make_root,
                                                 remove_root),
                 cmocka_unit_test_setup_teardown(test_a_firmware_without_room_for_hashes, make_root,

@@ -29,7 +29,7 @@ static void test_a_milan_host(void **state) {
               "{\"version\":1,\"platform\":\"sev-snp\",\"product\":\"Milan\",\"cpu_signature\":\"00a00f11\","
               "\"cbitpos\":51,\"reduced_phys_bits\":5,\"guest_features\":\"221\",\"policy_bits\":\"3fbffff\","
               "\"chip_ids\":[\"" CHIP_MILAN "\"],\"firmware\":\"1.55.18\",\"initialised\":true,"
-              "\"chip_id_masked\":false,\"guests\":2,"
+              "\"chip_id_masked\":false,\"guests\":2,\"reported_is_current\":true,"
               "\"current_tcb\":{\"bootloader\":4,\"tee\":0,\"snp\":24,\"microcode\":219},"
               "\"reported_tcb\":{\"bootloader\":4,\"tee\":0,\"snp\":24,\"microcode\":219}}");
 }
@@ -39,9 +39,29 @@ static void test_a_turin_host_of_two_sockets(void **state) {
               "{\"version\":1,\"platform\":\"sev-snp\",\"product\":\"Turin\",\"cpu_signature\":\"00b00f21\","
               "\"cbitpos\":51,\"reduced_phys_bits\":5,\"guest_features\":\"221\",\"policy_bits\":\"3fbffff\","
               "\"chip_ids\":[\"c300000000000001\",\"c300000000000002\"],\"firmware\":\"1.55.18\","
-              "\"initialised\":true,\"chip_id_masked\":false,\"guests\":2,"
+              "\"initialised\":true,\"chip_id_masked\":false,\"guests\":2,\"reported_is_current\":true,"
               "\"current_tcb\":{\"fmc\":1,\"bootloader\":2,\"tee\":3,\"snp\":4,\"microcode\":74},"
               "\"reported_tcb\":{\"fmc\":1,\"bootloader\":2,\"tee\":3,\"snp\":4,\"microcode\":74}}");
+}
+
+/* What runs and what reports name are two things; what is committed the host cannot know. */
+static void test_tcbs_that_differ(void **state) {
+        CVM_CLEANUP(cvm_json_putp) json_object *recording = make_recording(&milan);
+        CVM_CLEANUP(cvm_json_putp) json_object *node = NULL;
+        struct cvm_error err = { 0 };
+        json_object *facts;
+
+        put_host(*state, &milan);
+        set_text(recording, "firmware", "guest-status",
+                 STATUS_HEAD "04000000000018db"
+                             "04000000000017db");
+        put_recording(*state, recording);
+        assert_int_equal(host_describe(*state, &node, &err), 0);
+        facts = json_object_object_get(node, "facts");
+        assert_false(json_object_get_boolean(json_object_object_get(facts, "reported_is_current")));
+        assert_null(json_object_object_get(facts, "committed_tcb"));
+        assert_non_null(strstr(json_object_get_string(json_object_object_get(node, "untold")),
+                               "committed_tcb"));
 }
 
 /* What cannot be told is left out, never made up. */
@@ -97,6 +117,7 @@ static void test_other_processors(void **state) {
         assert_ptr_equal(err.code, &CVM_CODE_PLATFORM_HARDWARE);
         assert_int_equal(host_describe(*state, &node, &err), 0);
         assert_null(json_object_object_get(node, "facts"));
+        assert_null(json_object_object_get(node, "untold"));
 }
 
 static void test_capacity(void **state) {
@@ -156,6 +177,7 @@ int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test_setup_teardown(test_a_milan_host, make_root, remove_root),
                 cmocka_unit_test_setup_teardown(test_a_turin_host_of_two_sockets, make_root, remove_root),
+                cmocka_unit_test_setup_teardown(test_tcbs_that_differ, make_root, remove_root),
                 cmocka_unit_test_setup_teardown(test_what_cannot_be_told, make_root, remove_root),
                 cmocka_unit_test_setup_teardown(test_zeros_and_pieces_name_no_chip, make_root, remove_root),
                 cmocka_unit_test_setup_teardown(test_other_processors, make_root, remove_root),

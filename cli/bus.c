@@ -148,7 +148,7 @@ static json_object *text_node(const char *key, const char *text) {
         return json_object_new_string(text);
 }
 
-static int read_value(sd_bus_message *m, const char *key, json_object **ret) {
+static int read_value(sd_bus_message *m, const char *key, json_object **ret) { /* recurses: a{sv} in a{sv} */
         const char *type;
         char kind;
         union {
@@ -161,6 +161,8 @@ static int read_value(sd_bus_message *m, const char *key, json_object **ret) {
 
         if (r < 0)
                 return r;
+        if (kind == 'a' && strcmp(type, "{sv}") == 0)
+                return bus_read_dictionary(m, ret);
         if (!strchr("sobut", kind)) {
                 *ret = NULL;
                 return sd_bus_message_skip(m, NULL);

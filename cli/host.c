@@ -133,9 +133,44 @@ const struct command command_host_show = {
 };
 
 static const struct output_column capacity_columns[] = {
-        { "POOL", "pool", false }, { "GUESTS", "guests", false }, { "CAPACITY", "capacity", false },
-        { "USED", "used", false }, { "FREE", "free", false },     { 0 },
+        { "POOL", "pool", false },
+        { "GUESTS", "guests", false },
+        { "CAPACITY", "capacity", false },
+        { "USED", "used", false },
+        { "FREE", "free", false },
+        { "LIMIT", "limit", false },
+        { 0 },
 };
+
+static bool has_daemon(sd_bus *bus) {
+        sd_bus_message *reply = NULL;
+        int has = 0,
+            r = sd_bus_call_method(bus, "org.freedesktop.DBus", "/org/freedesktop/DBus",
+                                   "org.freedesktop.DBus", "NameHasOwner", NULL, &reply, "s", CVMD_BUS_NAME);
+
+        if (r >= 0)
+                r = sd_bus_message_read(reply, "b", &has);
+        sd_bus_message_unref(reply);
+        return r >= 0 && has;
+}
+
+/* Where a daemon runs; none is started for this. */
+static void tell_leak(void) {
+        CVM_CLEANUP(sd_bus_flush_close_unrefp) sd_bus *bus = NULL;
+        CVM_CLEANUP(cvm_json_putp) json_object *node = NULL;
+        struct cvm_error silent = { 0 };
+        uint64_t leaked;
+
+        if (bus_open(&bus, &silent) < 0 || !has_daemon(bus) ||
+            bus_properties(bus, CVMD_PATH, CVMD_MANAGER_INTERFACE, &node, &silent) < 0)
+                return;
+        leaked = json_object_get_uint64(
+                        json_object_object_get(json_object_object_get(node, "capacity"), "leaked"));
+        if (leaked)
+                output_say("%llu identifiers were not given back after the last guest on hardware had ended, "
+                           "unless other programs started some",
+                           (unsigned long long)leaked);
+}
 
 static int run_capacity(const struct arguments *arguments, struct cvm_error *err) {
         CVM_CLEANUP(cvm_json_putp) json_object *list = NULL;
@@ -144,6 +179,8 @@ static int run_capacity(const struct arguments *arguments, struct cvm_error *err
         if (r < 0)
                 return r;
         output_list(list, capacity_columns);
+        if (!argument(arguments, "root"))
+                tell_leak();
         return 0;
 }
 

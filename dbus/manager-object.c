@@ -572,9 +572,48 @@ static int append_platforms(sd_bus_message *reply, struct face *face) {
         return r < 0 ? r : sd_bus_message_close_container(reply);
 }
 
+/* {"pool":"sev_es","free":96} as a{sv}: texts and numbers. */
+static int append_pool(sd_bus_message *reply, json_object *pool) {
+        int r = sd_bus_message_open_container(reply, 'a', "{sv}");
+
+        json_object_object_foreach(pool, key, value) {
+                if (r < 0)
+                        break;
+                r = json_object_is_type(value, json_type_string)
+                                    ? sd_bus_message_append(reply, "{sv}", key, "s",
+                                                            json_object_get_string(value))
+                                    : sd_bus_message_append(reply, "{sv}", key, "t",
+                                                            json_object_get_uint64(value));
+        }
+        return r < 0 ? r : sd_bus_message_close_container(reply);
+}
+
+static int append_pools(sd_bus_message *reply, json_object *pools) {
+        int r = sd_bus_message_open_container(reply, 'e', "sv");
+
+        if (r >= 0)
+                r = sd_bus_message_append_basic(reply, 's', "pools");
+        if (r >= 0)
+                r = sd_bus_message_open_container(reply, 'v', "aa{sv}");
+        if (r >= 0)
+                r = sd_bus_message_open_container(reply, 'a', "a{sv}");
+        for (size_t i = 0; r >= 0 && i < json_object_array_length(pools); i++)
+                r = append_pool(reply, json_object_array_get_idx(pools, i));
+        if (r >= 0)
+                r = sd_bus_message_close_container(reply);
+        if (r >= 0)
+                r = sd_bus_message_close_container(reply);
+        return r < 0 ? r : sd_bus_message_close_container(reply);
+}
+
 static int append_capacity(sd_bus_message *reply, struct face *face) {
+        CVM_CLEANUP(cvm_json_putp) json_object *pools = NULL;
         uint32_t vms = 0, processes = 0;
+        uint64_t leaked;
         struct vm *vm;
+        int r;
+
+        pools = manager_capacity(face->manager, &leaked);
 
         for (; (vm = manager_vm_at(face->manager, vms)); vms++) {
                 struct vm_view view;
@@ -582,7 +621,13 @@ static int append_capacity(sd_bus_message *reply, struct face *face) {
                 vm_look(vm, &view);
                 processes += view.pid != 0;
         }
-        return sd_bus_message_append(reply, "a{sv}", 2, "vms", "u", vms, "running", "u", processes);
+        r = sd_bus_message_open_container(reply, 'a', "{sv}");
+        if (r >= 0)
+                r = sd_bus_message_append(reply, "{sv}{sv}{sv}", "vms", "u", vms, "running", "u", processes,
+                                          "leaked", "t", leaked);
+        if (r >= 0 && pools)
+                r = append_pools(reply, pools);
+        return r < 0 ? r : sd_bus_message_close_container(reply);
 }
 
 GETTER(version, sd_bus_message_append(reply, "s", CVM_VERSION))

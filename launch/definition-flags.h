@@ -58,6 +58,8 @@
         ROW("label", REPEAT, "KEY=VALUE", "a label", "labels", NULL, make_text)                             \
         ROW("restart", TEXT, "WHEN", "never, on-failure or always", NULL, "restart", make_text)             \
         ROW("autostart", FLAG, NULL, "start with the daemon", NULL, "autostart", make_true)                 \
+        ROW("reserve", FLAG, NULL, "keep a place on the host for it while it does not run", NULL,           \
+            "reserve", make_true)                                                                           \
         ROW("user", TEXT, "NAME", "the account that the VM belongs to", NULL, "user", make_text)            \
         ROW("hugepages", FLAG, NULL, "memory from huge pages", "tuning", "hugepages", make_true)            \
         ROW("numa-node", TEXT, "N", "memory from this NUMA node", "tuning", "numa_node", make_number)       \

@@ -105,6 +105,7 @@ const struct cvm_json_field definition_fields[] = {
         { "labels", CVM_JSON_CUSTOM, .read = definition_read_labels },
         { "restart", CVM_JSON_CHOICE, AT(restart), .choices = restarts },
         { "autostart", CVM_JSON_BOOL, AT(autostart) },
+        { "reserve", CVM_JSON_BOOL, AT(reserve) },
         NAME("user", user),
         { "tuning", CVM_JSON_CUSTOM, .read = read_tuning },
         { "accel", CVM_JSON_CHOICE, AT(accel), .choices = accels },

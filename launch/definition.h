@@ -57,7 +57,7 @@ struct definition {
         struct definition_nic *nics;
         size_t n_nics;
         int console, on_refused, restart;
-        bool autostart, hold;
+        bool autostart, hold, reserve;
         char *user;    /* account on the host; NULL: the caller */
         char **labels; /* "key=value", owned list */
         bool hugepages;

@@ -8,6 +8,7 @@
 #include "base/fault.h"
 #include "base/fd.h"
 #include "base/time.h"
+#include "vm/capacity.h"
 #include "vm/steps.h"
 
 static void add_if_absent(json_object *node, const char *key, const char *value) {
@@ -208,7 +209,9 @@ int vm_make(struct manager *m, const struct create_options *options, const struc
 int vm_check_resources(const struct vm *vm, const struct vm *except, struct cvm_error *err) {
         int r = check_disks(vm->manager, vm->definition, except, err);
 
-        return r < 0 ? r : check_network(vm->manager, vm->definition, err);
+        if (r >= 0)
+                r = check_network(vm->manager, vm->definition, err);
+        return r < 0 || !vm->definition->reserve ? r : capacity_check(vm, except, err);
 }
 
 static int make_vm(struct manager *m, const struct create_options *options, const struct caller *caller,

@@ -2,6 +2,7 @@
  * asked. */
 #include <errno.h>
 
+#include "launch/host-capacity.h"
 #include "vm/steps.h"
 #include "worker/wire.h"
 
@@ -37,4 +38,12 @@ int manager_check_host(struct manager *m, const struct caller *caller, struct op
         else
                 *ret = m->host_check;
         return r;
+}
+
+json_object *manager_capacity(const struct manager *m, uint64_t *ret_leaked) {
+        json_object *pools = NULL;
+        struct cvm_error uncounted = { 0 };
+
+        *ret_leaked = m->capacity.leaked;
+        return host_capacity(manager_host_root(m), &pools, &uncounted) < 0 ? NULL : pools;
 }

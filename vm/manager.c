@@ -166,6 +166,7 @@ struct manager *manager_free(struct manager *m) {
         m->images = image_store_free(m->images);
         m->sim_run = worker_run_cancel(m->sim_run);
         m->host_run = worker_run_cancel(m->host_run);
+        m->capacity.settling = sd_event_source_disable_unref(m->capacity.settling);
         if (m->journal)
                 (void)journal_commit(m->journal, NULL);
         manager_free_drafts(m);

@@ -23,6 +23,8 @@ struct manager_config {
         uint32_t uid_first, uid_count; /* numeric range of the VMs' users; count 0: do not change user */
         uint32_t vms_per_user, operations_per_user; /* quotas; root has none */
         const struct driver *driver;                /* NULL: QEMU, started directly */
+        uint64_t settle_usec; /* from the last end of a guest on hardware until leaks are looked for; 0: 10 s
+                               */
         uint64_t agent_deadline_usec; /* until a guest without an answering agent is `unverifiable` */
 };
 
@@ -93,6 +95,10 @@ int manager_measure(struct manager *manager, const struct create_options *option
  * serves all who ask while it is under way: it may be another caller's. */
 int manager_check_host(struct manager *manager, const struct caller *caller, struct operation **ret,
                        struct cvm_error *err);
+
+/* How many guests fit, as host_capacity() counts them (NULL: nothing is counted; owned), and how many
+ * identifiers were missed after the last guest on hardware had ended. */
+json_object *manager_capacity(const struct manager *manager, uint64_t *ret_leaked);
 
 /* The teardown record (signed envelope) of a deleted or present VM; owned text. CVM_CODE_NO_VM. */
 int manager_record(struct manager *manager, const char *name_or_id, char **ret, struct cvm_error *err);

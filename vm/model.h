@@ -21,6 +21,15 @@ struct release; /* vm-secret.c */
 /* A step of long work inside a VM: called once, from the loop; err NULL: done. */
 typedef void (*vm_then_fn)(struct vm *vm, struct cvm_error *err);
 
+/* vm/capacity.c: of the guests on hardware that run at one time */
+struct capacity {
+        bool is_known; /* the count before the first of them */
+        enum cvm_platform_id platform;
+        uint64_t before;
+        uint64_t leaked;           /* as was noticed last */
+        sd_event_source *settling; /* the last has ended; what is taken is counted soon */
+};
+
 struct manager {
         sd_event *event;
         struct manager_config config; /* texts owned by the caller for the manager's life */
@@ -31,10 +40,11 @@ struct manager {
         struct journal *journal;
         struct image_store *images;
         EVP_PKEY *record_key;
-        char *record_pem;             /* public half */
-        struct sim_root *sim_root;    /* NULL before its first use */
-        char *sim_pem;                /* its certificate */
-        struct worker_run *sim_run;   /* makes it */
+        char *record_pem;           /* public half */
+        struct sim_root *sim_root;  /* NULL before its first use */
+        char *sim_pem;              /* its certificate */
+        struct worker_run *sim_run; /* makes it */
+        struct capacity capacity;
         struct worker_run *host_run;  /* looks at the host, */
         struct operation *host_check; /* borrowed: for this one and whoever joined it */
         struct vm **vms;

@@ -90,7 +90,8 @@ void vm_binding_digest(const struct vm *vm, uint8_t ret[CVM_SHA384_SIZE]);
  * names none. predict_only: it will not be started, so neither this host nor a binding matters. */
 int vm_make(struct manager *manager, const struct create_options *options, const struct caller *caller,
             const struct vm *like, bool predict_only, struct vm **ret, struct cvm_error *err);
-/* Its writable disks are no other VM's (but for except's), its network is allowed. */
+/* Its writable disks are no other VM's (but for except's), its network is allowed, and there is a place
+ * where it wants one kept. */
 int vm_check_resources(const struct vm *vm, const struct vm *except, struct cvm_error *err);
 
 /* After a restart of the daemon: prepare what was interrupted before its files were kept. */

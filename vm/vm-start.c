@@ -17,6 +17,7 @@
 #include "base/fault.h"
 #include "base/fd.h"
 #include "base/time.h"
+#include "vm/capacity.h"
 #include "vm/steps.h"
 
 static void no_answer(void *ctx, struct cvm_error *err) {
@@ -41,6 +42,7 @@ static void ended(struct vm *vm, enum vm_event event, const struct cvm_error *wh
         vm_handle_trust(vm, EV_NEW_BOOT, NULL);
         vm_set_waits_for(vm, "");
         vm->plan = plan_free(vm->plan);
+        capacity_leave(vm);
         if (vm->wants_restart && vm_begin_start(vm, operation, &none) < 0)
                 operation_fail(operation, &none);
         else if (!vm->wants_restart && vm->wants_stop)
@@ -62,6 +64,7 @@ static void cancel_start(struct vm *vm) {
         driver_forget_check(vm);
         vm_work_cancel(vm);
         vm->plan = plan_free(vm->plan);
+        capacity_leave(vm);
 }
 
 /* Before anything has begun: the VM stays what it was. */
@@ -142,8 +145,12 @@ int vm_begin_start(struct vm *vm, struct operation *operation, struct cvm_error 
                                 "'%s' was never prepared: its boot files are not kept", vm->row.name);
         vm->plan = plan_free(vm->plan);
         r = plan_make(vm->definition, &vm->manager->facts, &vm->binding, &vm->plan, err);
-        if (r < 0)
+        if (r >= 0)
+                r = capacity_take(vm, err);
+        if (r < 0) {
+                vm->plan = plan_free(vm->plan);
                 return r;
+        }
         vm->timer = sd_event_source_disable_unref(vm->timer);
         vm->operation = operation;
         operation_phase(operation, "loading", 50);

@@ -42,11 +42,11 @@ class Scene:
         self.bus = self.connect()
         self.start_daemon()
 
-    def start_daemon(self):
+    def start_daemon(self, *more):
         self.daemon = subprocess.Popen(
             [f"{self.build}/daemon/cvmd", "--config", "/dev/null", "--bus", self.address, "--state-dir", f"{self.work}/state",
              "--runtime-dir", f"{self.work}/run", "--worker", f"{self.build}/worker/cvmd-worker", "--set",
-             f"ImageDirs={self.work}", "--set", "VmsPerUser=2"], stdout=subprocess.PIPE)
+             f"ImageDirs={self.work}", "--set", "VmsPerUser=2", *more], stdout=subprocess.PIPE)
         assert self.daemon.stdout.readline() == b"cvmd: ready\n", "the daemon did not start"
         self.manager = self.proxy(self.bus, "/org/cvmd1")
 

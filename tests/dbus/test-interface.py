@@ -202,7 +202,27 @@ def operations_can_be_called_off(scene):
     s.refused(lambda: scene.proxy(scene.bus, operation).Cancel(dbus_interface=s.OPERATION), "org.cvmd1.Error.WrongState")
 
 
+def a_host_that_counts(scene):
+    for path, text in (("proc/cpuinfo", "vendor_id\t: AuthenticAMD\n"), ("sys/fs/cgroup/misc.capacity", "sev 410\nsev_es 99\n"),
+                       ("sys/fs/cgroup/misc.current", "sev 0\nsev_es 3\n"),
+                       ("sys/module/kvm_amd/parameters/ciphertext_hiding_asids", "20\n")):
+        os.makedirs(os.path.dirname(f"{scene.work}/host/{path}"), exist_ok=True)
+        with open(f"{scene.work}/host/{path}", "w") as f:
+            f.write(text)
+    scene.daemon.terminate()
+    assert scene.daemon.wait(30) == 0
+    scene.start_daemon("--set", f"HostRoot={scene.work}/host")
+    capacity = scene.properties(scene.bus, "/org/cvmd1", s.MANAGER)["Capacity"]
+    assert capacity["leaked"] == 0 and len(capacity["pools"]) == 2, capacity
+    assert capacity["pools"][1] == {"pool": "sev_es", "guests": "SEV-ES and SEV-SNP", "capacity": 99, "used": 3, "free": 96,
+                                    "limit": 20}, capacity
+    checks = {c[0]: c for c in scene.manager.CheckHost(dbus_interface=s.MANAGER)}
+    for name in ("cpu", "sme-enabled"):  # the tree has no registers
+        assert checks[name][1] == "WARN" and "could not be read by the service" in checks[name][2], checks[name]
+        assert checks[name][3] == "Run `cvmctl host check` as root.", checks[name]
+
+
 s.run([the_published_interface_is_the_live_one, a_life_by_operations, the_same_request_gives_the_same_objects,
        measuring_makes_nothing, wrong_requests_are_refused_in_words, filters_and_properties, a_path_of_the_host_is_judged,
        peers_that_do_not_read_or_stop_midway_hold_nobody, calls_of_another_shape_are_refused,
-       operations_can_be_called_off], sys.argv[1])
+       operations_can_be_called_off, a_host_that_counts], sys.argv[1])

@@ -12,14 +12,14 @@
 #include "launch/platform.h"
 
 /* A new directory; removed with everything in it. */
-static int make_root(void **state) {
+static inline int make_root(void **state) {
         char *root = strdup("/tmp/cvm-host-XXXXXX");
 
         *state = root;
         return mkdtemp(root) ? 0 : -1;
 }
 
-static int remove_root(void **state) {
+static inline int remove_root(void **state) {
         char command[256];
         int r;
 

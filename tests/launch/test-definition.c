@@ -41,7 +41,7 @@ static void test_a_full_one(void **state) {
                         "\"host_port\":2222,\"guest_port\":22}]},{\"type\":\"bridge\",\"name\":\"br0\"}],"
                         "\"console\":\"interactive\",\"owner\":\"" OWNER "\",\"root\":{\"type\":\"none\"},"
                         "\"approval\":true,\"hold\":true,\"required_secrets\":[\"db-password\"],\"on_refused\":\"kill\","
-                        "\"labels\":{\"team\":\"red\"},\"restart\":\"on-failure\",\"autostart\":true,\"user\":\"alice\","
+                        "\"labels\":{\"team\":\"red\"},\"restart\":\"on-failure\",\"autostart\":true,\"reserve\":true,\"user\":\"alice\","
                         "\"tuning\":{\"hugepages\":true,\"numa_node\":1},\"accel\":\"tcg\","
                         "\"sev-snp\":{\"smt\":false,\"debug\":true}}");
 
@@ -52,6 +52,7 @@ static void test_a_full_one(void **state) {
         assert_int_equal(d->disks[1].size, 1ull << 30);
         assert_int_equal(d->nics[0].forwards[0].guest_port, 22);
         assert_string_equal(d->labels[0], "team=red");
+        assert_true(d->reserve);
         assert_non_null(d->platform_options[CVM_PLATFORM_SEV_SNP]);
         CVM_CLEANUP(cvm_freep) char *cmdline = NULL;
         assert_int_equal(definition_cmdline(d, &cmdline, NULL), 0);

@@ -19,9 +19,9 @@ struct driver_guest {
         sd_event_source *defer;
 };
 
-/* The one guest of a test. */
+/* The one guest of a test that speaks; without it there may be several. */
 static struct {
-        struct scripted_guest *guest;
+        struct scripted_guest *guest; /* NULL: none listens */
         struct driver_guest *process;
         unsigned starts, powerdowns, kills;
 } fake;
@@ -38,11 +38,13 @@ static int fake_turn(sd_event_source *source, void *userdata) {
         return 0;
 }
 
-static void fake_tell(enum driver_event event) {
-        struct driver_guest *g = fake.process;
-
+static void fake_tell_of(struct driver_guest *g, enum driver_event event) {
         g->pending[g->n_pending++] = event;
         sd_event_source_set_enabled(g->defer, SD_EVENT_ONESHOT);
+}
+
+static void fake_tell(enum driver_event event) {
+        fake_tell_of(fake.process, event);
 }
 
 static struct driver_guest *fake_new(const struct driver_start *start) {
@@ -53,7 +55,8 @@ static struct driver_guest *fake_new(const struct driver_start *start) {
         g->ctx = start->ctx;
         assert_true(sd_event_add_defer(g->event, &g->defer, fake_turn, g) >= 0);
         sd_event_source_set_enabled(g->defer, SD_EVENT_OFF);
-        fake.guest->event = g->event;
+        if (fake.guest)
+                fake.guest->event = g->event;
         return fake.process = g;
 }
 
@@ -62,7 +65,8 @@ static int fake_spawn(const struct driver_start *start, struct driver_guest **re
         char path[4200];
 
         assert_int_equal(driver_channel_path(start->runtime_dir, PLAN_CHANNEL_AGENT, path, sizeof path), 0);
-        guest_listen(fake.guest, path);
+        if (fake.guest)
+                guest_listen(fake.guest, path);
         *ret = fake_new(start);
         *ret_trace = (struct driver_trace){ getpid(), 1 };
         fake.starts++;
@@ -70,7 +74,7 @@ static int fake_spawn(const struct driver_start *start, struct driver_guest **re
 }
 
 static int fake_go(struct driver_guest *guest, struct cvm_error *err) {
-        fake_tell(DRIVER_UP);
+        fake_tell_of(guest, DRIVER_UP);
         return 0;
 }
 
@@ -85,9 +89,9 @@ static int fake_adopt(const struct driver_start *start, const struct driver_trac
 static int fake_command(struct driver_guest *guest, enum driver_command command, driver_done_fn done,
                         void *ctx, struct cvm_error *err) {
         if (command == DRIVER_CONT)
-                fake_tell(DRIVER_RUNNING);
+                fake_tell_of(guest, DRIVER_RUNNING);
         else if (command == DRIVER_PAUSE)
-                fake_tell(DRIVER_PAUSED);
+                fake_tell_of(guest, DRIVER_PAUSED);
         else if (command == DRIVER_POWERDOWN)
                 fake.powerdowns++;
         return 0;
@@ -95,7 +99,7 @@ static int fake_command(struct driver_guest *guest, enum driver_command command,
 
 static void fake_kill(struct driver_guest *guest) {
         fake.kills++;
-        fake_tell(DRIVER_GONE);
+        fake_tell_of(guest, DRIVER_GONE);
 }
 
 static int fake_console(struct driver_guest *guest, int *ret_fd, struct cvm_error *err) {

@@ -67,8 +67,8 @@ static int answer_late(sd_bus_message *call, answer_fn answer, const struct oper
                                           "%s", view->text);
 }
 
-static int add_late(struct face *face, sd_bus_message *m, const struct operation *operation,
-                    answer_fn answer) {
+static int add_late(struct face *face, sd_bus_message *m, const struct client *client,
+                    const struct operation *operation, answer_fn answer) {
         struct operation_view view;
         struct late *late;
 
@@ -78,7 +78,9 @@ static int add_late(struct face *face, sd_bus_message *m, const struct operation
         late = calloc(1, sizeof *late);
         if (!late)
                 return -ENOMEM;
-        *late = (struct late){ .next = face->lates, .call = sd_bus_message_ref(m), .answer = answer };
+        *late = (struct late){
+                .next = face->lates, .call = sd_bus_message_ref(m), .uid = client->uid, .answer = answer
+        };
         snprintf(late->operation, sizeof late->operation, "%s", view.id);
         face->lates = late;
         face->n_waiting++;
@@ -150,7 +152,8 @@ static int make(sd_bus_message *m, struct face *face, bool launch, sd_bus_error 
         if (r >= 0)
                 r = create(face, m, client, launch, &vm, &operation, &err);
         if (r >= 0)
-                r = launch ? reply_launched(m, vm, operation) : add_late(face, m, operation, answer_created);
+                r = launch ? reply_launched(m, vm, operation)
+                           : add_late(face, m, client, operation, answer_created);
         return end(face, m, vm, true, &err, r, ret_error);
 }
 
@@ -201,7 +204,7 @@ static int measure(struct face *face, sd_bus_message *m, const struct client *cl
                                                 .definition_size = strlen(text),
                                                 .may_name_paths = client->is_operator == OPERATOR_YES };
         r = manager_measure(face->manager, &options, &caller, &operation, err);
-        return r < 0 ? r : add_late(face, m, operation, answer_measured);
+        return r < 0 ? r : add_late(face, m, client, operation, answer_measured);
 }
 
 static int method_measure(sd_bus_message *m, void *userdata, sd_bus_error *ret_error) {
@@ -421,13 +424,23 @@ static int answer_checked(sd_bus_message *call, const struct operation_view *don
         return r < 0 ? r : sd_bus_send(sd_bus_message_get_bus(call), m, NULL);
 }
 
+static int check_looks(const struct face *face, const struct client *client, struct cvm_error *err) {
+        size_t n = 0;
+
+        for (const struct late *late = face->lates; late; late = late->next)
+                n += late->uid == client->uid && late->answer == answer_checked;
+        return n < LOOKS_MAX ? check_waiting(face, err)
+                             : cvm_fail(err, &CVM_CODE_QUOTA, EBUSY,
+                                        "%zu of your calls wait for this answer", n);
+}
+
 static int method_check_host(sd_bus_message *m, void *userdata, sd_bus_error *ret_error) {
         struct face *face = userdata;
         struct client *client = face_client(face, m);
         struct operation *operation;
         struct cvm_error err = { 0 };
         struct caller caller;
-        int r = client ? check_waiting(face, &err)
+        int r = client ? check_looks(face, client, &err)
                        : cvm_fail(&err, &CVM_CODE_DENIED, EACCES, "the caller cannot be known");
 
         if (r >= 0) {
@@ -435,7 +448,7 @@ static int method_check_host(sd_bus_message *m, void *userdata, sd_bus_error *re
                 r = manager_check_host(face->manager, &caller, &operation, &err);
         }
         if (r >= 0)
-                r = add_late(face, m, operation, answer_checked);
+                r = add_late(face, m, client, operation, answer_checked);
         return end(face, m, NULL, false, &err, r, ret_error);
 }
 

@@ -6,6 +6,7 @@
 
 #define CLIENTS_MAX 1024
 #define WAITING_MAX 256 /* calls that wait for polkit or an operation */
+#define LOOKS_MAX 16    /* of one user who waits for what others asked for too, which no quota counts */
 #define PATH_MAX_BUS 128
 
 /* Somebody who has called. Unique names are never given twice, so what is known of one stays true. */
@@ -30,6 +31,7 @@ struct question {
 struct late {
         struct late *next;
         sd_bus_message *call;
+        uint32_t uid; /* who waits */
         char operation[24];
         int (*answer)(sd_bus_message *call, const struct operation_view *done);
 };

@@ -171,7 +171,7 @@ def peers_that_do_not_read_or_stop_midway_hold_nobody(scene):
     deaf.setblocking(False)
     try:
         for serial in range(2, 20000):
-            deaf.send(message("org.cvmd1", "/org/cvmd1", s.MANAGER, "CheckHost", serial))
+            deaf.send(message("org.cvmd1", "/org/cvmd1", "org.freedesktop.DBus.ObjectManager", "GetManagedObjects", serial))
     except OSError:
         pass  # the bus takes no more from it
     assert scene.manager.GetVM("live", dbus_interface=s.MANAGER)
@@ -179,6 +179,23 @@ def peers_that_do_not_read_or_stop_midway_hold_nobody(scene):
     assert scene.manager.GetVM("live", dbus_interface=s.MANAGER)
     deaf.close()
     assert scene.properties(scene.bus, "/org/cvmd1", s.MANAGER)["Version"]
+
+
+def one_user_does_not_fill_the_queue(scene):
+    """All who ask wait for one look; more than a few of one user would keep others from waiting for anything."""
+    loop, ends = GLib.MainLoop(), []
+
+    def ended(result):
+        ends.append(result.get_dbus_name() if isinstance(result, dbus.DBusException) else len(result))
+        if len(ends) == 40:
+            loop.quit()
+
+    for _ in range(40):
+        scene.bus.call_async("org.cvmd1", "/org/cvmd1", s.MANAGER, "CheckHost", "", (), ended, ended)
+    GLib.timeout_add_seconds(60, loop.quit)
+    loop.run()
+    assert len(ends) == 40 and "org.cvmd1.Error.Quota" in ends, ends
+    assert sum(e != "org.cvmd1.Error.Quota" for e in ends) >= 16 and max(e for e in ends if isinstance(e, int)) >= 4, ends
 
 
 def calls_of_another_shape_are_refused(scene):
@@ -224,5 +241,6 @@ def a_host_that_counts(scene):
 
 s.run([the_published_interface_is_the_live_one, a_life_by_operations, the_same_request_gives_the_same_objects,
        measuring_makes_nothing, wrong_requests_are_refused_in_words, filters_and_properties, a_path_of_the_host_is_judged,
-       peers_that_do_not_read_or_stop_midway_hold_nobody, calls_of_another_shape_are_refused,
+       peers_that_do_not_read_or_stop_midway_hold_nobody, one_user_does_not_fill_the_queue,
+       calls_of_another_shape_are_refused,
        operations_can_be_called_off, a_host_that_counts], sys.argv[1])

@@ -9,6 +9,7 @@
 #include "launch/host-capacity.h"
 #include "launch/host-check.h"
 #include "launch/host-facts.h"
+#include "launch/host-record.h"
 
 #define ROOT_OPTION \
         { "root", OPTION_TEXT, "DIR", "the host whose files lie there (a recorded tree)" }
@@ -191,6 +192,30 @@ const struct command command_host_capacity = {
         .summary = "how many more encrypted guests fit on this host",
         .options = check_options,
         .run = run_capacity,
+};
+
+static const struct option_row record_options[] = {
+        ROOT_OPTION,
+        { "output", OPTION_TEXT, "DIR", "a directory to make" },
+        { "hide-chip-ids", OPTION_FLAG, NULL, "record a pattern in their place" },
+        { 0 },
+};
+
+static int run_record(const struct arguments *arguments, struct cvm_error *err) {
+        const char *directory = argument(arguments, "output");
+
+        if (!directory)
+                return cvm_fail(err, &CVM_CODE_USAGE, EINVAL, "the recording needs a directory: -o DIR");
+        return host_record(root_of(arguments), directory, argument(arguments, "hide-chip-ids") != NULL, err);
+}
+
+const struct command command_host_record = {
+        .group = "host",
+        .name = "record",
+        .words = "",
+        .summary = "this host as a tree of files, for --root elsewhere",
+        .options = record_options,
+        .run = run_record,
 };
 
 static int run_status(const struct arguments *arguments, struct cvm_error *err) {

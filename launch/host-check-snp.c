@@ -20,8 +20,10 @@
 #define KVM_API 12
 #define API_MAJOR 1
 #define API_MINOR 51 /* the first whose firmware runs SNP guests */
-#define PROGRAM_MAX (256u << 20)
-#define PROGRAM_CHUNK (64u << 10)
+/* A type that a program knows stands in it by name: no program is run to ask it. */
+#define QEMU "usr/bin/qemu-system-x86_64"
+#define QEMU_WORD "sev-snp-guest"
+#define LIBVIRT_WORD "sev-snp"
 
 /* --- the processor and its registers --- */
 
@@ -388,44 +390,20 @@ static int is_tcb_reported(const struct host_scene *scene, const struct host_che
 
 /* --- what is installed --- */
 
-/* A type that a program knows stands in it by name: no program is run to ask it. Chunks overlap by a word.
- */
-static int has_word(int fd, const char *word) {
-        char chunk[PROGRAM_CHUNK];
-        size_t length = strlen(word), kept = 0, total = 0;
-        ssize_t n;
-
-        while (total < PROGRAM_MAX && (n = read(fd, chunk + kept, sizeof chunk - kept)) > 0) {
-                size_t there = kept + (size_t)n;
-
-                total += (size_t)n;
-                if (memmem(chunk, there, word, length))
-                        return 1;
-                kept = there < length ? there : length;
-                memmove(chunk, chunk + there - kept, kept);
-        }
-        return 0;
-}
-
 static int qemu_knows(const struct host_scene *scene, const struct host_check_row *row,
                       char detail[HOST_DETAIL_MAX], struct cvm_error *err) {
-        CVM_CLEANUP(cvm_closep) int fd = host_open(scene->root_fd, row->path, O_RDONLY);
-
-        return fd >= 0 && has_word(fd, "sev-snp-guest");
+        return host_has_word(scene->root_fd, row->path, QEMU_WORD);
 }
+
+static const char *const libvirt_paths[] = { "usr/lib/x86_64-linux-gnu/libvirt.so.0",
+                                             "usr/lib64/libvirt.so.0", "usr/lib/libvirt.so.0", NULL };
 
 /* Where there is no libvirt, QEMU is started directly. */
 static int libvirt_knows(const struct host_scene *scene, const struct host_check_row *row,
                          char detail[HOST_DETAIL_MAX], struct cvm_error *err) {
-        static const char *const paths[] = { "usr/lib/x86_64-linux-gnu/libvirt.so.0",
-                                             "usr/lib64/libvirt.so.0", "usr/lib/libvirt.so.0" };
-
-        for (size_t i = 0; i < ARRAY_SIZE(paths); i++) {
-                CVM_CLEANUP(cvm_closep) int fd = host_open(scene->root_fd, paths[i], O_RDONLY);
-
-                if (fd >= 0)
-                        return has_word(fd, "sev-snp");
-        }
+        for (size_t i = 0; libvirt_paths[i]; i++)
+                if (host_has(scene->root_fd, libvirt_paths[i]))
+                        return host_has_word(scene->root_fd, libvirt_paths[i], LIBVIRT_WORD);
         snprintf(detail, HOST_DETAIL_MAX, "it is not installed");
         return 1;
 }
@@ -451,19 +429,19 @@ static enum firmware_fit fit_of(int fd) {
 }
 
 /* Where distributions put it. */
+static const char *const firmware_paths[] = { "usr/share/ovmf/OVMF.amdsev.fd",
+                                              "usr/share/OVMF/OVMF.amdsev.fd",
+                                              "usr/share/edk2/ovmf/OVMF.amdsev.fd",
+                                              "usr/share/qemu/ovmf-x86_64-sev.bin", NULL };
+
 static int has_firmware(const struct host_scene *scene, const struct host_check_row *row,
                         char detail[HOST_DETAIL_MAX], struct cvm_error *err) {
-        static const char *const paths[] = { "usr/share/ovmf/OVMF.amdsev.fd",
-                                             "usr/share/OVMF/OVMF.amdsev.fd",
-                                             "usr/share/edk2/ovmf/OVMF.amdsev.fd",
-                                             "usr/share/qemu/ovmf-x86_64-sev.bin" };
-
-        for (size_t i = 0; i < ARRAY_SIZE(paths); i++) {
-                CVM_CLEANUP(cvm_closep) int fd = host_open(scene->root_fd, paths[i], O_RDONLY);
+        for (size_t i = 0; firmware_paths[i]; i++) {
+                CVM_CLEANUP(cvm_closep) int fd = host_open(scene->root_fd, firmware_paths[i], O_RDONLY);
 
                 if (fd < 0 || fit_of(fd) < row->bit)
                         continue;
-                snprintf(detail, HOST_DETAIL_MAX, "/%s", paths[i]);
+                snprintf(detail, HOST_DETAIL_MAX, "/%s", firmware_paths[i]);
                 return 1;
         }
         return 0;
@@ -571,8 +549,8 @@ static const struct host_check_row checks[] = {
         { "ciphertext-hiding", "kvm-amd-sev-snp", hides_ciphertext, PARAMETER "ciphertext_hiding_asids", 0,
           HOST_PASS, "kvm_amd hides the ciphertext of SEV-SNP guests from the host",
           "kvm_amd does not hide the ciphertext of SEV-SNP guests from the host; no guest needs it", NULL },
-        { "qemu-snp", "qemu", qemu_knows, "usr/bin/qemu-system-x86_64", 0, HOST_FAIL,
-          "QEMU knows SEV-SNP guests", "QEMU does not know SEV-SNP guests", "Install QEMU 9.1 or later." },
+        { "qemu-snp", "qemu", qemu_knows, QEMU, 0, HOST_FAIL, "QEMU knows SEV-SNP guests",
+          "QEMU does not know SEV-SNP guests", "Install QEMU 9.1 or later." },
         { "libvirt-snp", "cpu", libvirt_knows, NULL, 0, HOST_WARN,
           "libvirt knows SEV-SNP guests, or is not needed", "libvirt does not know SEV-SNP guests",
           "Install libvirt 10.5 or later, or use the driver 'qemu'." },
@@ -609,6 +587,25 @@ static const struct host_pool pools[] = {
         { 0 },
 };
 
+#define PATHS(...)                \
+        (const char *const[]) {   \
+                __VA_ARGS__, NULL \
+        }
+
+static const struct host_recorded recorded[] = {
+        { HOST_RECORDED_TEXT, PATHS(PARAMETER "sev", PARAMETER "sev_es", PARAMETER "sev_snp",
+                                    PARAMETER "ciphertext_hiding_asids") },
+        { HOST_RECORDED_PRESENCE, PATHS("dev/sev") },
+        { HOST_RECORDED_NAMES, PATHS("sys/class/iommu") },
+        { HOST_RECORDED_WORD, PATHS(QEMU), QEMU_WORD },
+        { HOST_RECORDED_WORD, libvirt_paths, LIBVIRT_WORD },
+        { HOST_RECORDED_FIRMWARE, firmware_paths },
+        { 0 },
+};
+
+static const uint32_t leaves[] = { 0, 1, 0x80000002, 0x80000003, 0x80000004, LEAF_ENCRYPTION, UINT32_MAX };
+static const uint32_t registers[] = { MSR_SYSCFG, MSR_RMP_BASE, MSR_RMP_END, MSR_RMP_CFG, UINT32_MAX };
+
 extern const struct host_platform host_platform_amd;
 const struct host_platform host_platform_amd = {
         .cpu_vendor = "AuthenticAMD",
@@ -616,5 +613,8 @@ const struct host_platform host_platform_amd = {
         .checks = checks,
         .pools = pools,
         .facts = snp_host_facts,
+        .recorded = recorded,
+        .leaves = leaves,
+        .registers = registers,
         .untold = "committed_tcb: /dev/sev does not tell it, the report of a guest does",
 };

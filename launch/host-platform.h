@@ -43,6 +43,23 @@ struct host_pool {
                                           starts */
 };
 
+enum host_recorded_kind {
+        HOST_RECORDED_PRESENCE, /* an empty file */
+        HOST_RECORDED_TEXT,     /* its beginning */
+        HOST_RECORDED_CMDLINE,  /* words about IOMMU and memory encryption */
+        HOST_RECORDED_WORD,     /* the word, where it stands in the file */
+        HOST_RECORDED_NAMES,    /* of a directory, an empty file for each */
+        HOST_RECORDED_FIRMWARE, /* a whole image */
+        HOST_RECORDED_MAX_
+};
+
+/* What its checks and facts look at. */
+struct host_recorded {
+        enum host_recorded_kind kind;
+        const char *const *paths; /* NULL-terminated; NULL ends the table */
+        const char *word;
+};
+
 struct host_platform {
         const char *cpu_vendor;            /* whose processors have it */
         const struct host_check_row *gate; /* one row: where it fails, nothing else is worth a word */
@@ -50,7 +67,9 @@ struct host_platform {
         const struct host_pool *pools;
         /* what an owner and a prediction need to know of the host; owned */
         int (*facts)(const struct host_scene *scene, json_object **ret, struct cvm_error *err);
-        const char *untold; /* what an operator may miss among them, and who tells it */
+        const struct host_recorded *recorded;
+        const uint32_t *leaves, *registers; /* that they ask for, UINT32_MAX ends each */
+        const char *untold;                 /* what an operator may miss among them, and who tells it */
 };
 
 /* NULL: this version knows no technology of that processor's vendor. */

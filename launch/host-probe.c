@@ -17,7 +17,6 @@
 #include "launch/host-firmware-snp.h"
 #include "launch/host.h"
 
-#define RECORDING "recorded/probe.json"
 #define RECORDING_MAX (64u << 10)
 
 #define KVM_GROUP_SEV 1      /* KVM_X86_GRP_SEV */
@@ -129,7 +128,7 @@ static int silent(const char *section, const char *key, struct cvm_error *err) {
 
 static int recorded_text(struct host_probe *probe, const char *section, const char *key, const char **ret,
                          struct cvm_error *err) {
-        const struct cvm_json root = cvm_json_root(probe->recording, RECORDING);
+        const struct cvm_json root = cvm_json_root(probe->recording, HOST_RECORDING);
         const struct cvm_json place = cvm_json_at(&root, section);
         int r = probe->recording ? cvm_json_get_text(&place, key, ret, err) : 0;
 
@@ -149,7 +148,7 @@ static int recorded_number(struct host_probe *probe, const char *section, uint32
                 return r;
         return cvm_unhex(text, ret, size) < 0 ? cvm_fail(err, &CVM_CODE_FIELD, EINVAL,
                                                          "'%s.%s' in '%s' must be %zu lower-case hex digits",
-                                                         section, key, RECORDING, 2 * size)
+                                                         section, key, HOST_RECORDING, 2 * size)
                                               : 0;
 }
 
@@ -181,7 +180,7 @@ static int recorded_msr(struct host_probe *probe, uint32_t number, uint64_t *ret
 
 static int recorded_kvm(struct host_probe *probe, enum host_kvm_question question, uint64_t *ret,
                         struct cvm_error *err) {
-        const struct cvm_json root = cvm_json_root(probe->recording, RECORDING);
+        const struct cvm_json root = cvm_json_root(probe->recording, HOST_RECORDING);
         const struct cvm_json place = cvm_json_at(&root, "kvm");
         int r = probe->recording ? cvm_json_get_u64(&place, kvm_questions[question].name, ret, err) : 0;
 
@@ -201,7 +200,7 @@ static int recorded_firmware(struct host_probe *probe, enum host_firmware_questi
         if (size > HOST_FIRMWARE_ANSWER_MAX || cvm_unhex(text, ret, size) < 0)
                 return cvm_fail(err, &CVM_CODE_FIELD, EINVAL,
                                 "'firmware.%s' in '%s' must be at most %d bytes in lower-case hex",
-                                firmware_names[question], RECORDING, HOST_FIRMWARE_ANSWER_MAX);
+                                firmware_names[question], HOST_RECORDING, HOST_FIRMWARE_ANSWER_MAX);
         *ret_size = size;
         return 0;
 }
@@ -209,14 +208,14 @@ static int recorded_firmware(struct host_probe *probe, enum host_firmware_questi
 static const struct probe_ops recorded = { recorded_cpuid, recorded_msr, recorded_kvm, recorded_firmware };
 
 static int read_recording(int root_fd, json_object **ret, struct cvm_error *err) {
-        CVM_CLEANUP(cvm_closep) int fd = host_open(root_fd, RECORDING, O_RDONLY);
+        CVM_CLEANUP(cvm_closep) int fd = host_open(root_fd, HOST_RECORDING, O_RDONLY);
         CVM_CLEANUP(cvm_bytes_done) struct cvm_bytes bytes = { 0 };
         int r;
 
         if (fd < 0)
                 return 0; /* nothing was recorded: each question says so */
-        r = cvm_read_fd(fd, RECORDING_MAX, RECORDING, &bytes, err);
-        return r < 0 ? r : cvm_json_parse(bytes.data, bytes.size, RECORDING, ret, err);
+        r = cvm_read_fd(fd, RECORDING_MAX, HOST_RECORDING, &bytes, err);
+        return r < 0 ? r : cvm_json_parse(bytes.data, bytes.size, HOST_RECORDING, ret, err);
 }
 
 /* --- both --- */
@@ -277,4 +276,79 @@ int host_probe_firmware(struct host_probe *probe, enum host_firmware_question qu
         }
         *ret = (struct host_answer){ a->data, a->size };
         return 0;
+}
+
+/* --- recording --- */
+
+static json_object *section(json_object *recording, const char *name) {
+        json_object *node = json_object_new_object();
+
+        json_object_object_add(recording, name, node);
+        return node;
+}
+
+static void record_leaf(struct host_probe *probe, json_object *node, uint32_t leaf) {
+        struct cvm_error unasked = { 0 };
+        struct host_cpuid c;
+        char key[9], text[33];
+
+        if (host_probe_cpuid(probe, leaf, &c, &unasked) < 0)
+                return;
+        snprintf(key, sizeof key, "%08x", leaf);
+        snprintf(text, sizeof text, "%08x%08x%08x%08x", c.eax, c.ebx, c.ecx, c.edx);
+        json_object_object_add(node, key, json_object_new_string(text));
+}
+
+static void record_register(struct host_probe *probe, json_object *node, uint32_t number) {
+        struct cvm_error unasked = { 0 };
+        uint64_t value;
+        char key[9], text[17];
+
+        if (host_probe_msr(probe, number, &value, &unasked) < 0)
+                return;
+        snprintf(key, sizeof key, "%08x", number);
+        snprintf(text, sizeof text, "%016llx", (unsigned long long)value);
+        json_object_object_add(node, key, json_object_new_string(text));
+}
+
+static void record_kvm(struct host_probe *probe, json_object *node, enum host_kvm_question question) {
+        struct cvm_error unasked = { 0 };
+        uint64_t value;
+
+        if (host_probe_kvm(probe, question, &value, &unasked) >= 0)
+                json_object_object_add(node, kvm_questions[question].name, json_object_new_uint64(value));
+}
+
+static void record_firmware(struct host_probe *probe, json_object *node,
+                            enum host_firmware_question question, bool hide) {
+        uint8_t data[HOST_FIRMWARE_ANSWER_MAX];
+        char text[2 * HOST_FIRMWARE_ANSWER_MAX + 1];
+        struct cvm_error unasked = { 0 };
+        struct host_answer answer;
+
+        if (host_probe_firmware(probe, question, &answer, &unasked) < 0)
+                return;
+        memcpy(data, answer.data, answer.size);
+        if (hide)
+                memset(data, 0xcc, answer.size);
+        cvm_hex(data, answer.size, text);
+        json_object_object_add(node, firmware_names[question], json_object_new_string(text));
+}
+
+json_object *host_probe_record(struct host_probe *probe, const uint32_t *leaves, const uint32_t *registers,
+                               bool hide_ids) {
+        json_object *recording = json_object_new_object(), *node = section(recording, "cpuid");
+
+        for (; *leaves != UINT32_MAX; leaves++)
+                record_leaf(probe, node, *leaves);
+        node = section(recording, "msr");
+        for (; *registers != UINT32_MAX; registers++)
+                record_register(probe, node, *registers);
+        node = section(recording, "kvm");
+        for (enum host_kvm_question i = 0; i < HOST_KVM_QUESTION_MAX_; i++)
+                record_kvm(probe, node, i);
+        node = section(recording, "firmware");
+        for (enum host_firmware_question i = 0; i < HOST_FIRMWARE_QUESTION_MAX_; i++)
+                record_firmware(probe, node, i, hide_ids && i == HOST_FIRMWARE_CHIP_IDS);
+        return recording;
 }

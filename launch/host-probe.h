@@ -15,6 +15,7 @@
 #include <stdint.h>
 
 #include "base/error.h"
+#include "base/json.h"
 
 enum host_kvm_question {
         HOST_KVM_API_VERSION,
@@ -53,6 +54,14 @@ struct host_probe;
 int host_probe_open(int root_fd, struct host_probe **ret, struct cvm_error *err);
 struct host_probe *host_probe_free(struct host_probe *probe);
 CVM_DEFINE_CLEANUP(struct host_probe, host_probe_free);
+
+#define HOST_RECORDING "recorded/probe.json"
+
+/* What it answers to all there is to ask, and to these leaves and registers (UINT32_MAX ends them), as such
+ * a recording; what it does not answer is left out. hide_ids: a pattern of their length stands for the chip
+ * ids. Owned. */
+json_object *host_probe_record(struct host_probe *probe, const uint32_t *leaves, const uint32_t *registers,
+                               bool hide_ids);
 
 /* Each: -ENOENT where the host has no such thing or the recording is silent; -EACCES and -EPERM where the
  * caller may not ask; CVM_CODE_HOST_PROBE with words. */

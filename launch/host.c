@@ -10,6 +10,9 @@
 #include "base/names.h"
 #include "launch/platform.h"
 
+#define PROGRAM_MAX (256u << 20)
+#define PROGRAM_CHUNK (64u << 10)
+
 int host_open(int root_fd, const char *path, int flags) {
         int never_waits = flags & O_PATH ? 0 : O_NOCTTY | O_NONBLOCK; /* refused together */
         struct open_how how = { .flags = (uint64_t)(flags | O_CLOEXEC | never_waits),
@@ -30,6 +33,25 @@ bool host_has(int root_fd, const char *path) {
         CVM_CLEANUP(cvm_closep) int fd = host_open(root_fd, path, O_PATH);
 
         return fd >= 0;
+}
+
+/* Chunks overlap by a word. */
+bool host_has_word(int root_fd, const char *path, const char *word) {
+        CVM_CLEANUP(cvm_closep) int fd = host_open(root_fd, path, O_RDONLY);
+        char chunk[PROGRAM_CHUNK];
+        size_t length = strlen(word), kept = 0, total = 0;
+        ssize_t n;
+
+        while (fd >= 0 && total < PROGRAM_MAX && (n = read(fd, chunk + kept, sizeof chunk - kept)) > 0) {
+                size_t there = kept + (size_t)n;
+
+                total += (size_t)n;
+                if (memmem(chunk, there, word, length))
+                        return true;
+                kept = there < length ? there : length;
+                memmove(chunk, chunk + there - kept, kept);
+        }
+        return false;
 }
 
 bool host_is_on(int root_fd, const char *path) {

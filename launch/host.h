@@ -30,5 +30,7 @@ int host_open(int root_fd, const char *path, int flags); /* a negative errno; ne
 /* The beginning of a file; "" where it cannot be read. */
 void host_text(int root_fd, const char *path, char *ret, size_t size);
 bool host_has(int root_fd, const char *path);
+/* Does the word stand in the file, within its first 256 MiB? */
+bool host_has_word(int root_fd, const char *path, const char *word);
 /* A module's parameter or other switch: its file begins with 'Y', 'y' or '1'. */
 bool host_is_on(int root_fd, const char *path);

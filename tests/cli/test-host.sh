@@ -35,6 +35,18 @@ expect 0 '"free":96' "$cvmctl" host capacity --root milan -o jsonl
 rm milan/sys/fs/cgroup/misc.current
 expect 9 "CVM-HOST-COUNT" "$cvmctl" host capacity --root milan
 
+# A recording is the host again, for whoever has no such host; this machine can be recorded, whatever it is.
+expect 0 "" "$cvmctl" host record --root turin -o recorded
+"$cvmctl" host check --root turin -o jsonl >before || true
+"$cvmctl" host check --root recorded -o jsonl >after || true
+cmp before after || fault "a recording is another host"
+expect 0 "" "$cvmctl" host record --root turin --hide-chip-ids -o hidden
+expect 0 "cccccccccccccccc" "$cvmctl" host show --root hidden
+expect 2 "CVM-USAGE" "$cvmctl" host record
+expect 0 "" "$cvmctl" host record -o this
+expect 0 "cpu_vendor" "$cvmctl" host show --root this
+expect 2 "CVM-FILE" "$cvmctl" host record -o this
+
 # Owners take a host's document, or several; the lowest of each component is the minimum.
 "$cvmctl" host show --root milan --facts -o milan.json
 "$cvmctl" host show --root turin --facts -o turin.json

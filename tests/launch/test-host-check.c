@@ -9,6 +9,7 @@
 
 #include <cmocka.h>
 
+#include "launch/host-record.h"
 #include "tests/launch/host-tree.h"
 
 #define SKIPPED "this was not looked at: "
@@ -163,6 +164,22 @@ static void test_each_fault_is_found_alone(void **state) {
         for (size_t i = 0; i < ARRAY_SIZE(faults); i++) {
                 put_fault(*state, &faults[i]);
                 gives_only(*state, &faults[i]);
+        }
+}
+
+/* A recording holds all that a check looks at: it gives the same finding, and no other. */
+static void test_each_fault_is_recorded(void **state) {
+        char directory[256];
+
+        snprintf(directory, sizeof directory, "%s/record", (char *)*state);
+        for (size_t i = 0; i < ARRAY_SIZE(faults); i++) {
+                struct cvm_error err = { 0 };
+
+                put_fault(*state, &faults[i]);
+                if (host_record(*state, directory, false, &err) < 0)
+                        fail_msg("%s", err.text);
+                gives_only(directory, &faults[i]);
+                take(*state, "record");
         }
 }
 
@@ -432,6 +449,7 @@ int main(void) {
                 cmocka_unit_test_setup_teardown(test_a_complete_milan_host, make_root, remove_root),
                 cmocka_unit_test_setup_teardown(test_a_complete_turin_host, make_root, remove_root),
                 cmocka_unit_test_setup_teardown(test_each_fault_is_found_alone, make_root, remove_root),
+                cmocka_unit_test_setup_teardown(test_each_fault_is_recorded, make_root, remove_root),
                 cmocka_unit_test_setup_teardown(test_each_check_has_a_fault, make_root, remove_root),
                 cmocka_unit_test_setup_teardown(test_no_kvm_is_told_twice, make_root, remove_root),
                 cmocka_unit_test_setup_teardown(test_a_virtual_machine_is_told_once, make_root, remove_root),

@@ -60,7 +60,7 @@ static int count(const struct manager *m, enum cvm_platform_id id, uint64_t *ret
 
 int capacity_take(struct vm *vm, struct cvm_error *err) {
         struct capacity *c = &vm->manager->capacity;
-        int r = capacity_check(vm, NULL, err);
+        int r = vm->wants_restart ? 0 : capacity_check(vm, NULL, err); /* its place may still be counted */
 
         if (r < 0 || !is_on_hardware(vm) || !is_alone(vm))
                 return r;
@@ -87,7 +87,6 @@ static void tell_leak(struct manager *m, uint64_t now) {
         json_object_object_add(event, "leaked", json_object_new_uint64(m->capacity.leaked));
         json_object_object_add(event, "reason", json_object_new_string(text));
         journal_event(m->journal, event);
-        journal_touch(m->journal);
 }
 
 static int on_settled(sd_event_source *source, uint64_t usec, void *userdata) {

@@ -11,7 +11,8 @@
 /* Does it fit beside all that runs, starts or has its place, but for `except`? A simulated guest always
  * does. CVM_CODE_GUEST_KEYS. */
 int capacity_check(const struct vm *vm, const struct vm *except, struct cvm_error *err);
-/* The same at its start; remembers what was taken before the first one. */
+/* The same at its start, unless it takes the place that it had a moment ago; remembers what was taken before
+ * the first one. */
 int capacity_take(struct vm *vm, struct cvm_error *err);
 /* Its process has ended, or it was not started after all. */
 void capacity_leave(struct vm *vm);

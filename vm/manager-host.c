@@ -23,16 +23,18 @@ static void on_looked(void *ctx, json_object *answer, struct cvm_error *err) {
 int manager_check_host(struct manager *m, const struct caller *caller, struct operation **ret,
                        struct cvm_error *err) {
         CVM_CLEANUP(cvm_json_putp) json_object *request = json_object_new_object();
-        int r = 0;
+        int r;
 
-        if (!m->host_run)
-                r = operation_new(m, "check-host", NULL, caller, &m->host_check, err);
+        if (m->host_run) {
+                *ret = m->host_check;
+                return 0;
+        }
+        r = operation_new(m, "check-host", NULL, caller, &m->host_check, err);
         if (r < 0)
                 return r;
         json_object_object_add(request, "root", json_object_new_string(manager_host_root(m)));
-        if (!m->host_run)
-                r = worker_run_start(m->event, WORKER_VERB_HOST, request, NULL, 0, LOOK_USEC, on_looked, m,
-                                     &m->host_run, err);
+        r = worker_run_start(m->event, WORKER_VERB_HOST, request, NULL, 0, LOOK_USEC, on_looked, m,
+                             &m->host_run, err);
         if (r < 0)
                 operation_fail(m->host_check, err);
         else

@@ -181,6 +181,22 @@ static void test_a_pool_that_is_divided(void **state) {
         expect_no_room(&f, "second", "ciphertext_hiding_asids' leaves it 1 identifiers");
 }
 
+/* The kernel may count the old process still: it is this one's place. */
+static void test_a_restart_keeps_its_place(void **state) {
+        CVM_CLEANUP(end) struct fixture f;
+        struct cvm_error err = { 0 };
+        struct operation *operation;
+
+        begin(&f);
+        expect_running(&f, "first");
+        put(f.host, CURRENT, "sev 0\nsev_es 99\n");
+        assert_int_equal(vm_restart(f.s.vm, 0, &root, &operation, &err), 0);
+        fake_tell(DRIVER_GONE);
+        scene_expect_done(&f.s, operation);
+        assert_int_equal(scene_look(&f.s).state, VM_RUNNING);
+        assert_int_equal(fake.starts, 2);
+}
+
 /* Where the kernel does not count, QEMU is asked by starting it. */
 static void test_a_host_that_does_not_count(void **state) {
         CVM_CLEANUP(end) struct fixture f;
@@ -261,6 +277,7 @@ int main(void) {
                 cmocka_unit_test(test_two_at_once_for_the_last_place),
                 cmocka_unit_test(test_a_place_that_is_kept),
                 cmocka_unit_test(test_a_pool_that_is_divided),
+                cmocka_unit_test(test_a_restart_keeps_its_place),
                 cmocka_unit_test(test_a_host_that_does_not_count),
                 cmocka_unit_test(test_what_is_not_given_back_is_missed),
                 cmocka_unit_test(test_what_is_given_back_is_not),

@@ -67,7 +67,7 @@ static int choose_platform(const struct definition *d, const struct host_facts *
                         return 0;
                 }
         return cvm_fail(err, &CVM_CODE_PLATFORM_HARDWARE, ENODEV,
-                        "this host and this version of cvmd can run no guest of %s on hardware",
+                        "this host can run no guest of %s on hardware",
                         d->platforms[0] ? platform_by_id(d->platforms[0])->title : "any platform");
 }
 

@@ -9,6 +9,7 @@
 #include "base/names.h"
 #include "launch/firmware-ovmf.h"
 #include "launch/host-capacity.h"
+#include "launch/host-rows.h"
 #include "launch/host-snp.h"
 
 #define LEAF_ENCRYPTION 0x8000001f
@@ -17,11 +18,8 @@
 #define MSR_RMP_END 0xc0010133
 #define MSR_RMP_CFG 0xc0010136
 #define RMP_CFG_SEGMENTED 1
-#define KVM_API 12
 #define API_MAJOR 1
 #define API_MINOR 51 /* the first whose firmware runs SNP guests */
-/* A type that a program knows stands in it by name: no program is run to ask it. */
-#define QEMU "usr/bin/qemu-system-x86_64"
 #define QEMU_WORD "sev-snp-guest"
 #define LIBVIRT_WORD "sev-snp"
 
@@ -101,16 +99,6 @@ static int is_bare(const struct host_scene *scene, const struct host_check_row *
 }
 
 /* --- the kernel --- */
-
-static int has_path(const struct host_scene *scene, const struct host_check_row *row,
-                    char detail[HOST_DETAIL_MAX], struct cvm_error *err) {
-        return host_has(scene->root_fd, row->path);
-}
-
-static int is_on(const struct host_scene *scene, const struct host_check_row *row,
-                 char detail[HOST_DETAIL_MAX], struct cvm_error *err) {
-        return host_is_on(scene->root_fd, row->path);
-}
 
 static bool is_empty(int root_fd, const char *path) {
         int fd = host_open(root_fd, path, O_RDONLY | O_DIRECTORY);
@@ -207,36 +195,6 @@ static int has_memlock(const struct host_scene *scene, const struct host_check_r
         return 1;
 }
 
-/* Opening changes nothing; who may not write cannot configure the platform, but can ask. */
-static int has_device(const struct host_scene *scene, const struct host_check_row *row,
-                      char detail[HOST_DETAIL_MAX], struct cvm_error *err) {
-        CVM_CLEANUP(cvm_closep) int fd = host_open(scene->root_fd, row->path, O_RDWR);
-
-        if (fd >= 0 || fd == -ENOENT || fd == -ENXIO || fd == -ENODEV)
-                return fd >= 0;
-        return cvm_fail(err, &CVM_CODE_HOST_PROBE, -fd, "'/%s' does not open for reading and writing: %s",
-                        row->path, strerror(-fd));
-}
-
-static int is_kvm_current(const struct host_scene *scene, const struct host_check_row *row,
-                          char detail[HOST_DETAIL_MAX], struct cvm_error *err) {
-        uint64_t version;
-        int r;
-
-        if (!scene->facts.has_kvm)
-                return 0;
-        r = host_probe_kvm(scene->probe, HOST_KVM_API_VERSION, &version, err);
-        return r < 0 ? r : version == KVM_API;
-}
-
-static int has_vm_type(const struct host_scene *scene, const struct host_check_row *row,
-                       char detail[HOST_DETAIL_MAX], struct cvm_error *err) {
-        uint64_t types;
-        int r = host_probe_kvm(scene->probe, HOST_KVM_VM_TYPES, &types, err);
-
-        return r < 0 ? r : (int)(types >> row->bit & 1);
-}
-
 /* Both the processor and KVM must have it. */
 static int has_secure_tsc(const struct host_scene *scene, const struct host_check_row *row,
                           char detail[HOST_DETAIL_MAX], struct cvm_error *err) {
@@ -247,26 +205,6 @@ static int has_secure_tsc(const struct host_scene *scene, const struct host_chec
         if (r <= 0 || host_probe_kvm(scene->probe, HOST_KVM_FEATURES, &features, &silent) < 0)
                 return r < 0 ? r : 0;
         return (int)(features >> 9 & 1);
-}
-
-static int has_asids(const struct host_scene *scene, const struct host_check_row *row,
-                     char detail[HOST_DETAIL_MAX], struct cvm_error *err) {
-        struct host_count count;
-        int r = host_count(scene->root_fd, row->path, &count, err);
-
-        return r < 0 ? r : count.capacity > 0;
-}
-
-static int has_free_asids(const struct host_scene *scene, const struct host_check_row *row,
-                          char detail[HOST_DETAIL_MAX], struct cvm_error *err) {
-        struct host_count count;
-        int r = host_count(scene->root_fd, row->path, &count, err);
-
-        if (r < 0)
-                return r;
-        snprintf(detail, HOST_DETAIL_MAX, "%llu of %llu are taken", (unsigned long long)count.used,
-                 (unsigned long long)count.capacity);
-        return count.used < count.capacity;
 }
 
 /* The identifiers are then divided: what is not SEV-SNP's is SEV-ES's. */
@@ -390,24 +328,6 @@ static int is_tcb_reported(const struct host_scene *scene, const struct host_che
 
 /* --- what is installed --- */
 
-static int qemu_knows(const struct host_scene *scene, const struct host_check_row *row,
-                      char detail[HOST_DETAIL_MAX], struct cvm_error *err) {
-        return host_has_word(scene->root_fd, row->path, QEMU_WORD);
-}
-
-static const char *const libvirt_paths[] = { "usr/lib/x86_64-linux-gnu/libvirt.so.0",
-                                             "usr/lib64/libvirt.so.0", "usr/lib/libvirt.so.0", NULL };
-
-/* Where there is no libvirt, QEMU is started directly. */
-static int libvirt_knows(const struct host_scene *scene, const struct host_check_row *row,
-                         char detail[HOST_DETAIL_MAX], struct cvm_error *err) {
-        for (size_t i = 0; libvirt_paths[i]; i++)
-                if (host_has(scene->root_fd, libvirt_paths[i]))
-                        return host_has_word(scene->root_fd, libvirt_paths[i], LIBVIRT_WORD);
-        snprintf(detail, HOST_DETAIL_MAX, "it is not installed");
-        return 1;
-}
-
 enum firmware_fit { FIRMWARE_UNFIT, FIRMWARE_FIT, FIRMWARE_WITH_HASHES };
 
 static enum firmware_fit fit_of(int fd) {
@@ -492,27 +412,29 @@ static const struct host_check_row checks[] = {
           "the IOMMU works in a mode that SEV-SNP puts up with",
           "the IOMMU does not translate with v1 page tables, which SEV-SNP needs here",
           "Boot without iommu=pt, iommu.passthrough=1 and amd_iommu=pgtbl_v2." },
-        { "kvm-amd", "cpu", has_path, "sys/module/kvm_amd", 0, HOST_FAIL, "the module kvm_amd is loaded",
-          "the module kvm_amd is not loaded", "Turn SVM on " SETUP " and run `modprobe kvm_amd`." },
-        { "kernel", "kvm-amd", has_path, PARAMETER "sev_snp", 0, HOST_FAIL,
+        { "kvm-amd", "cpu", host_row_has_path, "sys/module/kvm_amd", 0, HOST_FAIL,
+          "the module kvm_amd is loaded", "the module kvm_amd is not loaded",
+          "Turn SVM on " SETUP " and run `modprobe kvm_amd`." },
+        { "kernel", "kvm-amd", host_row_has_path, PARAMETER "sev_snp", 0, HOST_FAIL,
           "the kernel can run SEV-SNP guests", "the kernel cannot run SEV-SNP guests",
           "Boot Linux 6.11 or later with CONFIG_KVM_AMD_SEV." },
-        { "kvm-amd-sev", "kernel", is_on, PARAMETER "sev", 0, HOST_FAIL, "kvm_amd has SEV on",
+        { "kvm-amd-sev", "kernel", host_row_is_on, PARAMETER "sev", 0, HOST_FAIL, "kvm_amd has SEV on",
           "kvm_amd has SEV off", "Load kvm_amd with sev=1; `dmesg` says why where that does not help." },
-        { "kvm-amd-sev-es", "kvm-amd-sev", is_on, PARAMETER "sev_es", 0, HOST_FAIL, "kvm_amd has SEV-ES on",
-          "kvm_amd has SEV-ES off",
+        { "kvm-amd-sev-es", "kvm-amd-sev", host_row_is_on, PARAMETER "sev_es", 0, HOST_FAIL,
+          "kvm_amd has SEV-ES on", "kvm_amd has SEV-ES off",
           "Load kvm_amd with sev_es=1; `dmesg` says why where that does not help." },
-        { "kvm-amd-sev-snp", "kvm-amd-sev-es", is_on, PARAMETER "sev_snp", 0, HOST_FAIL,
+        { "kvm-amd-sev-snp", "kvm-amd-sev-es", host_row_is_on, PARAMETER "sev_snp", 0, HOST_FAIL,
           "kvm_amd has SEV-SNP on", "kvm_amd has SEV-SNP off",
           "Load kvm_amd with sev_snp=1; `dmesg` says why where that does not help." },
-        { "kvm-api", "cpu", is_kvm_current, NULL, 0, HOST_FAIL, "/dev/kvm answers",
+        { "kvm-api", "cpu", host_row_kvm_answers, NULL, 0, HOST_FAIL, "/dev/kvm answers",
           "/dev/kvm is not there, or answers with another version of its interface",
           "Turn SVM on " SETUP " and load kvm_amd." },
-        { "kvm-vm-type", "kvm-api", has_vm_type, NULL, 4, HOST_FAIL, "KVM makes VMs of the type SEV-SNP",
-          "KVM makes no VMs of the type SEV-SNP",
+        { "kvm-vm-type", "kvm-api", host_row_kvm_makes, NULL, 4, HOST_FAIL,
+          "KVM makes VMs of the type SEV-SNP", "KVM makes no VMs of the type SEV-SNP",
           "Boot Linux 6.11 or later; `dmesg` says why kvm_amd left SEV-SNP off." },
-        { "sev-device", "cpu", has_device, "dev/sev", 0, HOST_FAIL, "/dev/sev opens for reading and writing",
-          "there is no /dev/sev", "Load the module ccp; `dmesg` says why it found no security processor." },
+        { "sev-device", "cpu", host_row_opens, "dev/sev", 0, HOST_FAIL,
+          "/dev/sev opens for reading and writing", "there is no /dev/sev",
+          "Load the module ccp; `dmesg` says why it found no security processor." },
         { "firmware-api", "sev-device", is_api_current, NULL, 0, HOST_FAIL,
           "the security processor's firmware runs SEV-SNP guests",
           "the security processor's firmware is too old for SEV-SNP",
@@ -540,18 +462,18 @@ static const struct host_check_row checks[] = {
         { "chip-id", "snp-initialised", tells_chip_id, NULL, 0, HOST_WARN, "reports name the chip",
           "reports do not name the chip: owners who name their hosts cannot verify them",
           "Configure the firmware without mask_chip_id." },
-        { "asids", "kvm-amd", has_asids, "sev_es", 0, HOST_FAIL,
+        { "asids", "kvm-amd", host_row_counts, "sev_es", 0, HOST_FAIL,
           "there are identifiers for encrypted guests",
           "there are no identifiers (ASIDs) for guests of SEV-ES and SEV-SNP",
           "Raise 'minimum SEV non-ES ASID' " SETUP "." },
-        { "asids-free", "asids", has_free_asids, "sev_es", 0, HOST_WARN, "one more encrypted guest fits",
+        { "asids-free", "asids", host_row_has_free, "sev_es", 0, HOST_WARN, "one more encrypted guest fits",
           "no more encrypted guest fits", "Stop a guest; see `cvmctl host capacity`." },
         { "ciphertext-hiding", "kvm-amd-sev-snp", hides_ciphertext, PARAMETER "ciphertext_hiding_asids", 0,
           HOST_PASS, "kvm_amd hides the ciphertext of SEV-SNP guests from the host",
           "kvm_amd does not hide the ciphertext of SEV-SNP guests from the host; no guest needs it", NULL },
-        { "qemu-snp", "qemu", qemu_knows, QEMU, 0, HOST_FAIL, "QEMU knows SEV-SNP guests",
+        { "qemu-snp", "qemu", host_row_qemu_knows, QEMU_WORD, 0, HOST_FAIL, "QEMU knows SEV-SNP guests",
           "QEMU does not know SEV-SNP guests", "Install QEMU 9.1 or later." },
-        { "libvirt-snp", "cpu", libvirt_knows, NULL, 0, HOST_WARN,
+        { "libvirt-snp", "cpu", host_row_libvirt_knows, LIBVIRT_WORD, 0, HOST_WARN,
           "libvirt knows SEV-SNP guests, or is not needed", "libvirt does not know SEV-SNP guests",
           "Install libvirt 10.5 or later, or use the driver 'qemu'." },
         { "firmware-image", "cpu", has_firmware, NULL, FIRMWARE_FIT, HOST_WARN,
@@ -597,8 +519,8 @@ static const struct host_recorded recorded[] = {
                                     PARAMETER "ciphertext_hiding_asids") },
         { HOST_RECORDED_PRESENCE, PATHS("dev/sev") },
         { HOST_RECORDED_NAMES, PATHS("sys/class/iommu") },
-        { HOST_RECORDED_WORD, PATHS(QEMU), QEMU_WORD },
-        { HOST_RECORDED_WORD, libvirt_paths, LIBVIRT_WORD },
+        { HOST_RECORDED_WORD, PATHS(HOST_QEMU), QEMU_WORD },
+        { HOST_RECORDED_WORD, host_libvirt_paths, LIBVIRT_WORD },
         { HOST_RECORDED_FIRMWARE, firmware_paths },
         { 0 },
 };

@@ -12,10 +12,11 @@
 
 const char *const host_verdict_texts[] = { "PASS", "WARN", "FAIL" };
 
-extern const struct host_platform host_platform_amd;
+extern const struct host_platform host_platform_amd, host_platform_intel;
 
 static const struct host_platform *const platforms[] = {
         &host_platform_amd,
+        &host_platform_intel,
 };
 
 const struct host_platform *host_platform_of(const char *cpu_vendor) {

@@ -1,5 +1,6 @@
 #include "launch/host-tdx.h"
 
+#include <stdio.h>
 #include <string.h>
 
 void tdx_read_host(int root_fd, struct host_facts *facts) {
@@ -8,4 +9,35 @@ void tdx_read_host(int root_fd, struct host_facts *facts) {
                 return;
         facts->offers[CVM_PLATFORM_TDX] = true;
         facts->has_quote_service = host_has(root_fd, TDX_QUOTE_SERVICE);
+}
+
+int tdx_host_keys(struct host_probe *probe, uint32_t *ret, struct cvm_error *err) {
+        uint64_t value;
+        int r = host_probe_msr(probe, MSR_KEY_PARTITION, &value, err);
+
+        if (r >= 0)
+                *ret = (uint32_t)(value >> 32);
+        return r;
+}
+
+int tdx_host_facts(const struct host_scene *scene, json_object **ret, struct cvm_error *err) {
+        CVM_CLEANUP(cvm_json_putp) json_object *node = json_object_new_object();
+        struct host_cpuid leaf;
+        struct cvm_error why = { 0 };
+        uint32_t keys;
+        char signature[9];
+        int r = host_probe_cpuid(scene->probe, 1, &leaf, err);
+
+        if (r < 0)
+                return r;
+        snprintf(signature, sizeof signature, "%08x", leaf.eax);
+        json_object_object_add(node, "platform",
+                               json_object_new_string(cvm_platform_texts[CVM_PLATFORM_TDX]));
+        json_object_object_add(node, "cpu_signature", json_object_new_string(signature));
+        json_object_object_add(node, "quoting_service",
+                               json_object_new_boolean(host_has(scene->root_fd, TDX_QUOTE_SERVICE)));
+        if (tdx_host_keys(scene->probe, &keys, &why) >= 0)
+                json_object_object_add(node, "private_keys", json_object_new_uint64(keys));
+        *ret = TAKE_PTR(node);
+        return 0;
 }

@@ -112,7 +112,7 @@ static void test_other_processors(void **state) {
         struct cvm_error err = { 0 };
 
         put_host(*state, &milan);
-        put(*state, "proc/cpuinfo", "vendor_id\t: GenuineIntel\n");
+        put(*state, "proc/cpuinfo", "vendor_id\t: CentaurHauls\n");
         assert_true(host_document(*state, &node, &err) < 0);
         assert_ptr_equal(err.code, &CVM_CODE_PLATFORM_HARDWARE);
         assert_int_equal(host_describe(*state, &node, &err), 0);

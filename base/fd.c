@@ -83,6 +83,41 @@ int cvm_write_all(int fd, const void *data, size_t size) {
         return 0;
 }
 
+ssize_t cvm_read_at(int fd, uint64_t offset, void *ret, size_t size) {
+        uint8_t *p = ret;
+        size_t done = 0;
+
+        while (done < size) {
+                ssize_t n = pread(fd, p + done, size - done, (off_t)(offset + done));
+
+                if (n < 0 && errno == EINTR)
+                        continue;
+                if (n < 0)
+                        return -errno;
+                if (n == 0)
+                        break;
+                done += (size_t)n;
+        }
+        return (ssize_t)done;
+}
+
+int cvm_write_at(int fd, uint64_t offset, const void *data, size_t size) {
+        const uint8_t *p = data;
+
+        while (size > 0) {
+                ssize_t n = pwrite(fd, p, size, (off_t)offset);
+
+                if (n < 0 && errno == EINTR)
+                        continue;
+                if (n < 0)
+                        return -errno;
+                p += n;
+                size -= (size_t)n;
+                offset += (size_t)n;
+        }
+        return 0;
+}
+
 static int write_beside(const char *path, const char *temporary, const void *data, size_t size,
                         unsigned mode) {
         CVM_CLEANUP(cvm_closep) int fd = open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, mode);

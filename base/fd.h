@@ -35,6 +35,11 @@ int cvm_read_file(const char *path, size_t max_bytes, struct cvm_bytes *ret, str
 /* Write all bytes, or fail with a negative errno. */
 int cvm_write_all(int fd, const void *data, size_t size);
 
+/* At an offset of a file: how many bytes were there, fewer only at its end; all are written. Negative errno.
+ */
+ssize_t cvm_read_at(int fd, uint64_t offset, void *ret, size_t size);
+int cvm_write_at(int fd, uint64_t offset, const void *data, size_t size);
+
 /*
  * Replace the file at path by these bytes with this mode: written beside it, synced, renamed, directory
  * synced, so that a crash leaves the old or the new file. "-" is standard output; devices, pipes and paths

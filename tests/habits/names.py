@@ -7,6 +7,7 @@ import tree
 TECHNOLOGIES = {
     "snp": re.compile(r"\b\w*(?<![a-z])snp(?![a-z])\w*", re.I),
     "tdx": re.compile(r"\b\w*(?<![a-z])tdx(?![a-z])\w*", re.I),
+    "se": re.compile(r"\b(?:se_\w+|SE_\w+|\w+_se)\b"),
 }
 # the enum, the const tables with one line for each technology, and the verb that only one technology has
 TABLES = {"base/platform-id.h", "base/platform-id.c", "launch/platform.c", "attest/evidence.c", "collateral/source.c", "sim/platform.h", "sim/sim-root.c",
@@ -28,7 +29,7 @@ def main(top):
         if path in TABLES:
             continue
         for technology, word in TECHNOLOGIES.items():
-            if technology in path.rsplit("/", 1)[-1]:
+            if re.search(f"-{technology}[.-]", path):
                 continue
             for number, line in enumerate(code_of(tree.lines(top, path)), 1):
                 m = word.search(line)

@@ -1,0 +1,277 @@
+#include "launch/image-build-se.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/fd.h"
+#include "base/names.h"
+#include "launch/pages-se.h"
+
+#define PIECE (16 * SE_PAGE)
+#define KERNEL_MARK_AT 0x10008
+#define KERNEL_CMDLINE_MAX_AT 0x10430
+#define KERNEL_CMDLINE_DEFAULT 896
+
+static int refuse(struct cvm_error *err, const char *name, const char *why) {
+        return cvm_fail(err, &CVM_CODE_IMAGE_PART, EINVAL, "%s %s", name, why);
+}
+
+void se_random_done(struct se_random *random) {
+        EVP_PKEY_free(random->customer);
+        *random = (struct se_random){ 0 };
+}
+
+int se_random_make(struct se_random *ret, struct cvm_error *err) {
+        *ret = (struct se_random){ 0 };
+        cvm_random(ret->iv, sizeof ret->iv);
+        cvm_random(ret->tweaks, sizeof ret->tweaks);
+        return se_customer_key_make(&ret->customer, err);
+}
+
+void se_keys_fill(struct se_keys *keys) {
+        if (cvm_is_zero(keys->protection, sizeof keys->protection))
+                cvm_random(keys->protection, sizeof keys->protection);
+        if (cvm_is_zero(keys->cck, sizeof keys->cck))
+                cvm_random(keys->cck, sizeof keys->cck);
+        if (cvm_is_zero(keys->image, sizeof keys->image))
+                cvm_random(keys->image, sizeof keys->image);
+}
+
+/* --- what an image can be made of --- */
+
+static int check_kernel(const struct se_source *kernel, uint64_t *ret_cmdline_max, struct cvm_error *err) {
+        uint8_t front[4], mark[6], number[8] = { 0 };
+        struct cvm_reader r = cvm_reader_of(number, sizeof number);
+        ssize_t n = se_source_read(kernel, 0, front, sizeof front, err);
+
+        if (n == sizeof front && memcmp(front,
+                                        "\x7f"
+                                        "ELF",
+                                        4) == 0)
+                return refuse(err, kernel->name, "is an ELF file: a raw kernel is needed");
+        if (n >= 0)
+                n = se_source_read(kernel, KERNEL_MARK_AT, mark, sizeof mark, err);
+        if (n >= 0 && (n != sizeof mark || memcmp(mark, "S390EP", sizeof mark) != 0))
+                return refuse(err, kernel->name, "is no kernel of s390x");
+        if (n >= 0)
+                n = se_source_read(kernel, KERNEL_CMDLINE_MAX_AT, number, sizeof number, err);
+        if (n < 0)
+                return (int)n;
+        if (n != sizeof number)
+                return refuse(err, kernel->name, "is cut off");
+        *ret_cmdline_max = cvm_read_u64be(&r);
+        if (*ret_cmdline_max == 0)
+                *ret_cmdline_max = KERNEL_CMDLINE_DEFAULT;
+        return 0;
+}
+
+static int check_parts(const struct se_build *in, struct cvm_error *err) {
+        size_t length = in->cmdline ? strlen(in->cmdline) + 1 : 0;
+        uint64_t max = 0;
+        int r = check_kernel(&in->kernel, &max, err);
+
+        if (r < 0)
+                return r;
+        if (length > max || length > SE_CMDLINE_MAX)
+                return cvm_fail(err, &CVM_CODE_IMAGE_PART, EINVAL,
+                                "the command line has %zu bytes, and %s takes %" PRIu64, length - 1,
+                                in->kernel.name, max - 1);
+        if (in->stage3a->size < SE_ENTRY_AT - SE_STAGE3A_AT + SE_STAGE3A_ARGUMENTS ||
+            in->stage3a->size > SE_STAGE_MAX || in->stage3b->size < SE_STAGE3B_ARGUMENTS ||
+            in->stage3b->size > SE_STAGE_MAX)
+                return refuse(err, "the loader", "is too small or too large to be one");
+        return 0;
+}
+
+static int check_hosts(const struct se_build *in, struct cvm_error *err) {
+        uint8_t hashes[SE_SLOTS_MAX][SE_COORDINATES_SIZE];
+
+        if (in->n_hosts < 1 || in->n_hosts > SE_SLOTS_MAX)
+                return cvm_fail(err, &CVM_CODE_HOST_KEYS, EINVAL,
+                                "an image is built for 1 to %d hosts, not for %zu", SE_SLOTS_MAX,
+                                in->n_hosts);
+        for (size_t i = 0; i < in->n_hosts; i++) {
+                int r = se_coordinates(in->hosts[i], "a host", hashes[i], err);
+
+                for (size_t k = 0; r >= 0 && k < i; k++)
+                        if (memcmp(hashes[k], hashes[i], sizeof hashes[i]) == 0)
+                                r = cvm_fail(err, &CVM_CODE_HOST_KEYS, EINVAL,
+                                             "the host keys %zu and %zu are the same", k + 1, i + 1);
+                if (r < 0)
+                        return r;
+        }
+        return 0;
+}
+
+/* --- writing --- */
+
+struct builder {
+        const struct se_build *in;
+        int fd;
+        struct se_image image;
+        struct se_pages *pages;
+        struct cvm_secret room; /* a piece of what is not encrypted yet */
+        uint64_t next;          /* address */
+};
+
+static void builder_done(struct builder *b) {
+        se_pages_free(b->pages);
+        cvm_secret_done(&b->room);
+}
+
+static int write_at(struct builder *b, uint64_t at, const void *data, size_t size, struct cvm_error *err) {
+        int r = cvm_write_at(b->fd, at, data, size);
+
+        return r < 0 ? cvm_fail(err, &CVM_CODE_FILE, -r, "the image cannot be written: %s", strerror(-r))
+                     : 0;
+}
+
+static uint64_t whole_pages(uint64_t size) {
+        return (size + SE_PAGE - 1) / SE_PAGE * SE_PAGE;
+}
+
+/* One piece; 0 where the source ended before it. An empty source has one page all the same. */
+static int add_piece(struct builder *b, struct se_component *c, const struct se_source *source,
+                     struct cvm_error *err) {
+        ssize_t n = se_source_read(source, c->length, b->room.data, PIECE, err);
+        size_t size;
+        int r;
+
+        if (n < 0)
+                return (int)n;
+        size = (size_t)whole_pages((uint64_t)n);
+        if (n == 0 && c->size == 0)
+                size = SE_PAGE;
+        if (size == 0)
+                return 0;
+        memset(b->room.data + n, 0, size - (size_t)n);
+        r = se_pages_add(b->pages, c->prefix, c->address, c->size, b->room.data, size, err);
+        if (r >= 0)
+                r = write_at(b, c->address + c->size, b->room.data, size, err);
+        c->length += (size_t)n;
+        c->size += size;
+        return r < 0 ? r : n == PIECE;
+}
+
+static int add_component(struct builder *b, enum se_kind kind, const struct se_source *source,
+                         struct cvm_error *err) {
+        struct se_component *c = &b->image.components[b->image.n_components++];
+        const uint8_t *random = b->in->random->tweaks[(kind - SE_KERNEL) / 10];
+        int r;
+
+        *c = (struct se_component){ .prefix = kind, .address = b->next };
+        for (size_t i = 0; i < SE_TWEAK_RANDOM; i++)
+                c->prefix = c->prefix << 8 | random[i];
+        do
+                r = add_piece(b, c, source, err);
+        while (r > 0);
+        b->next = c->address + c->size;
+        return r;
+}
+
+/* The second stage moves kernel, initrd and command line to where the kernel wants them: it is told where
+ * they are. */
+static int add_stage3b(struct builder *b, struct cvm_error *err) {
+        CVM_CLEANUP(cvm_bytes_done) struct cvm_bytes stage = { 0 };
+        struct se_source source = { .fd = -1, .name = "the loader" };
+
+        if (cvm_bytes_copy(b->in->stage3b->data, b->in->stage3b->size, &stage) < 0)
+                return cvm_fail(err, &CVM_CODE_NO_MEMORY, ENOMEM, "building an image");
+        se_stage3b_arguments(&b->image, stage.data + stage.size - SE_STAGE3B_ARGUMENTS);
+        source.data = stage.data;
+        source.size = stage.size;
+        return add_component(b, SE_STAGE3B, &source, err);
+}
+
+static int add_components(struct builder *b, struct cvm_error *err) {
+        const char *cmdline = b->in->cmdline;
+        const struct se_source line = { .fd = -1,
+                                        .data = (const uint8_t *)cmdline,
+                                        .size = cmdline ? strlen(cmdline) + 1 : 0,
+                                        .name = "the command line" };
+        int r = add_component(b, SE_KERNEL, &b->in->kernel, err);
+
+        if (r >= 0 && b->in->initrd)
+                r = add_component(b, SE_RAMDISK, b->in->initrd, err);
+        if (r >= 0 && cmdline)
+                r = add_component(b, SE_CMDLINE, &line, err);
+        return r < 0 ? r : add_stage3b(b, err);
+}
+
+static int write_header(struct builder *b, struct cvm_error *err) {
+        const struct se_build *in = b->in;
+        const struct se_component *loader = se_image_component(&b->image, SE_STAGE3B);
+        struct se_header_inputs inputs = { .customer = in->random->customer,
+                                           .hosts = in->hosts,
+                                           .n_hosts = in->n_hosts,
+                                           .keys = in->keys,
+                                           .iv = in->random->iv,
+                                           .pcf = in->pcf,
+                                           .entry = { SE_ENTRY_MASK, loader->address, in->scf } };
+        int r = se_pages_digests(b->pages, &inputs.digests, err);
+
+        if (r >= 0)
+                r = se_header_make(&inputs, &b->image.header, err);
+        return r < 0 ? r
+                     : write_at(b, b->image.place.header, b->image.header.bytes, b->image.header.size, err);
+}
+
+static int write_ipib(struct builder *b, struct cvm_error *err) {
+        CVM_CLEANUP(cvm_bytes_done) struct cvm_bytes ipib = { 0 };
+
+        b->image.place.ipib = b->next;
+        if (se_ipib_write(&b->image, &ipib) < 0)
+                return cvm_fail(err, &CVM_CODE_NO_MEMORY, ENOMEM, "building an image");
+        return write_at(b, b->image.place.ipib, ipib.data, ipib.size, err);
+}
+
+/* All that is not protected: last, so that a file of a build that failed does not begin like an image. */
+static int write_front(struct builder *b, struct cvm_error *err) {
+        const struct cvm_bytes *stage3a = b->in->stage3a;
+        size_t plain = stage3a->size - SE_STAGE3A_ARGUMENTS;
+        uint8_t arguments[SE_STAGE3A_ARGUMENTS], metadata[SE_METADATA_SIZE], entry[8];
+        uint64_t psw;
+        int r = write_at(b, SE_STAGE3A_AT, stage3a->data, plain, err);
+
+        se_stage3a_arguments(&b->image, SE_STAGE3A_AT + plain, arguments);
+        if (r >= 0)
+                r = write_at(b, SE_STAGE3A_AT + plain, arguments, sizeof arguments, err);
+        se_metadata_write(&b->image.place, metadata);
+        if (r >= 0)
+                r = write_at(b, SE_METADATA_AT, metadata, sizeof metadata, err);
+        se_short_psw(SE_ENTRY_MASK, SE_ENTRY_AT, &psw);
+        for (int i = 0; i < 8; i++)
+                entry[i] = (uint8_t)(psw >> (56 - 8 * i));
+        return r < 0 ? r : write_at(b, 0, entry, sizeof entry, err);
+}
+
+int se_image_build(const struct se_build *in, int fd, struct se_image *ret, struct cvm_error *err) {
+        CVM_CLEANUP(builder_done) struct builder b = { .in = in, .fd = fd };
+        uint64_t header = whole_pages(SE_STAGE3A_AT + in->stage3a->size);
+        int r = check_parts(in, err);
+
+        if (r >= 0)
+                r = check_hosts(in, err);
+        if (r >= 0)
+                r = se_pages_new(in->pcf & SE_PCF_PLAIN ? NULL : in->keys->image, &b.pages, err);
+        if (r >= 0 && cvm_secret_new(PIECE, &b.room) < 0)
+                r = cvm_fail(err, &CVM_CODE_NO_MEMORY, ENOMEM, "building an image");
+        if (r < 0)
+                return r;
+        b.image.place = (struct se_place){ .header = header < SE_HEADER_MIN ? SE_HEADER_MIN : header,
+                                           .has_metadata = true,
+                                           .version = 1 };
+        b.next = b.image.place.header + whole_pages(se_header_size(in->n_hosts));
+        r = add_components(&b, err);
+        if (r >= 0)
+                r = write_header(&b, err);
+        if (r >= 0)
+                r = write_ipib(&b, err);
+        if (r >= 0)
+                r = write_front(&b, err);
+        if (r >= 0)
+                *ret = b.image;
+        return r;
+}

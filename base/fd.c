@@ -2,7 +2,6 @@
 
 #include <fcntl.h>
 #include <libgen.h>
-#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -118,21 +117,6 @@ int cvm_write_at(int fd, uint64_t offset, const void *data, size_t size) {
         return 0;
 }
 
-static int write_beside(const char *path, const char *temporary, const void *data, size_t size,
-                        unsigned mode) {
-        CVM_CLEANUP(cvm_closep) int fd = open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, mode);
-        int r;
-
-        if (fd < 0)
-                return -errno;
-        r = cvm_write_all(fd, data, size);
-        if (r >= 0 && (fchmod(fd, mode) < 0 || fsync(fd) < 0 || rename(temporary, path) < 0))
-                r = -errno;
-        if (r < 0)
-                unlink(temporary);
-        return r;
-}
-
 static int sync_directory_of(const char *path) {
         CVM_CLEANUP(cvm_freep) char *copy = strdup(path);
         CVM_CLEANUP(cvm_closep) int fd = -EBADF;
@@ -163,25 +147,72 @@ static int write_into(const char *path, const void *data, size_t size) {
         return fd < 0 ? -errno : cvm_write_all(fd, data, size);
 }
 
+void cvm_new_file_done(struct cvm_new_file *file) {
+        file->fd = cvm_close(file->fd);
+        if (file->temporary)
+                unlink(file->temporary);
+        free(file->temporary);
+        file->temporary = NULL;
+}
+
+static int begin(const char *path, unsigned mode, struct cvm_new_file *ret) {
+        CVM_CLEANUP(cvm_freep) char *temporary = NULL;
+        int fd;
+
+        if (asprintf(&temporary, "%s.%d~", path, (int)getpid()) < 0) {
+                temporary = NULL;
+                return -ENOMEM;
+        }
+        fd = open(temporary, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, mode);
+        if (fd < 0)
+                return -errno;
+        *ret = (struct cvm_new_file){ fd, TAKE_PTR(temporary), path };
+        return fchmod(fd, mode) < 0 ? -errno : 0;
+}
+
+static int end(struct cvm_new_file *file) {
+        if (fsync(file->fd) < 0 || rename(file->temporary, file->path) < 0)
+                return -errno;
+        free(file->temporary);
+        file->temporary = NULL;
+        return sync_directory_of(file->path);
+}
+
+static int write_beside(const char *path, const void *data, size_t size, unsigned mode) {
+        CVM_CLEANUP(cvm_new_file_done) struct cvm_new_file file = CVM_NEW_FILE_INIT;
+        int r = begin(path, mode, &file);
+
+        if (r >= 0)
+                r = cvm_write_all(file.fd, data, size);
+        return r < 0 ? r : end(&file);
+}
+
+static int fail_write(const char *path, int r, struct cvm_error *err) {
+        return cvm_fail(err, &CVM_CODE_FILE, r, "'%s' cannot be written: %s", path, strerror(-r));
+}
+
+int cvm_new_file_begin(const char *path, unsigned mode, struct cvm_new_file *ret, struct cvm_error *err) {
+        int r = is_written_into(path) || strcmp(path, "-") == 0 ? -ESPIPE : begin(path, mode, ret);
+
+        return r < 0 ? fail_write(path, r, err) : 0;
+}
+
+int cvm_new_file_end(struct cvm_new_file *file, struct cvm_error *err) {
+        int r = end(file);
+
+        return r < 0 ? fail_write(file->path, r, err) : 0;
+}
+
 int cvm_write_file(const char *path, const void *data, size_t size, unsigned mode, struct cvm_error *err) {
-        char temporary[PATH_MAX];
         int r;
 
         if (strcmp(path, "-") == 0)
                 r = cvm_write_all(STDOUT_FILENO, data, size);
         else if (is_written_into(path))
                 r = write_into(path, data, size);
-        else if (snprintf(temporary, sizeof temporary, "%s.%d~", path, (int)getpid()) >=
-                 (int)sizeof temporary)
-                r = -ENAMETOOLONG;
-        else {
-                r = write_beside(path, temporary, data, size, mode);
-                if (r >= 0)
-                        r = sync_directory_of(path);
-        }
-        if (r < 0)
-                return cvm_fail(err, &CVM_CODE_FILE, r, "'%s' cannot be written: %s", path, strerror(-r));
-        return 0;
+        else
+                r = write_beside(path, data, size, mode);
+        return r < 0 ? fail_write(path, r, err) : 0;
 }
 
 int cvm_memfd(const char *name, const void *data, size_t size) {

@@ -47,6 +47,19 @@ int cvm_write_at(int fd, uint64_t offset, const void *data, size_t size);
  */
 int cvm_write_file(const char *path, const void *data, size_t size, unsigned mode, struct cvm_error *err);
 
+/* The same by pieces: the file is written under another name, and takes its place at the end. It must be one
+ * that can be put in place, so no device and no pipe. */
+struct cvm_new_file {
+        int fd;           /* owned, for reading and writing */
+        char *temporary;  /* owned; NULL: nothing was begun, or it has ended */
+        const char *path; /* borrowed */
+};
+#define CVM_NEW_FILE_INIT \
+        { .fd = -EBADF }
+int cvm_new_file_begin(const char *path, unsigned mode, struct cvm_new_file *ret, struct cvm_error *err);
+int cvm_new_file_end(struct cvm_new_file *file, struct cvm_error *err);
+void cvm_new_file_done(struct cvm_new_file *file); /* what has not ended is removed */
+
 /* A sealed memory file with these bytes, positioned at 0; returns the owned descriptor. */
 int cvm_memfd(const char *name, const void *data, size_t size);
 

@@ -1,5 +1,6 @@
 /* What an image holds: its pages against its header, and against what it was made of. */
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/fd.h"
@@ -221,4 +222,43 @@ int se_image_compare(int fd, const char *what, const struct se_image *image, con
                 return r;
         n = se_source_read(source, c->length, &more, 1, err);
         return n > 0 ? differs(what, source, err) : (int)n;
+}
+
+/* --- the loader --- */
+
+static int compare_stage3a(int fd, const char *what, const struct se_image *image,
+                           const struct cvm_bytes *stage, struct cvm_error *err) {
+        CVM_CLEANUP(cvm_bytes_done)
+        struct cvm_bytes stored = { .data = malloc(stage->size), .size = stage->size };
+        uint8_t arguments[SE_STAGE3A_ARGUMENTS];
+        size_t plain = stage->size - SE_STAGE3A_ARGUMENTS;
+        int r;
+
+        if (!stored.data)
+                return cvm_fail(err, &CVM_CODE_NO_MEMORY, ENOMEM, "comparing an image");
+        se_stage3a_arguments(image, SE_STAGE3A_AT + plain, arguments);
+        r = read_pages(fd, what, SE_STAGE3A_AT, stored.data, stored.size, err);
+        if (r >= 0 && (memcmp(stored.data, stage->data, plain) != 0 ||
+                       memcmp(stored.data + plain, arguments, sizeof arguments) != 0))
+                r = refuse(what, "the first stage of its loader is another one, or was told of other parts",
+                           err);
+        return r;
+}
+
+int se_image_compare_loader(int fd, const char *what, const struct se_image *image,
+                            const struct se_keys *keys, const struct cvm_bytes *stage3a,
+                            const struct cvm_bytes *stage3b, struct cvm_error *err) {
+        CVM_CLEANUP(cvm_bytes_done) struct cvm_bytes stage = { 0 };
+        struct se_source source = { .fd = -1, .name = "this loader" };
+        int r;
+
+        if (stage3a->size < SE_STAGE3A_ARGUMENTS || stage3b->size < SE_STAGE3B_ARGUMENTS)
+                return cvm_fail(err, &CVM_CODE_IMAGE_PART, EINVAL, "the loader is too small to be one");
+        if (cvm_bytes_copy(stage3b->data, stage3b->size, &stage) < 0)
+                return cvm_fail(err, &CVM_CODE_NO_MEMORY, ENOMEM, "comparing an image");
+        se_stage3b_arguments(image, stage.data + stage.size - SE_STAGE3B_ARGUMENTS);
+        source.data = stage.data;
+        source.size = stage.size;
+        r = se_image_compare(fd, what, image, keys, SE_STAGE3B, &source, err);
+        return r < 0 ? r : compare_stage3a(fd, what, image, stage3a, err);
 }

@@ -68,6 +68,12 @@ struct se_source {
 int se_image_compare(int fd, const char *what, const struct se_image *image, const struct se_keys *keys,
                      enum se_kind kind, const struct se_source *source, struct cvm_error *err);
 
+/* The loader's second stage in an opened image is this one, and its first stage in front (which nothing
+ * protects) is that one and was told where the parts are. CVM_CODE_IMAGE_CHANGED. */
+int se_image_compare_loader(int fd, const char *what, const struct se_image *image,
+                            const struct se_keys *keys, const struct cvm_bytes *stage3a,
+                            const struct cvm_bytes *stage3b, struct cvm_error *err);
+
 /* The next piece of a source; how many bytes it has, fewer than size only at its end. CVM_CODE_FILE. */
 ssize_t se_source_read(const struct se_source *source, uint64_t offset, uint8_t *ret, size_t size,
                        struct cvm_error *err);

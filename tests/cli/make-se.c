@@ -12,7 +12,7 @@
 
 #include "tests/attest/make-se.h"
 #include "tests/launch/make-image-se.h"
-#include "tests/launch/software-uv-se.h"
+#include "tests/attest/software-uv-se.h"
 
 static const char *directory;
 

@@ -1,6 +1,7 @@
 /*
- * The parts of a protected image from any bytes: 28 of metadata, 1024 where the header is, the rest where the
- * list of components is, with pages of zeros between. What is taken is checked and opened with a key of zeros.
+ * The parts of a protected image from any bytes: 28 of metadata, 1024 where the header is, the rest where
+ * the list of components is, with pages of zeros between. What is taken is checked and opened with a key of
+ * zeros.
  */
 #include <stdlib.h>
 #include <sys/mman.h>

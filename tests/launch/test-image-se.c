@@ -9,7 +9,7 @@
 
 #include "launch/pages-se.h"
 #include "tests/launch/make-image-se.h"
-#include "tests/launch/software-uv-se.h"
+#include "tests/attest/software-uv-se.h"
 
 /* The built image as a file. */
 static int build(const struct make_image *m, struct se_image *ret) {

@@ -5,66 +5,19 @@
 #include <stdint.h>
 
 #include <cmocka.h>
-#include <openssl/core_names.h>
 #include <openssl/pem.h>
 
 #include "base/json.h"
 #include "launch/pages-se.h"
+#include "tests/attest/vectors-se.h"
 #include "tests/launch/make-image-se.h"
-#include "tests/launch/software-uv-se.h"
-#include "tests/shared.h"
-
-#define SE "vectors/se/"
-
-static struct cvm_bytes load(const char *name) {
-        struct cvm_bytes bytes = { 0 };
-        struct cvm_error err = { 0 };
-        char path[256];
-
-        snprintf(path, sizeof path, SE "%s", name);
-        if (cvm_read_file(shared_path(path), 1 << 20, &bytes, &err) < 0)
-                fail_msg("%s", err.text);
-        return bytes;
-}
-
-/* The published customer key: its private number in 80 bytes, its coordinates in 160. */
-static EVP_PKEY *customer_key(void) {
-        CVM_CLEANUP(cvm_bytes_done) struct cvm_bytes d = load("keys/private_cust.bin");
-        CVM_CLEANUP(cvm_bytes_done) struct cvm_bytes xy = load("keys/public_cust.bin");
-        EVP_PKEY_CTX *ctx = EVP_PKEY_CTX_new_from_name(NULL, "EC", NULL);
-        EVP_PKEY *key = NULL;
-        uint8_t point[133] = { 4 }, number[66];
-        OSSL_PARAM parameters[] = {
-                OSSL_PARAM_construct_utf8_string(OSSL_PKEY_PARAM_GROUP_NAME, (char *)"P-521", 0),
-                OSSL_PARAM_construct_octet_string(OSSL_PKEY_PARAM_PUB_KEY, point, sizeof point),
-                OSSL_PARAM_construct_BN(OSSL_PKEY_PARAM_PRIV_KEY, number, sizeof number),
-                OSSL_PARAM_construct_end(),
-        };
-
-        memcpy(point + 1, xy.data + 14, 66);
-        memcpy(point + 67, xy.data + 94, 66);
-        for (size_t i = 0; i < sizeof number; i++) /* parameters are in this machine's order */
-                number[i] = d.data[79 - i];
-        assert_int_equal(EVP_PKEY_fromdata_init(ctx), 1);
-        assert_int_equal(EVP_PKEY_fromdata(ctx, &key, EVP_PKEY_KEYPAIR, parameters), 1);
-        EVP_PKEY_CTX_free(ctx);
-        return key;
-}
-
-static EVP_PKEY *host_key(const char *name) {
-        CVM_CLEANUP(cvm_bytes_done) struct cvm_bytes pem = load(name);
-        CVM_CLEANUP(BIO_free_allp) BIO *bio = BIO_new_mem_buf(pem.data, (int)pem.size);
-        CVM_CLEANUP(X509_freep) X509 *x509 = PEM_read_bio_X509(bio, NULL, NULL, NULL);
-
-        assert_non_null(x509);
-        return X509_get_pubkey(x509);
-}
+#include "tests/attest/software-uv-se.h"
 
 static void test_slot(void **state) {
-        CVM_CLEANUP(EVP_PKEY_freep) EVP_PKEY *customer = customer_key();
-        CVM_CLEANUP(EVP_PKEY_freep) EVP_PKEY *host = host_key("keys/host.pem.crt");
-        CVM_CLEANUP(cvm_bytes_done) struct cvm_bytes expected = load("exp/keyslot.bin");
-        CVM_CLEANUP(cvm_bytes_done) struct cvm_bytes public = load("keys/public_cust.bin");
+        CVM_CLEANUP(EVP_PKEY_freep) EVP_PKEY *customer = se_customer_key();
+        CVM_CLEANUP(EVP_PKEY_freep) EVP_PKEY *host = se_host_key("keys/host.pem.crt");
+        CVM_CLEANUP(cvm_bytes_done) struct cvm_bytes expected = se_load("exp/keyslot.bin");
+        CVM_CLEANUP(cvm_bytes_done) struct cvm_bytes public = se_load("keys/public_cust.bin");
         uint8_t key[SE_KEY_SIZE], slot[SE_SLOT_SIZE], coordinates[SE_COORDINATES_SIZE];
 
         memset(key, 0x17, sizeof key);
@@ -88,7 +41,7 @@ static bool found_in(const void *data, size_t size, uint64_t *ret_at) {
 }
 
 static void test_published_header(void **state) {
-        CVM_CLEANUP(cvm_bytes_done) struct cvm_bytes bytes = load("exp/secure_guest.hdr");
+        CVM_CLEANUP(cvm_bytes_done) struct cvm_bytes bytes = se_load("exp/secure_guest.hdr");
         struct se_header header;
         uint8_t hash[32], tag[16], digest[4];
 
@@ -111,7 +64,7 @@ static void test_published_header(void **state) {
 }
 
 static void test_where_headers_are_found(void **state) {
-        CVM_CLEANUP(cvm_bytes_done) struct cvm_bytes bytes = load("exp/secure_guest.hdr");
+        CVM_CLEANUP(cvm_bytes_done) struct cvm_bytes bytes = se_load("exp/secure_guest.hdr");
         uint8_t *image = calloc(1, 0x20000);
         uint64_t at = 1;
 
@@ -208,7 +161,7 @@ static void unhex(json_object *node, const char *name, uint8_t *ret, size_t size
 static void load_random(struct made *m) {
         json_object *list = json_object_object_get(m->node, "components");
 
-        m->random.customer = customer_key();
+        m->random.customer = se_customer_key();
         unhex(m->node, "iv", m->random.iv, sizeof m->random.iv);
         for (size_t i = 0; i < json_object_array_length(list); i++) {
                 json_object *c = json_object_array_get_idx(list, i);
@@ -221,16 +174,16 @@ static void load_random(struct made *m) {
 }
 
 static void load_made(const char *json, struct made *m) {
-        CVM_CLEANUP(cvm_bytes_done) struct cvm_bytes text = load(json);
+        CVM_CLEANUP(cvm_bytes_done) struct cvm_bytes text = se_load(json);
         uint8_t flags[8];
         struct cvm_reader r = cvm_reader_of(flags, sizeof flags);
 
-        *m = (struct made){ .kernel = load("synthetic/dummy-kernel.bin"),
-                            .initrd = load("synthetic/dummy-ramdisk.bin"),
-                            .cmdline = load("synthetic/dummy-cmdline.txt"),
-                            .stage3a = load("synthetic/dummy-loader/stage3a.bin"),
-                            .stage3b = load("synthetic/dummy-loader/stage3b_reloc.bin"),
-                            .hosts = { host_key("cert/host.crt"), host_key("keys/host.pem.crt") } };
+        *m = (struct made){ .kernel = se_load("synthetic/dummy-kernel.bin"),
+                            .initrd = se_load("synthetic/dummy-ramdisk.bin"),
+                            .cmdline = se_load("synthetic/dummy-cmdline.txt"),
+                            .stage3a = se_load("synthetic/dummy-loader/stage3a.bin"),
+                            .stage3b = se_load("synthetic/dummy-loader/stage3b_reloc.bin"),
+                            .hosts = { se_host_key("cert/host.crt"), se_host_key("keys/host.pem.crt") } };
         assert_int_equal(cvm_json_parse(text.data, text.size, json, &m->node, NULL), 0);
         se_keys_new(&m->keys, NULL);
         unhex(m->node, "hdr_key", se_keys(&m->keys)->protection, SE_KEY_SIZE);
@@ -270,7 +223,7 @@ static void made_done(struct made *m) {
 static void builds_as_published(const struct made *m, const char *name) {
         CVM_CLEANUP(cvm_closep) int fd = make_file(NULL, 0);
         CVM_CLEANUP(cvm_bytes_done) struct cvm_bytes bytes = { 0 };
-        CVM_CLEANUP(cvm_bytes_done) struct cvm_bytes expected = load(name);
+        CVM_CLEANUP(cvm_bytes_done) struct cvm_bytes expected = se_load(name);
         struct cvm_error err = { 0 };
         struct se_image image;
         uint8_t sha256[32], found[32];
@@ -290,8 +243,8 @@ static void builds_as_published(const struct made *m, const char *name) {
 
 static void test_encrypted_image(void **state) {
         CVM_CLEANUP(made_done) struct made m;
-        CVM_CLEANUP(cvm_bytes_done) struct cvm_bytes bytes = load("synthetic/se-enc1.img");
-        CVM_CLEANUP(cvm_bytes_done) struct cvm_bytes pem = load("cert/host.key");
+        CVM_CLEANUP(cvm_bytes_done) struct cvm_bytes bytes = se_load("synthetic/se-enc1.img");
+        CVM_CLEANUP(cvm_bytes_done) struct cvm_bytes pem = se_load("cert/host.key");
         CVM_CLEANUP(BIO_free_allp) BIO *bio = BIO_new_mem_buf(pem.data, (int)pem.size);
         CVM_CLEANUP(EVP_PKEY_freep) EVP_PKEY *host = PEM_read_bio_PrivateKey(bio, NULL, NULL, NULL);
         struct uv_guest guest;
@@ -315,7 +268,7 @@ static void test_plain_image(void **state) {
 }
 
 static int check(const char *name, struct cvm_error *err) {
-        CVM_CLEANUP(cvm_bytes_done) struct cvm_bytes bytes = load(name);
+        CVM_CLEANUP(cvm_bytes_done) struct cvm_bytes bytes = se_load(name);
         CVM_CLEANUP(cvm_closep) int fd = make_file(bytes.data, bytes.size);
         struct se_image image;
 
@@ -325,8 +278,8 @@ static int check(const char *name, struct cvm_error *err) {
 
 static void test_changed_ones(void **state) {
         CVM_CLEANUP(made_done) struct made m;
-        CVM_CLEANUP(cvm_bytes_done) struct cvm_bytes bytes = load("synthetic/se-enc1-badpcf.hdr");
-        CVM_CLEANUP(cvm_bytes_done) struct cvm_bytes good = load("synthetic/se-enc1.hdr");
+        CVM_CLEANUP(cvm_bytes_done) struct cvm_bytes bytes = se_load("synthetic/se-enc1-badpcf.hdr");
+        CVM_CLEANUP(cvm_bytes_done) struct cvm_bytes good = se_load("synthetic/se-enc1.hdr");
         struct cvm_error err = { 0 };
         struct se_header header;
         struct se_entry entry;

@@ -12,6 +12,7 @@
 #include <openssl/core_names.h>
 #include <openssl/ec.h>
 #include <openssl/evp.h>
+#include <openssl/hmac.h>
 #include <openssl/sha.h>
 
 struct uv_part {
@@ -205,4 +206,46 @@ static inline bool uv_start(const uint8_t *image, size_t size, size_t stage3a_si
         }
         *ret = g;
         return true;
+}
+
+/* --- requests --- */
+
+/* What is sealed in a request whose customer key and slots stand at `customer`; its size, 0: not for this
+ * host. */
+static inline size_t uv_open_request(const uint8_t *request, size_t size, size_t customer, EVP_PKEY *host,
+                                     uint8_t *ret, size_t room) {
+        size_t sealed = uv_number(request + 0x2c, 4), n = request[0x27], aad = size - 16 - sealed;
+        uint8_t key[32];
+
+        if (uv_number(request + 0x0c, 4) != size || sealed > room || customer + 160 + 80 * n > aad ||
+            !uv_unwrap(host, request + customer, request + customer + 160, n, key) ||
+            !uv_gcm_open(key, request + 0x10, request, (int)aad, request + aad, (int)sealed,
+                         request + size - 16, ret))
+                return 0;
+        return sealed;
+}
+
+/* The measurement that a guest gets for a request: of its image's tags, its id, and what it says itself. */
+static inline bool uv_measure(const uint8_t *request, size_t size, EVP_PKEY *host, const uint8_t tags[208],
+                              const uint8_t cuid[16], const uint8_t *user, size_t user_size,
+                              const uint8_t *additional, size_t additional_size, uint8_t ret[64]) {
+        uint8_t sealed[80], message[208 + 16 + 8 + 256 + 16 + 512], *p = message;
+        unsigned n = 64;
+
+        if (uv_open_request(request, size, 0x40, host, sealed, sizeof sealed) != 80)
+                return false;
+        memcpy(p, tags, 208);
+        memcpy(p + 208, cuid, 16);
+        p += 224;
+        memset(p, 0, 8);
+        p[0] = (uint8_t)(user_size >> 8);
+        p[1] = (uint8_t)user_size;
+        p[6] = (uint8_t)(additional_size >> 8);
+        p[7] = (uint8_t)additional_size;
+        memcpy(p + 8, user, user_size);
+        p += 8 + user_size;
+        memcpy(p, sealed + 64, 16);
+        memcpy(p + 16, additional, additional_size);
+        p += 16 + additional_size;
+        return HMAC(EVP_sha512(), sealed, 64, message, (size_t)(p - message), ret, &n) != NULL;
 }

@@ -7,6 +7,7 @@
 #include <sys/file.h>
 #include <sys/stat.h>
 
+#include <openssl/crypto.h>
 #include <openssl/pem.h>
 
 #include "base/fd.h"
@@ -92,8 +93,18 @@ static const struct cvm_json_field challenge_fields[] = {
         { "used", CVM_JSON_CUSTOM, .offset = offsetof(struct challenge, used),
           .has_offset = offsetof(struct challenge, is_used), .read = cvm_json_read_time,
           .write = cvm_json_write_time },
+        { "request", CVM_JSON_HEX, .offset = offsetof(struct challenge, request),
+          .has_offset = offsetof(struct challenge, has_request), .size = CVM_SHA256_SIZE },
+        { "key", CVM_JSON_HEX, .offset = offsetof(struct challenge, key),
+          .has_offset = offsetof(struct challenge, has_key), .size = 32 },
+        { "class", CVM_JSON_CHOICE, .offset = offsetof(struct challenge, class_),
+          .has_offset = offsetof(struct challenge, has_class), .choices = cvm_class_texts },
         { 0 },
 };
+
+void challenge_wipe(struct challenge *challenge) {
+        OPENSSL_cleanse(challenge->key, sizeof challenge->key);
+}
 
 void challenge_make(struct challenge *ret) {
         *ret = (struct challenge){ .made = cvm_time_now() };
@@ -121,7 +132,7 @@ int challenge_read(const char *path, struct challenge *ret, struct cvm_error *er
 static int mark_used(int fd, const char *path, struct cvm_error *err) {
         CVM_CLEANUP(cvm_bytes_done) struct cvm_bytes before = { 0 };
         CVM_CLEANUP(cvm_freep) char *after = NULL;
-        struct challenge challenge = { 0 };
+        CVM_CLEANUP(challenge_wipe) struct challenge challenge = { 0 };
         int r = cvm_read_fd(fd, CHALLENGE_MAX, path, &before, err);
 
         if (r >= 0)

@@ -22,12 +22,23 @@ int document_bundle(const char *path, struct bundle *ret, struct cvm_error *err)
 /* SHA-256 of the SubjectPublicKeyInfo of a certificate in PEM: how roots are named. */
 int document_root(const char *path, uint8_t ret[CVM_SHA256_SIZE], struct cvm_error *err);
 
-/* A challenge remembers whether it has served: a nonce serves once. */
+/*
+ * A challenge remembers whether it has served: a nonce serves once. Where the evidence answers a request
+ * that only the platform opens, it holds what the owner must keep of that, and its class is that of the
+ * hosts the request was made for.
+ */
 struct challenge {
         uint8_t nonce[CVM_NONCE_SIZE];
         uint64_t made, used; /* UTC milliseconds; used 0: not yet */
         bool is_used;
+        bool has_request;
+        uint8_t request[CVM_SHA256_SIZE]; /* SHA-256 of its bytes */
+        bool has_key;
+        uint8_t key[32]; /* that opens it: wipe it (challenge_wipe) */
+        bool has_class;
+        int class_; /* enum cvm_class */
 };
+void challenge_wipe(struct challenge *challenge);
 void challenge_make(struct challenge *ret);
 int challenge_write(const char *path, const struct challenge *challenge, struct cvm_error *err);
 int challenge_read(const char *path, struct challenge *ret, struct cvm_error *err);

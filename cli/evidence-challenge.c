@@ -1,22 +1,32 @@
 /* cvmctl evidence challenge: a fresh nonce, remembered in a file until it has served. */
+#include <errno.h>
+
 #include "base/bytes.h"
 #include "cli/commands.h"
-#include "cli/documents.h"
 #include "cli/output.h"
+#include "cli/request-platform.h"
 
 static const struct option_row options[] = {
         { "output", OPTION_TEXT, "FILE", "where the challenge is remembered, also -o" },
+        REQUEST_CHALLENGE_OPTIONS,
         { 0 },
 };
 
 static int run(const struct arguments *arguments, struct cvm_error *err) {
+        const struct request_platform *platform;
+        CVM_CLEANUP(challenge_wipe) struct challenge challenge = { 0 };
         const char *path = argument(arguments, "output");
-        struct challenge challenge;
         char hex[2 * CVM_NONCE_SIZE + 1];
-        int r;
+        int r = request_platform_only(arguments, &platform, err);
 
         challenge_make(&challenge);
-        r = challenge_write(path ? path : "-", &challenge, err);
+        if (r >= 0 && platform)
+                r = platform->challenge(arguments, &challenge, err);
+        else if (r >= 0 && (argument(arguments, "request") || argument(arguments, "host-key-document")))
+                r = cvm_fail(err, &CVM_CODE_USAGE, EINVAL,
+                             "--request and host-key documents are for a --platform that takes requests");
+        if (r >= 0)
+                r = challenge_write(path ? path : "-", &challenge, err);
         if (r < 0 || !path)
                 return r;
         cvm_hex(challenge.nonce, sizeof challenge.nonce, hex);

@@ -9,6 +9,7 @@
 #include "cli/key-file.h"
 #include "cli/output.h"
 #include "cli/raw-evidence.h"
+#include "cli/request-platform.h"
 #include "cli/verify.h"
 
 static const struct option_row options[] = {
@@ -20,6 +21,7 @@ static const struct option_row options[] = {
         { "at", OPTION_TEXT, "TIME", "judge dates at this time (RFC 3339) instead of now" },
         BESIDE_OPTIONS,
         RAW_EVIDENCE_OPTIONS,
+        REQUEST_VERIFY_OPTIONS,
         { 0 },
 };
 
@@ -109,7 +111,10 @@ static int verify(const struct arguments *arguments, struct cvm_error *err) {
 
 static int run(const struct arguments *arguments, struct cvm_error *err) {
         static const char *const of_bundles[] = { "challenge", "nonce", "verdict" };
+        const struct request_platform *platform = request_platform(arguments);
 
+        if (platform && !raw_evidence_report(arguments))
+                return platform->verify(arguments, err);
         if (!raw_evidence_report(arguments))
                 return verify(arguments, err);
         for (size_t i = 0; i < ARRAY_SIZE(of_bundles); i++)

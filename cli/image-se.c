@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 
 #include "base/fd.h"
+#include "base/names.h"
 #include "base/platform-id.h"
 #include "base/time.h"
 #include "cli/output.h"
@@ -80,8 +81,7 @@ int host_keys_read(const struct arguments *arguments, struct se_hosts *ret, stru
 int image_platform_check(const struct arguments *arguments, struct cvm_error *err) {
         const char *name = argument(arguments, "platform");
 
-        if (name && strcmp(name, "se") != 0 &&
-            strcmp(name, cvm_platform_texts[CVM_PLATFORM_SECURE_EXECUTION]) != 0)
+        if (name && !request_platform(arguments))
                 return cvm_fail(err, &CVM_CODE_PLATFORM, EINVAL,
                                 "protected images are of the platform se, not of '%s'", name);
         return 0;
@@ -152,6 +152,40 @@ int image_loader_read(const struct arguments *arguments, struct cvm_bytes *ret_s
                         directory = usual[i];
         r = read_stage(directory, "stage3a.bin", ret_stage3a, err);
         return r < 0 ? r : read_stage(directory, "stage3b_reloc.bin", ret_stage3b, err);
+}
+
+int image_header_read(const struct arguments *arguments, struct se_header *ret, struct cvm_error *err) {
+        CVM_CLEANUP(cvm_closep) int fd = -EBADF;
+        const char *path = argument(arguments, "header");
+        struct se_place place;
+        int r = path ? image_open(path, &fd, err)
+                     : cvm_fail(err, &CVM_CODE_USAGE, EINVAL, "--header is needed: which image it is");
+
+        return r < 0 ? r : se_header_find(fd, path, &place, ret, err);
+}
+
+int request_keys_make(const struct arguments *arguments, struct request_keys *ret, struct cvm_error *err) {
+        int r = host_keys_read(arguments, &ret->hosts, err);
+
+        if (r >= 0)
+                r = se_customer_key_make(&ret->customer, err);
+        if (r >= 0 && cvm_secret_new(SE_KEY_SIZE, &ret->key) < 0)
+                r = cvm_fail(err, &CVM_CODE_NO_MEMORY, ENOMEM, "making a request");
+        if (r < 0)
+                return r;
+        cvm_random(ret->key.data, ret->key.size);
+        cvm_random(ret->iv, sizeof ret->iv);
+        for (size_t i = 0; i < ret->hosts.n; i++)
+                ret->host_keys[i] = ret->hosts.items[i].key;
+        ret->to = (struct se_recipients){ ret->customer, ret->host_keys, ret->hosts.n, ret->key.data,
+                                          ret->iv };
+        return 0;
+}
+
+void request_keys_done(struct request_keys *keys) {
+        se_hosts_done(&keys->hosts);
+        EVP_PKEY_free(keys->customer);
+        cvm_secret_done(&keys->key);
 }
 
 /* --- what is said of an image --- */

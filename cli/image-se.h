@@ -3,22 +3,9 @@
 #pragma once
 
 #include "attest/hkd-se.h"
-#include "cli/command.h"
+#include "attest/request-se.h"
+#include "cli/request-platform.h"
 #include "launch/image-build-se.h"
-
-/* Options of all verbs that make something for hosts. */
-#define HOST_KEY_OPTIONS                                                                        \
-        { "host-key-document", OPTION_REPEAT, "FILE", "of a host that may open it; up to 95" }, \
-                        { "cert", OPTION_REPEAT, "FILE",                                        \
-                          "IBM's signing certificate, its issuer (PEM, DER)" },                 \
-                        { "crl", OPTION_REPEAT, "FILE", "a revocation list (PEM, DER)" },       \
-                        { "root-ca", OPTION_TEXT, "FILE",                                       \
-                          "the root of that chain; the system's are not used" },                \
-                        { "at", OPTION_TEXT, "TIME",                                            \
-                          "judge dates at this time (RFC 3339) instead of now" },               \
-        {                                                                                       \
-                "offline", OPTION_FLAG, NULL, "fetch nothing (this version never does)"         \
-        }
 
 /* The documents, read and checked by those options, with a word on each remark. */
 int host_keys_read(const struct arguments *arguments, struct se_hosts *ret, struct cvm_error *err);
@@ -39,3 +26,18 @@ int image_loader_read(const struct arguments *arguments, struct cvm_bytes *ret_s
 
 /* What a header says, and the components where `image` has any; entry NULL: it was not opened. */
 json_object *image_json(const struct se_image *image, const struct se_entry *entry);
+
+/* The header of an image, or one alone, in the file of the option --header, which must be there. */
+int image_header_read(const struct arguments *arguments, struct se_header *ret, struct cvm_error *err);
+
+/* Keys that serve for one request, and for whom it is: checked host keys. */
+struct request_keys {
+        struct se_hosts hosts;
+        EVP_PKEY *host_keys[SE_HOSTS_MAX]; /* borrowed from hosts */
+        EVP_PKEY *customer;
+        struct cvm_secret key; /* the protection key */
+        uint8_t iv[SE_IV_SIZE];
+        struct se_recipients to; /* all of it */
+};
+int request_keys_make(const struct arguments *arguments, struct request_keys *ret, struct cvm_error *err);
+void request_keys_done(struct request_keys *keys);

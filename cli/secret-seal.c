@@ -6,6 +6,7 @@
 #include "cli/commands.h"
 #include "cli/key-file.h"
 #include "cli/output.h"
+#include "cli/request-platform.h"
 #include "cli/seal.h"
 
 static const struct option_row options[] = {
@@ -16,6 +17,7 @@ static const struct option_row options[] = {
         { "in", OPTION_TEXT, "FILE", "the secret's bytes (default: standard input)" },
         { "after", OPTION_TEXT, "SEQ", "the last sequence number known, where the clock may lag" },
         { "output", OPTION_TEXT, "FILE", "where the sealed secret goes, also -o (standard output)" },
+        REQUEST_SEAL_OPTIONS,
         { 0 },
 };
 
@@ -38,8 +40,11 @@ static int run_seal(const struct arguments *arguments, struct cvm_error *err) {
                    *verdict_file = argument(arguments, "verdict");
         const char *key_name = argument(arguments, "owner-key"), *in = argument(arguments, "in");
         struct seal_inputs inputs = { .name = arguments->words[0], .bundle = &bundle, .verdict = &verdict };
-        int r;
+        const struct request_platform *platform;
+        int r = request_platform_only(arguments, &platform, err);
 
+        if (r < 0 || platform)
+                return r < 0 ? r : platform->seal(arguments, err);
         if (!bundle_file)
                 return cvm_fail(err, &CVM_CODE_USAGE, EINVAL,
                                 "--bundle is needed: it has the key that is sealed to");

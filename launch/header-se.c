@@ -18,7 +18,7 @@ static const uint8_t magic[8] = { 'I', 'B', 'M', 'S', 'e', 'c', 'E', 'x' };
 static const uint8_t metadata_magic[8] = { 'S', 'e', 'I', 'm', 'g', 'L', 'n', 'x' };
 
 /* Where the parts of a header with any number of slots begin. */
-enum { AT_IV = 0x10, AT_CUSTOMER = 0x40, AT_SLOTS = 0x1a0 };
+enum { AT_IV = 0x10, AT_PLD = 0xe0 };
 
 static int refuse(struct cvm_error *err, const char *what) {
         return cvm_fail(err, &CVM_CODE_IMAGE_FORMAT, EBADMSG, "%s", what);
@@ -28,6 +28,11 @@ int se_keys_new(struct cvm_secret *ret, struct cvm_error *err) {
         return cvm_secret_new(sizeof(struct se_keys), ret) < 0
                                ? cvm_fail(err, &CVM_CODE_NO_MEMORY, ENOMEM, "making room for keys")
                                : 0;
+}
+
+void se_header_boot_tags(const struct se_header *header, uint8_t ret[SE_BOOT_TAGS_SIZE]) {
+        memcpy(ret, header->bytes + AT_PLD, 3 * CVM_SHA512_SIZE);
+        memcpy(ret + 3 * CVM_SHA512_SIZE, se_header_tag(header), SE_TAG_SIZE);
 }
 
 bool se_header_has_host(const struct se_header *header, const uint8_t hash[CVM_SHA256_SIZE]) {

@@ -7,7 +7,7 @@
 
 #include <stdbool.h>
 
-#include "attest/crypto-se.h"
+#include "attest/request-se.h"
 #include "base/secret.h"
 
 #define SE_PAGE 4096u
@@ -66,6 +66,8 @@ static inline const uint8_t *se_header_slot(const struct se_header *header, size
 static inline const uint8_t *se_header_tag(const struct se_header *header) {
         return header->bytes + header->size - SE_TAG_SIZE;
 }
+/* PLD, ALD, TLD and tag: by these a request names the image (SE_BOOT_TAGS_SIZE). */
+void se_header_boot_tags(const struct se_header *header, uint8_t ret[SE_BOOT_TAGS_SIZE]);
 /* Whether a host whose key's coordinates have this SHA-256 may run the image. */
 bool se_header_has_host(const struct se_header *header, const uint8_t hash[CVM_SHA256_SIZE]);
 

@@ -129,6 +129,31 @@ static void test_write_that_fails_leaves_nothing(void **state) {
         assert_true(cvm_write_all(-EBADF, "x", 1) < 0);
 }
 
+/* Written at offsets, and there at its end; what was begun and not ended is gone. */
+static void test_new_file_by_pieces(void **state) {
+        struct cvm_new_file file = CVM_NEW_FILE_INIT;
+        struct cvm_error err = { 0 };
+        char bytes[16];
+
+        assert_int_equal(cvm_write_file(path, "old", 3, 0600, &err), 0);
+        assert_int_equal(cvm_new_file_begin(path, 0640, &file, &err), 0);
+        assert_int_equal(cvm_write_at(file.fd, 5, "new", 3), 0);
+        cvm_new_file_done(&file);
+        assert_int_equal(cvm_new_file_begin(path, 0640, &file, &err), 0);
+        assert_int_equal(cvm_read_at(file.fd, 0, bytes, sizeof bytes), 0);
+        assert_int_equal(cvm_write_at(file.fd, 5, "new", 3), 0);
+        assert_int_equal(cvm_new_file_end(&file, &err), 0);
+        assert_int_equal(cvm_read_at(file.fd, 0, bytes, sizeof bytes), 8);
+        assert_memory_equal(bytes, "\0\0\0\0\0new", 8);
+        assert_int_equal(cvm_read_at(file.fd, 6, bytes, 1), 1);
+        assert_int_equal(cvm_read_at(file.fd, 9, bytes, 1), 0);
+        cvm_new_file_done(&file);
+        assert_true(cvm_new_file_begin("/dev/stdout", 0600, &file, &err) < 0);
+        assert_true(cvm_new_file_begin("-", 0600, &file, &err) < 0);
+        assert_true(cvm_new_file_begin("/nowhere/file", 0600, &file, &err) < 0);
+        assert_int_equal(cvm_read_at(-1, 0, bytes, 1), -EBADF);
+}
+
 static void test_memory_file_is_sealed(void **state) {
         CVM_CLEANUP(cvm_closep) int fd = cvm_memfd("sealed", "abc", 3);
         char c;
@@ -182,6 +207,7 @@ int main(void) {
                 TEST(test_pipes_and_devices_are_written_into),
                 TEST(test_descriptors_are_written_into),
                 TEST(test_write_that_fails_leaves_nothing),
+                TEST(test_new_file_by_pieces),
                 TEST(test_memory_file_is_sealed),
                 TEST(test_close_keeps_errno),
                 TEST(test_paths),

@@ -1,7 +1,9 @@
 /*
  * The world around protected images, as files: `scene DIR [simulated]` makes certificates, lists and two
  * hosts with their keys, a kernel, an initrd and a loader; `start IMAGE KEY STAGE3A-SIZE DIR` is the host,
- * which opens the image with its private key and puts what it found into DIR.
+ * which opens the image with its private key and puts what it found into DIR; `answer REQUEST KEY IMAGE USER
+ * DIR` is a guest of that image there, which answers a request and says USER; `unseal REQUEST KEY DIR` opens
+ * a secret.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -10,6 +12,8 @@
 
 #include <cmocka.h>
 
+#include "attest/exchange-se.h"
+#include "attest/secret-se.h"
 #include "tests/attest/make-se.h"
 #include "tests/launch/make-image-se.h"
 #include "tests/attest/software-uv-se.h"
@@ -110,7 +114,77 @@ static int start(const char *image, const char *key_file, size_t stage3a_size) {
         return 0;
 }
 
+static EVP_PKEY *read_private(const char *path) {
+        FILE *f = fopen(path, "r");
+        EVP_PKEY *key = f ? PEM_read_PrivateKey(f, NULL, NULL, NULL) : NULL;
+
+        if (f)
+                fclose(f);
+        if (!key)
+                exit(1);
+        return key;
+}
+
+static int answer(const char *request, const char *key_file, const char *image, const char *user) {
+        CVM_CLEANUP(cvm_bytes_done) struct cvm_bytes bytes = { 0 };
+        CVM_CLEANUP(cvm_bytes_done) struct cvm_bytes file = { 0 };
+        CVM_CLEANUP(se_exchange_done) struct se_exchange x = { 0 };
+        CVM_CLEANUP(EVP_PKEY_freep) EVP_PKEY *key = read_private(key_file);
+        CVM_CLEANUP(cvm_closep) int fd = open(image, O_RDONLY | O_CLOEXEC);
+        uint8_t coordinates[160], additional[128], tags[SE_BOOT_TAGS_SIZE], measurement[64];
+        struct se_header header;
+        struct se_place place;
+
+        if (cvm_read_file(request, SE_EXCHANGE_MAX, &bytes, NULL) < 0 ||
+            se_exchange_read(bytes.data, bytes.size, &x, NULL) < 0 ||
+            se_header_find(fd, image, &place, &header, NULL) < 0)
+                return 1;
+        uv_coordinates(key, coordinates);
+        cvm_sha256(coordinates, sizeof coordinates, additional);
+        memcpy(additional + 32, additional, 32);
+        se_secret_store_hash(NULL, 0, false, additional + 64);
+        se_header_boot_tags(&header, tags);
+        memset(x.cuid, 0xc1, sizeof x.cuid);
+        if (!uv_measure(x.request.data, x.request.size, key, tags, x.cuid, (const uint8_t *)user,
+                        strlen(user), additional, x.expected_additional, measurement))
+                return 1;
+        x.is_answer = true;
+        cvm_bytes_copy(measurement, sizeof measurement, &x.measurement);
+        cvm_bytes_copy(additional, x.expected_additional, &x.additional);
+        cvm_bytes_copy(user, strlen(user), &x.user_data);
+        if (se_exchange_write(&x, &file) < 0)
+                return 1;
+        put("answer", file.data, file.size);
+        return 0;
+}
+
+static int unseal(const char *request, const char *key_file) {
+        CVM_CLEANUP(cvm_bytes_done) struct cvm_bytes bytes = { 0 };
+        CVM_CLEANUP(EVP_PKEY_freep) EVP_PKEY *key = read_private(key_file);
+        uint8_t plain[SE_SECRET_MAX + 32];
+        size_t n;
+
+        if (cvm_read_file(request, SE_REQUEST_MAX, &bytes, NULL) < 0)
+                return 1;
+        n = uv_open_request(bytes.data, bytes.size, 0x418, key, plain, sizeof plain);
+        if (!n) {
+                puts("the request does not open here");
+                return 1;
+        }
+        put("secret", plain, n - 32);
+        put("extension", plain + n - 32, 32);
+        return 0;
+}
+
 int main(int argc, char **argv) {
+        if (argc == 7 && strcmp(argv[1], "answer") == 0) {
+                directory = argv[6];
+                return answer(argv[2], argv[3], argv[4], argv[5]);
+        }
+        if (argc == 5 && strcmp(argv[1], "unseal") == 0) {
+                directory = argv[4];
+                return unseal(argv[2], argv[3]);
+        }
         if (argc >= 3 && strcmp(argv[1], "scene") == 0) {
                 directory = argv[2];
                 return scene(argc > 3);

@@ -11,7 +11,7 @@ TECHNOLOGIES = {
 }
 # the enum, the const tables with one line for each technology, and the verb that only one technology has
 TABLES = {"base/platform-id.h", "base/platform-id.c", "launch/platform.c", "attest/evidence.c", "collateral/source.c", "sim/platform.h", "sim/sim-root.c",
-          "cli/command.c", "cli/sign-id-block.c",
+          "cli/command.c", "cli/sign-id-block.c", "cli/request-platform.c",
           "guest-agent/tee.c"}
 
 

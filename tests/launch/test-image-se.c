@@ -6,6 +6,7 @@
 #include <stdint.h>
 
 #include <cmocka.h>
+#include <sys/resource.h>
 
 #include "launch/pages-se.h"
 #include "tests/launch/make-image-se.h"
@@ -368,6 +369,28 @@ static void test_compared_with_components(void **state) {
         compare_all(&m);
 }
 
+/* A large initrd (a file with nothing in it) costs time and no memory. */
+static void test_memory_does_not_grow_with_the_image(void **state) {
+        const uint64_t large = 64 << 20;
+        CVM_CLEANUP(make_image_done) struct make_image m;
+        CVM_CLEANUP(cvm_closep) int initrd = -EBADF;
+        CVM_CLEANUP(cvm_closep) int fd = -EBADF;
+        struct se_image image;
+        struct rusage before, after;
+
+        make_image(&m, 1);
+        initrd = make_file(NULL, 0);
+        assert_int_equal(ftruncate(initrd, (off_t)large), 0);
+        m.initrd_source = (struct se_source){ .fd = initrd, .name = "the initrd" };
+        getrusage(RUSAGE_SELF, &before);
+        fd = build(&m, &image);
+        assert_int_equal(se_image_read(fd, "image", &image, NULL), 0);
+        assert_int_equal(se_image_check(fd, "image", &image, NULL), 0);
+        getrusage(RUSAGE_SELF, &after);
+        assert_true(image.header.digests.n_pages > large / SE_PAGE);
+        assert_true(after.ru_maxrss - before.ru_maxrss < 16 << 10); /* kilobytes */
+}
+
 static void test_short_psw(void **state) {
         uint64_t psw;
 
@@ -391,6 +414,7 @@ int main(void) {
                 cmocka_unit_test(test_cut_and_grown),
                 cmocka_unit_test(test_loader_told_otherwise),
                 cmocka_unit_test(test_compared_with_components),
+                cmocka_unit_test(test_memory_does_not_grow_with_the_image),
                 cmocka_unit_test(test_short_psw),
         };
 

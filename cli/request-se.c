@@ -1,0 +1,255 @@
+/*
+ * evidence challenge and evidence verify for Secure Execution. The measurement is made with a key that only
+ * the owner and the ultravisor of a host she chose know, so an answer needs no certificates: what it is
+ * worth follows from the host-key documents that the request was made for.
+ */
+#include "cli/request-se.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "attest/exchange-se.h"
+#include "attest/policy.h"
+#include "base/fd.h"
+#include "base/names.h"
+#include "base/platform-id.h"
+#include "cli/image-se.h"
+#include "cli/output.h"
+#include "cli/verify.h"
+
+/* --- challenge --- */
+
+static int write_request(const char *path, struct cvm_bytes *request, uint64_t flags,
+                         struct cvm_error *err) {
+        CVM_CLEANUP(cvm_bytes_done) struct cvm_bytes file = { 0 };
+        struct se_exchange x = { .request = *request, .expected_additional = se_additional_size(flags) };
+
+        if (se_exchange_write(&x, &file) < 0)
+                return cvm_fail(err, &CVM_CODE_NO_MEMORY, ENOMEM, "making a request");
+        return cvm_write_file(path, file.data, file.size, 0644, err);
+}
+
+static int make(const struct arguments *arguments, const struct request_keys *keys, struct cvm_bytes *ret,
+                uint64_t *ret_flags, struct cvm_error *err) {
+        CVM_CLEANUP(cvm_secret_done) struct cvm_secret room = { 0 };
+        struct se_attestation *attestation;
+
+        if (cvm_secret_new(sizeof *attestation, &room) < 0)
+                return cvm_fail(err, &CVM_CODE_NO_MEMORY, ENOMEM, "making a request");
+        attestation = (struct se_attestation *)room.data;
+        cvm_random(attestation->measurement_key, sizeof attestation->measurement_key);
+        cvm_random(attestation->nonce, sizeof attestation->nonce);
+        attestation->flags = SE_ATTEST_IMAGE_KEY | SE_ATTEST_REQUEST_KEY;
+        if (argument(arguments, "secret-store"))
+                attestation->flags |= SE_ATTEST_SECRETS;
+        if (argument(arguments, "firmware"))
+                attestation->flags |= SE_ATTEST_FIRMWARE;
+        *ret_flags = attestation->flags;
+        return se_attestation_make(attestation, &keys->to, ret, err);
+}
+
+static int challenge(const struct arguments *arguments, struct challenge *ret, struct cvm_error *err) {
+        CVM_CLEANUP(request_keys_done) struct request_keys keys = { 0 };
+        CVM_CLEANUP(cvm_bytes_done) struct cvm_bytes request = { 0 };
+        const char *path = argument(arguments, "request");
+        uint64_t flags = 0;
+        int r;
+
+        if (!path || !argument(arguments, "output"))
+                return cvm_fail(err, &CVM_CODE_USAGE, EINVAL,
+                                "--request FILE and -o FILE are needed: what goes to the guest, and what you keep");
+        r = request_keys_make(arguments, &keys, err);
+        if (r >= 0)
+                r = make(arguments, &keys, &request, &flags, err);
+        if (r >= 0)
+                r = write_request(path, &request, flags, err);
+        if (r < 0)
+                return r;
+        cvm_sha256(request.data, request.size, ret->request);
+        memcpy(ret->key, keys.key.data, sizeof ret->key);
+        ret->class_ = keys.hosts.items[0].simulated ? CVM_CLASS_SIMULATED : CVM_CLASS_HARDWARE;
+        ret->has_request = ret->has_key = ret->has_class = true;
+        return 0;
+}
+
+/* --- verify --- */
+
+struct answer {
+        const struct arguments *arguments;
+        struct challenge challenge;
+        struct se_exchange x;
+        struct se_header header;
+        struct se_additional additional;
+        bool authentic;
+        struct verdict verdict;
+};
+
+static void answer_done(struct answer *a) {
+        challenge_wipe(&a->challenge);
+        se_exchange_done(&a->x);
+        verdict_done(&a->verdict);
+}
+
+static int read_challenge(struct answer *a, struct cvm_error *err) {
+        const char *path = argument(a->arguments, "request");
+        int r = path ? challenge_read(path, &a->challenge, err)
+                     : cvm_fail(err, &CVM_CODE_USAGE, EINVAL,
+                                "--request is needed: what evidence challenge -o wrote");
+
+        if (r >= 0 && (!a->challenge.has_request || !a->challenge.has_key || !a->challenge.has_class))
+                return cvm_fail(err, &CVM_CODE_FIELD, EINVAL, "'%s' is no challenge of this platform", path);
+        if (r >= 0 && a->challenge.is_used)
+                return cvm_fail(err, &CVM_CODE_NONCE, EALREADY,
+                                "the request '%s' has been answered already: the answer again is a replay",
+                                path);
+        return r;
+}
+
+static int read_answer(struct answer *a, struct cvm_error *err) {
+        CVM_CLEANUP(cvm_bytes_done) struct cvm_bytes bytes = { 0 };
+        const char *path = argument(a->arguments, "response");
+        uint8_t digest[CVM_SHA256_SIZE];
+        int r = path ? cvm_read_file(path, SE_EXCHANGE_MAX, &bytes, err)
+                     : cvm_fail(err, &CVM_CODE_USAGE, EINVAL, "--response is needed: the guest's answer");
+
+        if (r >= 0)
+                r = se_exchange_read(bytes.data, bytes.size, &a->x, err);
+        if (r < 0)
+                return r;
+        cvm_sha256(a->x.request.data, a->x.request.size, digest);
+        return memcmp(digest, a->challenge.request, sizeof digest) == 0
+                               ? 0
+                               : cvm_fail(err, &CVM_CODE_NONCE, EBADMSG, "'%s' answers another request",
+                                          path);
+}
+
+static int authenticate(struct answer *a, struct cvm_error *err) {
+        uint8_t tags[SE_BOOT_TAGS_SIZE];
+        uint64_t flags = 0;
+        int r;
+
+        se_header_boot_tags(&a->header, tags);
+        r = se_exchange_verify(&a->x, a->challenge.key, tags, &flags, err);
+        if (r >= 0)
+                r = se_additional_read(flags, a->x.additional.data, a->x.additional.size, &a->additional,
+                                       err);
+        a->authentic = r >= 0;
+        return r;
+}
+
+static int check_user_data(struct answer *a, struct cvm_error *err) {
+        CVM_CLEANUP(cvm_bytes_done) struct cvm_bytes expected = { 0 };
+        const char *path = argument(a->arguments, "user-data");
+        int r = path ? cvm_read_file(path, SE_USER_DATA_MAX, &expected, err) : 0;
+
+        if (r < 0 || !path)
+                return r;
+        if (!cvm_equal(expected.data, expected.size, a->x.user_data.data, a->x.user_data.size))
+                verdict_add(&a->verdict, &CVM_CODE_REPORT_DATA,
+                            "the guest said something else than '%.128s'", path);
+        return 0;
+}
+
+/* Both keys must be of one of the hosts. */
+static int check_hosts(struct answer *a, struct cvm_error *err) {
+        bool image = false, request = false;
+        const char *path;
+        int r = 0;
+
+        for (size_t i = 0; r >= 0 && (path = argument_at(a->arguments, "host-key-document", i)); i++) {
+                CVM_CLEANUP(cvm_bytes_done) struct cvm_bytes bytes = { 0 };
+                CVM_CLEANUP(se_host_done) struct se_host host = { 0 };
+
+                r = cvm_read_file(path, SE_DOCUMENT_MAX, &bytes, err);
+                if (r >= 0)
+                        r = se_host_read(bytes.data, bytes.size, path, &host, err);
+                if (r < 0)
+                        return r;
+                image |= a->additional.image_key && memcmp(host.hash, a->additional.image_key, 32) == 0;
+                request |= a->additional.request_key &&
+                           memcmp(host.hash, a->additional.request_key, 32) == 0;
+        }
+        if (argument(a->arguments, "host-key-document") && (!image || !request))
+                verdict_add(&a->verdict, &CVM_CODE_HOST_ID, "it runs on none of the hosts that are named");
+        return 0;
+}
+
+static void judge_class(struct answer *a) {
+        a->verdict.class_ = a->challenge.class_;
+        if (a->challenge.class_ == CVM_CLASS_SIMULATED)
+                verdict_add(&a->verdict, &CVM_CODE_CLASS_SIMULATED,
+                            "the request was made for simulated hosts: nothing protects the guest that answered");
+        if (argument(a->arguments, "policy"))
+                verdict_add(&a->verdict, &CVM_CODE_EVIDENCE_PLATFORM,
+                            "this version judges no policy on evidence of this platform");
+}
+
+static void add_hex(json_object *node, const char *key, const void *data, size_t size) {
+        char hex[2 * 320 + 1];
+
+        if (!data || size * 2 >= sizeof hex)
+                return;
+        cvm_hex(data, size, hex);
+        json_object_object_add(node, key, json_object_new_string(hex));
+}
+
+static int tell(const struct answer *a) {
+        CVM_CLEANUP(cvm_json_putp) json_object *node = json_object_new_object();
+        json_object *claims = json_object_new_object();
+
+        json_object_object_add(node, "result",
+                               json_object_new_string(verdict_result_texts[a->verdict.result]));
+        json_object_object_add(node, "reasons", verdict_reasons_write(&a->verdict));
+        json_object_object_add(node, "platform",
+                               json_object_new_string(cvm_platform_texts[CVM_PLATFORM_SECURE_EXECUTION]));
+        json_object_object_add(node, "class", json_object_new_string(cvm_class_texts[a->challenge.class_]));
+        if (a->authentic) {
+                add_hex(claims, "tag", se_header_tag(&a->header), SE_TAG_SIZE);
+                add_hex(claims, "cuid", a->x.cuid, SE_CUID_SIZE);
+                add_hex(claims, "user_data", a->x.user_data.data, a->x.user_data.size);
+                add_hex(claims, "image_key", a->additional.image_key, 32);
+                add_hex(claims, "request_key", a->additional.request_key, 32);
+                add_hex(claims, "secret_store", a->additional.secrets, 64);
+                add_hex(claims, "firmware", a->additional.firmware, 320);
+        }
+        json_object_object_add(node, "claims", claims);
+        verify_say_reasons(&a->verdict);
+        output_say("What the guest says of itself (user data) and the firmware's state are shown, not judged.");
+        output_object(node, "result");
+        return verify_status(&a->verdict);
+}
+
+static int judge(struct answer *a, struct cvm_error *err) {
+        int r = check_user_data(a, err);
+
+        if (r >= 0)
+                r = check_hosts(a, err);
+        judge_class(a);
+        return r;
+}
+
+static int verify(const struct arguments *arguments, struct cvm_error *err) {
+        CVM_CLEANUP(answer_done) struct answer a = { .arguments = arguments };
+        int r = read_challenge(&a, err);
+
+        if (r >= 0)
+                r = image_header_read(arguments, &a.header, err);
+        if (r >= 0)
+                r = read_answer(&a, err);
+        if (r >= 0)
+                r = authenticate(&a, err);
+        if (r >= 0)
+                r = judge(&a, err);
+        /* Answered is answered, whatever came out; what was no answer to it has not used it up. */
+        if (r >= 0)
+                r = challenge_spend(argument(arguments, "request"), err);
+        return r < 0 ? r : tell(&a);
+}
+
+const struct request_platform request_platform_se = {
+        .name = "se",
+        .other_name = "secure-execution",
+        .challenge = challenge,
+        .verify = verify,
+        .seal = secret_seal_se,
+};

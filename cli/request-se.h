@@ -1,0 +1,9 @@
+/* Requests to the ultravisor of Secure Execution: one line of the table in request-platform.c. */
+#pragma once
+
+#include "cli/request-platform.h"
+
+extern const struct request_platform request_platform_se;
+
+/* `secret seal --platform se` (secret-se.c). */
+int secret_seal_se(const struct arguments *arguments, struct cvm_error *err);

@@ -1,0 +1,114 @@
+#!/bin/bash
+# Attestation and secrets of Secure Execution by requests, with the guest's and the host's side in software.
+. "$(dirname "$0")/expect.sh"
+
+mkdir real sim out
+"$make_se" scene real
+"$make_se" scene sim simulated
+trust() { echo "--cert $1/signer.pem --cert $1/inter.pem --crl $1/lists.pem --root-ca $1/root.pem --at $now"; }
+read -ra real <<<"$(trust real)"
+read -ra sim <<<"$(trust sim)"
+host=(--host-key-document real/host1.pem)
+build() { "$cvmctl" image build --kernel real/kernel --loader-dir real "${real[@]}" "${host[@]}" -q "$@" >/dev/null; }
+build --keys-to keys -o a.img
+build -o b.img
+challenge() { "$cvmctl" evidence challenge --platform se "$@"; }
+verify() { "$cvmctl" evidence verify --platform se "$@"; }
+# bytes FILE FROM COUNT: in hex
+bytes() { od -An -v -tx1 -j "$2" -N "$3" "$1" | tr -d ' \n'; }
+# ask NAME [OPTION...]: NAME is kept, NAME.req goes to the guest
+ask() { challenge "${real[@]}" "${host[@]}" -q --request "$1.req" -o "$@"; }
+answer() { "$make_se" answer "$1" real/host1.key "$2" "said" out; }
+printf said >said
+printf other >other
+
+# accepted: the image, the host and what the guest said
+ask r1
+[ "$(stat -c %a r1)" = 600 ] || fault "the kept key is open"
+answer r1.req a.img
+cp out/answer x1
+expect 0 '"result":"accepted"' verify --request r1 --response x1 --header a.img --user-data said \
+        "${host[@]}" --host-key-document real/host2.pem -o jsonl
+expect 5 "has been answered already" verify --request r1 --response x1 --header a.img
+ask r2 --secret-store
+answer r2.req a.img
+expect 0 '"cuid":"c1c1c1c1c1c1c1c1c1c1c1c1c1c1c1c1","user_data":"73616964"' verify --request r2 --response out/answer --header a.img -o jsonl
+ask r3 --secret-store
+answer r3.req a.img
+expect 0 '"secret_store":"b8244d02' verify --request r3 --response out/answer --header a.img -o jsonl
+
+# refused, and the request is not used up by what is no answer to it
+ask r4
+expect 5 "answers another request" verify --request r4 --response x1 --header a.img
+expect 5 "CVM-REPORT-FORMAT" verify --request r4 --response r4.req --header a.img
+answer r4.req b.img
+expect 5 "CVM-REPORT-MAC" verify --request r4 --response out/answer --header a.img
+expect 0 '"result":"accepted"' verify --request r4 --response out/answer --header b.img -o jsonl
+ask r5
+answer r5.req a.img
+printf x | dd of=out/answer bs=1 seek=560 conv=notrunc status=none
+expect 5 "CVM-REPORT-MAC" verify --request r5 --response out/answer --header a.img
+answer r5.req a.img
+expect 5 "said something else than 'other'" verify --request r5 --response out/answer --header a.img --user-data other
+ask r6
+answer r6.req a.img
+expect 5 "none of the hosts" verify --request r6 --response out/answer --header a.img --host-key-document real/host2.pem
+ask r7
+answer r7.req a.img
+echo '{"version":1}' >policy
+expect 6 "judges no policy" verify --request r7 --response out/answer --header a.img --policy policy
+"$cvmctl" evidence challenge -q -o plain
+expect 2 "is no challenge of this platform" verify --request plain --response x1 --header a.img
+
+# the class is that of the hosts the request was made for
+challenge "${sim[@]}" --host-key-document sim/host1.pem -q --request s.req -o s
+"$make_se" answer s.req sim/host1.key a.img said out
+expect 5 "CVM-CLASS-SIMULATED" verify --request s --response out/answer --header a.img
+expect 2 "one is of a simulated host" challenge "${real[@]}" "${host[@]}" --host-key-document sim/host1.pem --request n.req -o n
+expect 5 "is not marked as simulated" challenge "${sim[@]}" "${host[@]}" --request n.req -o n
+[ ! -e n ] && [ ! -e n.req ] || fault "a request that was refused"
+
+# usage
+expect 2 "--request FILE and -o FILE" challenge "${real[@]}" "${host[@]}" -o n
+expect 2 "--host-key-document is needed" challenge --request n.req -o n
+expect 2 "not for 'sev-snp'" "$cvmctl" evidence challenge --platform sev-snp
+expect 2 "for a --platform" "$cvmctl" evidence challenge --request n.req
+ask r8
+expect 2 "--header is needed" verify --request r8 --response x1
+
+# secrets
+seal() { "$cvmctl" secret seal "$@" --platform se --header a.img "${real[@]}" "${host[@]}"; }
+unseal() { "$make_se" unseal "$1" "real/$2.key" out; }
+cuid=c1c1c1c1c1c1c1c1c1c1c1c1c1c1c1c1
+printf 'my secret' >secret
+head -c 32 keys/cck >key32
+expect 0 "id 2bb80d537b1da3e38bd30361aa855686bde0eacd7162fef6a25fe97bf527a25b" seal secret --in secret --cuid $cuid --cck keys/cck -o q
+unseal q host1
+[ "$(head -c 11 out/secret | tail -c 9)" = "my secret" ] || fault "plaintext"
+[ "$(stat -c %s out/secret)" = 16 ] || fault "its padding"
+cmp -s out/extension keys/cck && fault "the cck itself"
+cmp -s -n 32 out/extension /dev/zero && fault "no extension secret"
+[ "$(bytes q 264 16)" = $cuid ] || fault "cuid"
+expect 1 "does not open" unseal q host2
+cp out/extension derived
+expect 0 "" seal other --in key32 --type association --any-instance --extension-secret derived --use-name -o q
+unseal q host1
+cmp out/secret key32 || fault "association"
+cmp out/extension derived || fault "the given extension secret"
+[ "$(bytes q 264 16)" = 00000000000000000000000000000000 ] || fault "any instance"
+expect 0 "nothing in it proves who made it" seal meta --type meta --any-instance --disable-dump --user-data said -o q
+[ "$(bytes q 6 2)$(bytes q 48 8)" = 00018000000000000000 ] || fault "unsigned user data, no dumps"
+openssl genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-521 -out user.pem 2>/dev/null
+openssl genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-256 -out p256.pem 2>/dev/null
+expect 0 "" seal meta --type meta --any-instance --user-data said --user-key user.pem -o q
+[ "$(bytes q 6 2)" = 0002 ] || fault "signed user data"
+expect 2 "neither on P-521" seal meta --type meta --any-instance --user-data said --user-key p256.pem -o no
+expect 2 "give --cuid" seal x --in secret -o no
+expect 2 "give --cuid" seal x --in secret --cuid $cuid --any-instance -o no
+expect 2 "32 lower-case hex digits" seal x --in secret --cuid c1 -o no
+expect 2 "there is no type" seal x --in secret --any-instance --type rsa -o no
+expect 2 "has 32 bytes, not 9" seal x --in secret --any-instance --type aes-256 -o no
+expect 2 "exclude each other" seal x --in secret --any-instance --cck keys/cck --extension-secret derived -o no
+expect 2 "at most 31 bytes" seal 01234567890123456789012345678901 --in secret --any-instance --use-name -o no
+[ ! -e no ] || fault "a secret that was refused"
+end

@@ -1,6 +1,7 @@
 /* Medians of what is timed: both sides of a ratio are taken in turn, in one run. */
 #pragma once
 
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -26,8 +27,15 @@ static inline uint64_t bench_median(uint64_t *values, size_t n) {
         return values[n / 2];
 }
 
-/* One line of the report: ours against the peer's or the bare loop's. */
-static inline void bench_report(const char *what, double ratio, const char *bar, double ours, double theirs,
-                                const char *unit) {
-        printf("%-58s %6.2f  (%s)  %.1f against %.1f %s\n", what, ratio, bar, ours, theirs, unit);
+enum bench_side { BENCH_AT_MOST, BENCH_AT_LEAST };
+
+/* One line of the report: ours against the peer's or the bare loop's. false: the bar is missed. */
+static inline bool bench_report(const char *what, double ratio, enum bench_side side, double bar,
+                                double ours, double theirs, const char *unit) {
+        bool met = side == BENCH_AT_MOST ? ratio <= bar : ratio >= bar;
+
+        printf("%-58s %6.2f  (%s %g)  %.1f against %.1f %s%s\n", what, ratio,
+               side == BENCH_AT_MOST ? "at most" : "at least", bar, ours, theirs, unit,
+               met ? "" : "  MISSED");
+        return met;
 }

@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <sched.h>
 #include <stdbool.h>
 #include <string.h>
 #include <sys/prctl.h>
@@ -60,11 +61,33 @@ static const int allowed[] = {
 
 static const int allowed_to_look[] = { SCMP_SYS(openat), SCMP_SYS(openat2), SCMP_SYS(getdents64) };
 
+static const int allowed_to_threads[] = { SCMP_SYS(rt_sigaction), SCMP_SYS(sched_getaffinity) };
+
+/* Which argument of clone has the flags. */
+#ifdef __s390x__
+#define CLONE_FLAGS 1
+#else
+#define CLONE_FLAGS 0
+#endif
+
+/* Threads, and no processes. The flags of clone3 lie in memory, where no filter sees them: the C library
+ * takes clone instead. */
+static int add_threads(scmp_filter_ctx filter) {
+        int r = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(clone), 1,
+                                 SCMP_CMP(CLONE_FLAGS, SCMP_CMP_MASKED_EQ, CLONE_THREAD, CLONE_THREAD));
+
+        for (size_t i = 0; r == 0 && i < ARRAY_SIZE(allowed_to_threads); i++)
+                r = seccomp_rule_add(filter, SCMP_ACT_ALLOW, allowed_to_threads[i], 0);
+        return r < 0 ? r : seccomp_rule_add(filter, SCMP_ACT_ERRNO(ENOSYS), SCMP_SYS(clone3), 0);
+}
+
 /* Lookups that libraries make as a matter of course get a no instead of a death. */
 static int add_files(scmp_filter_ctx filter) {
         int r = seccomp_rule_add(filter, SCMP_ACT_ERRNO(ENOENT), SCMP_SYS(openat), 0);
 
-        return r < 0 ? r : seccomp_rule_add(filter, SCMP_ACT_ERRNO(ENOTTY), SCMP_SYS(ioctl), 0);
+        if (r == 0)
+                r = seccomp_rule_add(filter, SCMP_ACT_ERRNO(ENOTTY), SCMP_SYS(ioctl), 0);
+        return r < 0 ? r : add_threads(filter);
 }
 
 static int add_host(scmp_filter_ctx filter) {

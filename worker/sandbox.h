@@ -7,8 +7,8 @@
 #include "base/error.h"
 
 enum sandbox {
-        SANDBOX_FILES,
-        SANDBOX_HOST, /* which looks at the host: it opens files, and puts the questions of host-probe.h */
+        SANDBOX_FILES, /* which hashes: it may have threads */
+        SANDBOX_HOST,  /* which looks at the host: it opens files, and puts the questions of host-probe.h */
         SANDBOX_MAX_
 };
 

@@ -134,7 +134,7 @@ struct job {
         struct definition *definition;
         char *text;
         struct plan *plan;
-        struct measured_files files;
+        struct boot_files files;
         struct observed observed;
         struct explain_file others[OTHERS_MAX];
         struct cvm_bytes bytes[OTHERS_MAX];
@@ -144,7 +144,7 @@ struct job {
 static void job_done(struct job *job) {
         for (size_t i = 0; i < job->n_others; i++)
                 cvm_bytes_done(&job->bytes[i]);
-        measured_files_done(&job->files);
+        boot_files_done(&job->files);
         plan_free(job->plan);
         definition_free(job->definition);
         free(job->text);
@@ -160,7 +160,7 @@ static int read_job(const struct arguments *arguments, struct job *job, struct c
         if (r >= 0)
                 r = plan_predict(job->definition, &job->plan, err);
         if (r >= 0)
-                r = measured_files_read(job->definition, &job->files, err);
+                r = measured_files_read(job->plan, &job->files, err);
         if (r >= 0)
                 r = plan_measure(job->plan, &job->files.contents, err);
         if (r < 0)

@@ -9,17 +9,15 @@
 #include "cli/definition-input.h"
 #include "cli/output.h"
 #include "cli/predict.h"
-#include "launch/firmware-ovmf.h"
 
 static const struct option_row options[] = {
         DEFINITION_OPTIONS,
         { 0 },
 };
 
-int measured_file_digest(const char *path, uint8_t ret[CVM_SHA256_SIZE], struct cvm_error *err) {
+static int open_measured(const char *path, int *ret, struct cvm_error *err) {
         CVM_CLEANUP(cvm_closep) int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
         struct stat st;
-        uint64_t size;
 
         if (fd < 0)
                 return cvm_fail(err, &CVM_CODE_FILE, errno, "'%s' cannot be opened: %s", path,
@@ -27,35 +25,38 @@ int measured_file_digest(const char *path, uint8_t ret[CVM_SHA256_SIZE], struct 
         if (fstat(fd, &st) < 0 || (!S_ISREG(st.st_mode) && !S_ISBLK(st.st_mode)))
                 return cvm_fail(err, &CVM_CODE_FILE, EINVAL, "'%s' is no regular file or block device",
                                 path);
-        return cvm_sha256_fd(fd, path, ret, &size, err);
+        *ret = TAKE_FD(fd);
+        return 0;
 }
 
-int measured_files_read(const struct definition *d, struct measured_files *ret, struct cvm_error *err) {
+int measured_file_digest(const char *path, uint8_t ret[CVM_SHA256_SIZE], struct cvm_error *err) {
+        CVM_CLEANUP(cvm_closep) int fd = -EBADF;
+        uint64_t size;
+        int r = open_measured(path, &fd, err);
+
+        return r < 0 ? r : cvm_sha256_fd(fd, path, ret, &size, err);
+}
+
+int measured_files_read(const struct plan *plan, struct boot_files *ret, struct cvm_error *err) {
+        const struct definition *d = plan->definition;
+        struct boot_file from[BOOT_FILES_MAX] = { [PLAN_FIRMWARE] = { -EBADF, d->firmware },
+                                                  [PLAN_KERNEL] = { -EBADF, d->kernel },
+                                                  [PLAN_INITRD] = { -EBADF, d->initrd } };
         int r = 0;
 
-        if (d->firmware) {
-                r = cvm_read_file(d->firmware, OVMF_SIZE_MAX, &ret->firmware, err);
-                ret->contents.firmware = ret->firmware.data;
-                ret->contents.firmware_size = ret->firmware.size;
-        }
-        if (r >= 0 && d->kernel) {
-                r = measured_file_digest(d->kernel, ret->kernel, err);
-                ret->contents.kernel_sha256 = ret->kernel;
-        }
-        if (r >= 0 && d->initrd) {
-                r = measured_file_digest(d->initrd, ret->initrd, err);
-                ret->contents.initrd_sha256 = ret->initrd;
-        }
+        for (size_t i = 0; r >= 0 && i < BOOT_FILES_MAX; i++)
+                if (from[i].name)
+                        r = open_measured(from[i].name, &from[i].fd, err);
+        if (r >= 0)
+                r = boot_files_read(plan->platform, from, ret, err);
+        for (size_t i = 0; i < BOOT_FILES_MAX; i++)
+                cvm_close(from[i].fd);
         return r;
 }
 
-void measured_files_done(struct measured_files *files) {
-        cvm_bytes_done(&files->firmware);
-}
-
 int predict(struct plan *plan, struct cvm_error *err) {
-        CVM_CLEANUP(measured_files_done) struct measured_files files = { 0 };
-        int r = measured_files_read(plan->definition, &files, err);
+        CVM_CLEANUP(boot_files_done) struct boot_files files = { 0 };
+        int r = measured_files_read(plan, &files, err);
 
         return r < 0 ? r : plan_measure(plan, &files.contents, err);
 }

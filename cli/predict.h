@@ -1,18 +1,10 @@
 /* Predictions on the owner's side: from files of this machine. */
 #pragma once
 
-#include "launch/plan.h"
+#include "launch/boot-files.h"
 
-/* What is measured of the files that a definition names, as paths of this machine. */
-struct measured_files {
-        struct cvm_bytes firmware;
-        uint8_t kernel[CVM_SHA256_SIZE], initrd[CVM_SHA256_SIZE];
-        struct plan_contents contents; /* points into the others: not to be copied */
-};
-
-int measured_files_read(const struct definition *definition, struct measured_files *ret,
-                        struct cvm_error *err);
-void measured_files_done(struct measured_files *files);
+/* The files that a plan's definition names, as paths of this machine; to be freed in any case. */
+int measured_files_read(const struct plan *plan, struct boot_files *ret, struct cvm_error *err);
 
 /* SHA-256 of a regular file or block device; CVM_CODE_FILE. */
 int measured_file_digest(const char *path, uint8_t ret[CVM_SHA256_SIZE], struct cvm_error *err);

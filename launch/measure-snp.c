@@ -68,6 +68,19 @@ static void extend_vcpus(struct snp_digest *d, const struct measurement *m, uint
                 snp_digest_add_vcpu(d, &vcpu, i);
 }
 
+int snp_measure_firmware(const uint8_t *image, size_t size, struct measured_firmware *ret,
+                         struct cvm_error *err) {
+        CVM_CLEANUP(EVP_MD_CTX_freep) EVP_MD_CTX *md = snp_digest_context();
+        struct snp_digest digest = { .md = md };
+
+        if (!md)
+                return cvm_fail(err, &CVM_CODE_NO_MEMORY, ENOMEM, "measuring");
+        snp_digest_firmware(&digest, image, size);
+        memcpy(ret->digest, digest.ld, sizeof digest.ld);
+        cvm_sha256(image, size, ret->sha256);
+        return 0;
+}
+
 int snp_measure(const struct measure_inputs *in, struct measurement *ret, struct cvm_error *err) {
         struct measurement m = {
                 .platform = CVM_PLATFORM_SEV_SNP,
@@ -82,6 +95,7 @@ int snp_measure(const struct measure_inputs *in, struct measurement *ret, struct
         };
         CVM_CLEANUP(EVP_MD_CTX_freep) EVP_MD_CTX *md = snp_digest_context();
         struct snp_digest digest = { .md = md };
+        struct measured_firmware firmware;
         struct snp_hashes hashes;
         struct ovmf ovmf;
         int r;
@@ -99,12 +113,18 @@ int snp_measure(const struct measure_inputs *in, struct measurement *ret, struct
                 return r;
         if (!md)
                 return cvm_fail(err, &CVM_CODE_NO_MEMORY, ENOMEM, "measuring");
+        if (in->measured_firmware)
+                firmware = *in->measured_firmware;
+        else
+                r = snp_measure_firmware(in->firmware, in->firmware_size, &firmware, err);
+        if (r < 0)
+                return r;
+        memcpy(digest.ld, firmware.digest, sizeof digest.ld);
         snp_hash_inputs(in, &hashes);
-        snp_digest_firmware(&digest, in->firmware, in->firmware_size);
         snp_digest_sections(&digest, &ovmf, in->has_kernel ? &hashes : NULL);
         extend_vcpus(&digest, &m, ovmf.reset_eip);
         memcpy(m.digest, digest.ld, sizeof digest.ld);
-        cvm_sha256(in->firmware, in->firmware_size, m.firmware_sha256);
+        memcpy(m.firmware_sha256, firmware.sha256, sizeof m.firmware_sha256);
         *ret = m;
         return 0;
 }

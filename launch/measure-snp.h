@@ -7,4 +7,6 @@
 /* What these inputs put into the table of kernel hashes. */
 void snp_hash_inputs(const struct measure_inputs *inputs, struct snp_hashes *ret);
 
+int snp_measure_firmware(const uint8_t *image, size_t size, struct measured_firmware *ret,
+                         struct cvm_error *err);
 int snp_measure(const struct measure_inputs *inputs, struct measurement *ret, struct cvm_error *err);

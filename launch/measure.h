@@ -10,9 +10,16 @@
 #include "base/json.h"
 #include "base/platform-id.h"
 
+/* What a platform hashes of the firmware alone: ready while larger files are still being read. */
+struct measured_firmware {
+        uint8_t sha256[CVM_SHA256_SIZE];
+        uint8_t digest[64]; /* the platform's own: the launch digest up to there */
+};
+
 struct measure_inputs {          /* all borrowed */
         const uint8_t *firmware; /* whole image */
         size_t firmware_size;
+        const struct measured_firmware *measured_firmware; /* of these very bytes; NULL: hashed here */
         uint32_t vcpus;
         const char *cpu_model;   /* or: */
         uint32_t vcpu_signature; /* 0: by cpu_model */

@@ -218,6 +218,7 @@ static int measured_inputs(struct plan *plan, const struct plan_contents *conten
         *ret = (struct measure_inputs){
                 .firmware = contents->firmware,
                 .firmware_size = contents->firmware_size,
+                .measured_firmware = contents->measured_firmware,
                 .vcpus = d->vcpus,
                 .cpu_model = d->cpu_model ? d->cpu_model : plan->platform->default_cpu,
                 .has_kernel = contents->kernel_sha256 != NULL,

@@ -65,7 +65,8 @@ json_object *plan_json(const struct plan *plan);
 struct plan_contents {
         const uint8_t *firmware;
         size_t firmware_size;
-        const uint8_t *kernel_sha256, *initrd_sha256; /* NULL where the plan has none */
+        const struct measured_firmware *measured_firmware; /* of the plan's platform; NULL: to be done */
+        const uint8_t *kernel_sha256, *initrd_sha256;      /* NULL where the plan has none */
 };
 /* Fill in plan->measurement. */
 int plan_measure(struct plan *plan, const struct plan_contents *contents, struct cvm_error *err);

@@ -280,6 +280,7 @@ const struct platform platform_snp = {
         .add_options = add_options,
         .check_launch = check_launch,
         .is_debug = is_debug,
+        .measure_firmware = snp_measure_firmware,
         .measure = snp_measure,
         .explain = snp_explain,
         .read_launch_block = read_launch_block,

@@ -33,6 +33,9 @@ struct platform {
         int (*check_launch)(json_object *options, const struct measurement *measurement, uint64_t policy,
                             struct cvm_error *err);
         bool (*is_debug)(uint64_t policy);
+        /* for measure_inputs: hash an image, whatever it is; measure() judges it. NULL: measure() does it */
+        int (*measure_firmware)(const uint8_t *image, size_t size, struct measured_firmware *ret,
+                                struct cvm_error *err);
         /* the launch measurement of these inputs */
         int (*measure)(const struct measure_inputs *inputs, struct measurement *ret, struct cvm_error *err);
         /* why a measurement is another one */

@@ -1,0 +1,28 @@
+/*
+ * The files of a plan that are measured, read from descriptors at the same time: the firmware as a whole,
+ * kernel and initrd by their digest, so that memory does not depend on their size.
+ */
+#pragma once
+
+#include "launch/plan.h"
+
+#define BOOT_FILES_MAX (PLAN_INITRD + 1)
+
+struct boot_file {
+        int fd;           /* borrowed; read from its start, whatever its position; negative: there is none */
+        const char *name; /* for words */
+};
+
+struct boot_files {
+        struct cvm_bytes firmware;
+        struct measured_firmware measured_firmware;
+        uint8_t kernel[CVM_SHA256_SIZE], initrd[CVM_SHA256_SIZE];
+        struct plan_contents contents; /* points into the others: not to be copied */
+};
+
+void boot_files_done(struct boot_files *files);
+
+/* For a platform, by role: PLAN_FIRMWARE, PLAN_KERNEL, PLAN_INITRD. *ret is zeros before, and the caller's
+ * to free in any case. CVM_CODE_FILE, CVM_CODE_TOO_LARGE: the first of them that cannot be read. */
+int boot_files_read(const struct platform *platform, const struct boot_file from[BOOT_FILES_MAX],
+                    struct boot_files *ret, struct cvm_error *err);

@@ -513,6 +513,8 @@ static int take_evidence(struct appraising *a, struct cvm_error *err) {
         struct evidence *evidence = NULL;
         int r = a->ops->parse(a->bundle, &evidence, &found);
 
+        if (r >= 0 && a->input->chains && a->ops->use_chains)
+                a->ops->use_chains(evidence, a->input->chains);
         if (r >= 0)
                 r = a->ops->authenticate(evidence, a->input->now_msec, &a->origin, &found);
         if (r >= 0) {

@@ -137,3 +137,14 @@ int snp_chain_verify(const struct snp_chain *chain, uint64_t now_msec, struct sn
         ret->simulated = key->simulated;
         return 0;
 }
+
+bool snp_chain_is_current(const struct snp_chain *chain, uint64_t now_msec) {
+        const struct snp_certificate *const links[] = { chain->key, chain->ca, chain->root };
+        time_t now = (time_t)(now_msec / 1000);
+
+        for (size_t i = 0; i < ARRAY_SIZE(links); i++) /* 1: later than that; 0: unreadable */
+                if (X509_cmp_time(X509_get0_notBefore(links[i]->x509), &now) >= 0 ||
+                    X509_cmp_time(X509_get0_notAfter(links[i]->x509), &now) <= 0)
+                        return false;
+        return true;
+}

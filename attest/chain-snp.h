@@ -39,3 +39,6 @@ int snp_authorities_read(const struct cvm_bytes *certificates, size_t n, bool vl
  */
 int snp_chain_verify(const struct snp_chain *chain, uint64_t now_msec, struct snp_chain_facts *ret,
                      struct cvm_error *err);
+
+/* Are all dates of a verified chain good at now_msec? Those, and nothing else that was verified, change. */
+bool snp_chain_is_current(const struct snp_chain *chain, uint64_t now_msec);

@@ -26,11 +26,20 @@
 
 enum { SIGNING_KEY_VCEK = 0, SIGNING_KEY_VLEK = 1, SIGNING_KEY_NONE = 7 };
 
+/* A chain that held when it was verified; shared by evidence and a cache. */
+struct verified_chain {
+        unsigned refs;
+        struct snp_chain chain;
+        struct snp_chain_facts facts;
+};
+
 struct evidence {
         struct snp_report report;
         uint8_t signed_bytes[SNP_REPORT_SIGNED_SIZE];
-        const struct bundle *bundle; /* borrowed: for the certificates */
-        enum snp_product product;    /* once authenticated: the certificate's */
+        const struct bundle *bundle;     /* borrowed: for the certificates */
+        struct chain_cache *chains;      /* borrowed; NULL: none */
+        struct verified_chain *verified; /* owned reference; once authenticated */
+        enum snp_product product;        /* once authenticated: the certificate's */
 };
 
 /* Bits of the guest's policy, then of the platform ("platform-"), by the names that policies use. */
@@ -83,7 +92,18 @@ static int check_form(const struct snp_report *report, struct cvm_error *err) {
         return 0;
 }
 
+static void verified_chain_unref(void *p) {
+        struct verified_chain *v = p;
+
+        if (!v || --v->refs > 0)
+                return;
+        snp_chain_done(&v->chain);
+        free(v);
+}
+
 static struct evidence *evidence_snp_free(struct evidence *evidence) {
+        if (evidence)
+                verified_chain_unref(evidence->verified);
         free(evidence);
         return NULL;
 }
@@ -167,27 +187,86 @@ static int check_signature(const struct evidence *evidence, X509 *x509, struct c
         return 0;
 }
 
-static int authenticate(struct evidence *evidence, uint64_t now_msec, struct evidence_origin *ret,
-                        struct cvm_error *err) {
-        CVM_CLEANUP(snp_chain_done) struct snp_chain chain = { 0 };
-        const struct bundle *bundle = evidence->bundle;
-        struct snp_chain_facts facts;
-        int r = snp_chain_read(bundle->certificates, bundle->n_certificates,
-                               signing_key(&evidence->report) == SIGNING_KEY_VLEK, &chain, err);
+static int verify_chain(const struct bundle *bundle, bool vlek, uint64_t now_msec,
+                        struct verified_chain **ret, struct cvm_error *err) {
+        struct verified_chain *v = calloc(1, sizeof *v);
+        int r;
 
+        if (!v)
+                return -ENOMEM;
+        v->refs = 1;
+        r = snp_chain_read(bundle->certificates, bundle->n_certificates, vlek, &v->chain, err);
         if (r >= 0)
-                r = snp_chain_verify(&chain, now_msec, &facts, err);
-        if (r >= 0)
-                r = check_belongs(&evidence->report, chain.key, err);
-        if (r >= 0)
-                r = check_signature(evidence, chain.key->x509, err);
+                r = snp_chain_verify(&v->chain, now_msec, &v->facts, err);
+        if (r < 0)
+                verified_chain_unref(v);
+        else
+                *ret = v;
+        return r;
+}
+
+/* All that verify_chain() looks at but the time: the kind of key, and each certificate with its length. */
+static int chain_digest(const struct bundle *bundle, bool vlek, uint8_t ret[CVM_SHA256_SIZE]) {
+        CVM_CLEANUP(EVP_MD_CTX_freep) EVP_MD_CTX *md = EVP_MD_CTX_new();
+        bool good = md && EVP_DigestInit_ex(md, EVP_sha256(), NULL) &&
+                    EVP_DigestUpdate(md, &vlek, sizeof vlek);
+
+        for (size_t i = 0; good && i < bundle->n_certificates; i++) {
+                const struct cvm_bytes *der = &bundle->certificates[i];
+
+                good = EVP_DigestUpdate(md, &der->size, sizeof der->size) &&
+                       EVP_DigestUpdate(md, der->data, der->size);
+        }
+        return good && EVP_DigestFinal_ex(md, ret, NULL) ? 0 : -ENOMEM;
+}
+
+static int take_chain(struct evidence *evidence, uint64_t now_msec, struct cvm_error *err) {
+        bool vlek = signing_key(&evidence->report) == SIGNING_KEY_VLEK;
+        struct verified_chain *kept = NULL;
+        uint8_t digest[CVM_SHA256_SIZE];
+        int r = evidence->chains ? chain_digest(evidence->bundle, vlek, digest) : 0;
+
         if (r < 0)
                 return r;
-        evidence->product = chain.key->product;
-        ret->class_ = facts.simulated ? CVM_CLASS_SIMULATED : CVM_CLASS_HARDWARE;
-        memcpy(ret->root, facts.root, sizeof ret->root);
-        ret->root_is_built_in =
-                        memcmp(facts.root, snp_products[chain.root->product].root, sizeof facts.root) == 0;
+        if (evidence->chains)
+                kept = chain_cache_find(evidence->chains, digest, verified_chain_unref);
+        if (kept && snp_chain_is_current(&kept->chain, now_msec)) {
+                kept->refs++;
+                evidence->verified = kept;
+                return 0;
+        }
+        r = verify_chain(evidence->bundle, vlek, now_msec, &evidence->verified, err);
+        if (r >= 0 && evidence->chains) {
+                evidence->verified->refs++;
+                chain_cache_keep(evidence->chains, digest, evidence->verified, verified_chain_unref);
+        }
+        return r;
+}
+
+static void use_chains(struct evidence *evidence, struct chain_cache *chains) {
+        evidence->chains = chains;
+}
+
+static int authenticate(struct evidence *evidence, uint64_t now_msec, struct evidence_origin *ret,
+                        struct cvm_error *err) {
+        const struct snp_chain_facts *facts;
+        const struct snp_chain *chain;
+        int r = take_chain(evidence, now_msec, err);
+
+        if (r < 0)
+                return r;
+        chain = &evidence->verified->chain;
+        facts = &evidence->verified->facts;
+        r = check_belongs(&evidence->report, chain->key, err);
+        if (r >= 0)
+                r = check_signature(evidence, chain->key->x509, err);
+        if (r < 0)
+                return r;
+        evidence->product = chain->key->product;
+        ret->class_ = facts->simulated ? CVM_CLASS_SIMULATED : CVM_CLASS_HARDWARE;
+        memcpy(ret->root, facts->root, sizeof ret->root);
+        ret->root_is_built_in = memcmp(facts->root, snp_products[chain->root->product].root,
+                                       sizeof facts->root) == 0;
         return 0;
 }
 
@@ -217,13 +296,8 @@ static int check_lists(const struct snp_chain *chain, const struct bundle *bundl
 
 static int check_collateral(struct evidence *evidence, uint64_t now_msec, uint64_t *ret_made,
                             struct cvm_error *err) {
-        CVM_CLEANUP(snp_chain_done) struct snp_chain chain = { 0 };
-        const struct bundle *bundle = evidence->bundle;
-        int r = snp_chain_read(bundle->certificates, bundle->n_certificates,
-                               signing_key(&evidence->report) == SIGNING_KEY_VLEK, &chain, err);
-
         *ret_made = 0;
-        return r < 0 ? r : check_lists(&chain, bundle, now_msec, ret_made, err);
+        return check_lists(&evidence->verified->chain, evidence->bundle, now_msec, ret_made, err);
 }
 
 static void claim_tcbs(const struct snp_report *report, struct evidence_claims *ret) {
@@ -308,6 +382,7 @@ const struct evidence_ops evidence_snp = {
         .platform = CVM_PLATFORM_SEV_SNP,
         .parse = parse,
         .free = evidence_snp_free,
+        .use_chains = use_chains,
         .authenticate = authenticate,
         .check_collateral = check_collateral,
         .own = own,

@@ -5,6 +5,7 @@
 #pragma once
 
 #include "attest/bundle.h"
+#include "attest/chain-cache.h"
 #include "attest/verdict.h"
 
 #define EVIDENCE_COMPONENTS_MAX 16
@@ -83,6 +84,10 @@ struct evidence_ops {
         /* Report and certificates of a bundle, owned; nothing is believed yet. CVM_CODE_REPORT_FORMAT. */
         int (*parse)(const struct bundle *bundle, struct evidence **ret, struct cvm_error *err);
         struct evidence *(*free)(struct evidence *evidence);
+
+        /* Before authenticate(): take chains that held before from there, and keep them there (borrowed).
+         * NULL: this technology verifies each anew. */
+        void (*use_chains)(struct evidence *evidence, struct chain_cache *chains);
 
         /* Chain and signature at that time (UTC milliseconds). CVM_CODE_REPORT_* and CVM_CODE_CHAIN_MISSING.
          */

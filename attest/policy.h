@@ -5,6 +5,7 @@
 #pragma once
 
 #include "attest/bundle.h"
+#include "attest/chain-cache.h"
 #include "attest/verdict.h"
 
 struct evidence_claims;
@@ -45,6 +46,7 @@ struct appraisal {
         /* Since when the newest list seen before is valid, UTC milliseconds: an older one is a replay. Says
          * nothing where it is later than now_msec. 0: none was seen. */
         uint64_t revocations_mark;
+        struct chain_cache *chains; /* borrowed, filled here; NULL: each chain is verified anew */
 };
 
 /*

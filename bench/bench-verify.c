@@ -24,6 +24,7 @@ struct signature {
 static struct bundle bundles[REPORTS];
 static struct signature signatures[REPORTS];
 static struct policy *policy;
+static struct chain_cache *chains;
 
 static void need(bool good, const struct cvm_error *err) {
         if (good)
@@ -86,7 +87,7 @@ static void make_scene(void) {
 }
 
 static void appraise(const struct bundle *bundle) {
-        struct appraisal with = { .now_msec = cvm_time_now() };
+        struct appraisal with = { .now_msec = cvm_time_now(), .chains = chains };
         CVM_CLEANUP(verdict_done) struct verdict verdict = { 0 };
         struct cvm_error err = { 0 };
 
@@ -125,6 +126,8 @@ int main(void) {
         double o, b;
 
         make_scene();
+        chains = chain_cache_new();
+        need(chains, NULL);
         for (size_t i = 0; i < REPORTS; i++)
                 prepare(&bundles[i], &signatures[i]);
         need(snp_chain_read(bundles->certificates, bundles->n_certificates, false, &chain, &err) >= 0, &err);
@@ -141,6 +144,7 @@ int main(void) {
         o = (double)bench_median(ours, BENCH_ROUNDS);
         b = (double)bench_median(bare, BENCH_ROUNDS);
         policy_free(policy);
+        chain_cache_free(chains);
         for (size_t i = 0; i < REPORTS; i++)
                 bundle_done(&bundles[i]);
         return !bench_report("reports of one chip, rate against the bare P-384 check", b / o, BENCH_AT_LEAST,

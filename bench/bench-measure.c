@@ -16,7 +16,7 @@
 #include "launch/measure-snp.h"
 #include "launch/synthetic-snp.h"
 
-#define ROUNDS 41
+#define ROUNDS 81
 #define FIRMWARE_SIZE (4u << 20)
 #define INITRD_SIZE (64u << 20)
 #define LARGE_SIZE (1ll << 30)

@@ -45,7 +45,7 @@ end_daemon() {
 # Processes that have a file of this run's directory open: its guests, whoever started them
 guests() {
         local file
-        for file in $(grep -lza '^qemu-system-' /proc/[0-9]*/cmdline 2>/dev/null); do
+        for file in $(grep -lzaE '^(/usr/bin/)?qemu-system-' /proc/[0-9]*/cmdline 2>/dev/null); do
                 file=${file%/cmdline}
                 ls -l "$file/fd" 2>/dev/null | grep "$work/run" >/dev/null && echo "${file#/proc/}"
         done

@@ -177,6 +177,7 @@ static int start_guest(struct probe *p, sd_event *event, const struct driver_pro
                                      .n_fds = 1,
                                      .out_fd = p->words,
                                      .err_fd = p->words,
+                                     .ends_with_us = true,
                                      .uid = what->uid,
                                      .devices = devices };
         int go, r;

@@ -250,7 +250,9 @@ static int start_process(struct question *q, uid_t uid, struct cvm_error *err) {
                                      NULL };
         CVM_CLEANUP(cvm_closep) int ours = -EBADF;
         CVM_CLEANUP(cvm_closep) int theirs = -EBADF;
-        struct spawn spawn = { .argv = (char *const *)argv, .fds = &theirs, .n_fds = 1, .uid = uid };
+        struct spawn spawn = {
+                .argv = (char *const *)argv, .fds = &theirs, .n_fds = 1, .ends_with_us = true, .uid = uid
+        };
         int ends[2], go, r;
         pid_t pid;
 

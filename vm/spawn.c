@@ -93,6 +93,8 @@ static void become(const struct spawn *s, int go) {
         umask(0077);
         if (place_fds(s, &go) < 0 || drop_privileges(s->uid, s->devices) < 0)
                 _exit(126);
+        if (s->ends_with_us && prctl(PR_SET_PDEATHSIG, SIGKILL) < 0) /* a change of user would undo it */
+                _exit(126);
         if (read(go, &byte, 1) != 1)
                 _exit(0);
         execvp(s->argv[0], s->argv);

@@ -5,6 +5,7 @@
  */
 #pragma once
 
+#include <stdbool.h>
 #include <sys/types.h>
 
 #include "base/error.h"
@@ -15,6 +16,7 @@ struct spawn {
         size_t n_fds;
         int in_fd, out_fd, err_fd;  /* standard streams; 0 or less for input, negative for the others:
                                        /dev/null */
+        bool ends_with_us;          /* killed when this process dies: what nobody would find again */
         uid_t uid;                  /* 0: do not change */
         const char *const *devices; /* NULL-terminated; which it opens itself. Under another uid it gets the
                                        groups that may. NULL: none */

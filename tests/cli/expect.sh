@@ -1,7 +1,7 @@
-# Sourced by the tests of this folder with their arguments CVMCTL SOURCE MAKE-BUNDLE MAKE-SE: a fresh directory as working
+# Sourced by the tests of this folder with their arguments CVMCTL SOURCE MAKE-BUNDLE [MAKE-SE]: a fresh directory as working
 # directory, and expect.
 set -euo pipefail
-cvmctl=$1 source=$2 make=$3 make_se=$4
+cvmctl=$1 source=$2 make=$3 make_se=${4:-}
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 cd "$work"

@@ -81,5 +81,6 @@ for point in create-prepared start-before-state start-before-spawn start-after-s
         done
 done
 echo "cvmd died $deaths times"
+! pgrep -f "$work/|machine none" -a | grep qemu-system || fault "a QEMU is left, above"
 [ "$deaths" -ge 12 ] || fault "fewer deaths than there are places"
 end_faults

@@ -2,6 +2,8 @@
 #include <dirent.h>
 #include <errno.h>
 #include <linux/magic.h>
+#include <poll.h>
+#include <signal.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
@@ -11,6 +13,7 @@
 #include <sys/xattr.h>
 
 #include "tests/vm/driver-scene.h"
+#include "vm/pidfd.h"
 #include "vm/spawn.h"
 
 #define USER 61234
@@ -115,6 +118,43 @@ static void test_it_gets_the_groups_of_its_devices(void **state) {
         for (size_t i = 0; i < 3; i++)
                 unlink(devices[i]);
         rmdir(dir);
+}
+
+/* What only serves a question ends with whoever asked, under another user too. */
+static void test_a_question_ends_with_the_asker(void **state) {
+        const struct spawn s = { .argv = (char *const *)(const char *[]){ "sleep", "1000", NULL },
+                                 .out_fd = -1,
+                                 .err_fd = -1,
+                                 .ends_with_us = true,
+                                 .uid = geteuid() == 0 ? USER : 0 };
+        struct pollfd end = { .events = POLLIN };
+        int ends[2], go;
+        siginfo_t info;
+        pid_t asker, pid;
+
+        assert_int_equal(prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0), 0);
+        assert_int_equal(pipe2(ends, O_CLOEXEC), 0);
+        asker = fork();
+        if (asker == 0) {
+                struct cvm_error err = { 0 };
+
+                if (spawn_begin(&s, &pid, &go, &err) < 0)
+                        _exit(1);
+                spawn_go(go);
+                if (write(ends[1], &pid, sizeof pid) != sizeof pid)
+                        _exit(1);
+                pause();
+        }
+        assert_int_equal(read(ends[0], &pid, sizeof pid), sizeof pid);
+        end.fd = pidfd_of(pid);
+        assert_true(end.fd >= 0 && pidfd_is_alive(end.fd));
+        assert_int_equal(kill(asker, SIGKILL), 0);
+        assert_int_equal(poll(&end, 1, 30000), 1);
+        assert_int_equal(waitid(P_PID, (id_t)asker, &info, WEXITED), 0);
+        assert_int_equal(waitid(P_PID, (id_t)pid, &info, WEXITED), 0);
+        close(end.fd);
+        close(ends[0]);
+        close(ends[1]);
 }
 
 static void test_it_has_what_is_named(void **state) {
@@ -238,6 +278,7 @@ int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_it_may_nothing),
                 cmocka_unit_test(test_it_has_what_is_named),
+                cmocka_unit_test(test_a_question_ends_with_the_asker),
                 cmocka_unit_test(test_it_gets_the_groups_of_its_devices),
                 cmocka_unit_test(test_others_files_stay_closed),
                 cmocka_unit_test(test_a_control_group_of_its_own),

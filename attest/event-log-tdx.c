@@ -187,6 +187,17 @@ static void name_text(const struct tdx_event *event, char *ret, size_t size) {
                  (const char *)event->data);
 }
 
+/* Text and, where a NUL ends that before the event does, more of it: "QEMU FW CFG" and the item's name. */
+static void name_config(const struct tdx_event *event, char *ret, size_t size) {
+        size_t first;
+
+        name_text(event, ret, size);
+        first = strlen(ret);
+        if (first + 1 < event->size && event->data[first + 1] && first + 1 < size)
+                snprintf(ret + first, size - first, " %.*s", (int)(event->size - first - 1),
+                         (const char *)event->data + first + 1);
+}
+
 /* u8 length, text, and what follows */
 static void name_counted(const struct tdx_event *event, char *ret, size_t size) {
         struct cvm_reader r = cvm_reader_of(event->data, event->size);
@@ -203,7 +214,7 @@ static const struct {
 } names[] = {
         { 0x5, name_text },
         { 0x6, name_tag },
-        { 0xa, name_text },
+        { 0xa, name_config },
         { 0xd, name_text },
         { 0x80000001, name_variable },
         { 0x80000002, name_variable },

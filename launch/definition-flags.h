@@ -29,6 +29,8 @@
             make_hex)                                                                                       \
         ROW("page-order", TEXT, "ORDER", "page, or section: how older hosts of TDX add pages", "*",         \
             "page_order", make_text)                                                                        \
+        ROW("qemu-version", TEXT, "VERSION", "of the host, where what a guest measures depends on it", "*", \
+            "qemu_version", make_text)                                                                      \
         ROW("option", REPEAT, "KEY=VALUE", "of the platform's own section, such as smt=false", "*", NULL,   \
             make_any)                                                                                       \
         ROW("firmware", TEXT, "FILE", "firmware image", NULL, "firmware", make_path)                        \

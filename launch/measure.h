@@ -10,6 +10,8 @@
 #include "base/json.h"
 #include "base/platform-id.h"
 
+#define MEASURE_QEMU(major, minor) ((uint32_t)(major) << 8 | (minor))
+
 /* What a platform hashes of the firmware alone: ready while larger files are still being read. */
 struct measured_firmware {
         uint8_t sha256[CVM_SHA256_SIZE];
@@ -27,7 +29,13 @@ struct measure_inputs {          /* all borrowed */
         bool has_kernel, has_initrd;
         uint8_t kernel_sha256[CVM_SHA256_SIZE];
         uint8_t initrd_sha256[CVM_SHA256_SIZE];
-        const char *cmdline; /* "" or NULL: none */
+        /* for registers (struct boot_registers); NULL: only the digests above are known */
+        const uint8_t *kernel; /* the file itself */
+        size_t kernel_size;
+        const uint8_t *initrd_sha384; /* 48 bytes */
+        uint64_t initrd_size;
+        uint32_t qemu_version; /* MEASURE_QEMU(10, 1), of the host; 0: the newest that is known here */
+        const char *cmdline;   /* "" or NULL: none */
         uint64_t memory;
         bool by_section; /* the host adds all pages of a section before it measures the first: older ones */
 };

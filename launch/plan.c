@@ -223,6 +223,10 @@ static int measured_inputs(struct plan *plan, const struct plan_contents *conten
                 .cpu_model = d->cpu_model ? d->cpu_model : plan->platform->default_cpu,
                 .has_kernel = contents->kernel_sha256 != NULL,
                 .has_initrd = contents->initrd_sha256 != NULL,
+                .kernel = contents->kernel,
+                .kernel_size = contents->kernel_size,
+                .initrd_sha384 = contents->initrd_sha384,
+                .initrd_size = contents->initrd_size,
                 .cmdline = plan->cmdline,
                 .memory = d->memory,
         };
@@ -251,6 +255,15 @@ int plan_measure(struct plan *plan, const struct plan_contents *contents, struct
         int r = measured_inputs(plan, contents, &in, &made, err);
 
         return r < 0 ? r : plan->platform->measure(&in, &plan->measurement, err);
+}
+
+int plan_boot(struct plan *plan, const struct plan_contents *contents, struct boot_log *ret,
+              struct cvm_error *err) {
+        CVM_CLEANUP(cvm_bytes_done) struct cvm_bytes made = { 0 };
+        struct measure_inputs in;
+        int r = measured_inputs(plan, contents, &in, &made, err);
+
+        return r < 0 ? r : plan->platform->registers->predict(&in, ret, err);
 }
 
 int plan_check(const struct plan *plan, struct cvm_error *err) {

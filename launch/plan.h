@@ -67,9 +67,16 @@ struct plan_contents {
         size_t firmware_size;
         const struct measured_firmware *measured_firmware; /* of the plan's platform; NULL: to be done */
         const uint8_t *kernel_sha256, *initrd_sha256;      /* NULL where the plan has none */
+        /* for plan_boot() alone: the kernel itself, and the initrd's SHA-384 and size */
+        const uint8_t *kernel, *initrd_sha384;
+        size_t kernel_size;
+        uint64_t initrd_size;
 };
 /* Fill in plan->measurement. */
 int plan_measure(struct plan *plan, const struct plan_contents *contents, struct cvm_error *err);
+/* What will be extended into the platform's registers, which it must have; ret is owned. */
+int plan_boot(struct plan *plan, const struct plan_contents *contents, struct boot_log *ret,
+              struct cvm_error *err);
 /* Is a measured plan what its definition promises of it (a block that the owner signed)? */
 int plan_check(const struct plan *plan, struct cvm_error *err);
 /* Why another measurement was observed; request->given is filled in here. */

@@ -1,6 +1,7 @@
 /* TDX as launch sees it. */
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "launch/explain-tdx.h"
@@ -8,6 +9,7 @@
 #include "launch/host-tdx.h"
 #include "launch/measure-tdx.h"
 #include "launch/plan.h"
+#include "launch/rtmr-tdx.h"
 
 extern const struct platform platform_tdx;
 
@@ -20,9 +22,28 @@ extern const struct platform platform_tdx;
 struct tdx_options {
         bool debug, sept_ve_disable, has_sept_ve_disable, pks, perfmon, migratable;
         int page_order;
+        uint32_t qemu_version;
 };
 
 static const char *const page_orders[] = { "page", "section", NULL };
+
+/* MAJOR.MINOR, and what follows of it */
+static int read_version(const struct cvm_json *place, void *member, struct cvm_error *err) {
+        unsigned long major, minor = 0;
+        const char *text;
+        char *end;
+        int r = cvm_json_text_at(place, 32, &text, err);
+
+        if (r < 0)
+                return r;
+        major = strtoul(text, &end, 10);
+        if (*end == '.')
+                minor = strtoul(end + 1, NULL, 10);
+        if (*end != '.' || major < 1 || major > 999 || minor > 255)
+                return cvm_json_refuse(place, err, "must be a version of QEMU such as \"10.1\"");
+        *(uint32_t *)member = MEASURE_QEMU(major, minor);
+        return 0;
+}
 
 #define BIT(name) \
         { #name, CVM_JSON_BOOL, .offset = offsetof(struct tdx_options, name) }
@@ -36,6 +57,8 @@ static const struct cvm_json_field options_fields[] = {
         BIT(migratable),
         { "page_order", CVM_JSON_CHOICE, .offset = offsetof(struct tdx_options, page_order),
           .choices = page_orders },
+        { "qemu_version", CVM_JSON_CUSTOM, .offset = offsetof(struct tdx_options, qemu_version),
+          .read = read_version },
         { 0 },
 };
 
@@ -70,6 +93,7 @@ static int add_options(json_object *options, struct measure_inputs *inputs, uint
         if (r < 0)
                 return r;
         inputs->by_section = o.page_order == 1;
+        inputs->qemu_version = o.qemu_version;
         *ret_policy = (o.debug ? ATTRIBUTE_DEBUG : 0) |
                       (o.has_sept_ve_disable && !o.sept_ve_disable ? 0 : ATTRIBUTE_SEPT_VE_DISABLE) |
                       (o.pks ? ATTRIBUTE_PKS : 0) | (o.perfmon ? ATTRIBUTE_PERFMON : 0);
@@ -162,6 +186,7 @@ const struct platform platform_tdx = {
         .check_launch = check_launch,
         .is_debug = is_debug,
         .measure = tdx_measure,
+        .registers = &tdx_registers,
         .explain = tdx_explain,
         .read_launch_block = read_launch_block,
         .read_host = tdx_read_host,

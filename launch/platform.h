@@ -4,6 +4,7 @@
  */
 #pragma once
 
+#include "launch/boot-log.h"
 #include "launch/definition.h"
 #include "launch/explain.h"
 #include "launch/failure.h"
@@ -11,6 +12,16 @@
 #include "launch/measure.h"
 
 struct plan;
+
+/* Registers that a guest's firmware and software extend, beside the launch measurement. */
+struct boot_registers {
+        const char *word;                 /* the platform's own for them, "rtmr" */
+        const struct boot_register *list; /* BOOT_REGISTERS_MAX at most, ended by one without name */
+        /* what will be extended, as far as it follows from these inputs */
+        int (*predict)(const struct measure_inputs *inputs, struct boot_log *ret, struct cvm_error *err);
+        /* what a guest's own log (hostile bytes) says */
+        int (*read)(const void *log, size_t size, struct boot_log *ret, struct cvm_error *err);
+};
 
 struct platform {
         enum cvm_platform_id id;
@@ -38,6 +49,7 @@ struct platform {
                                 struct cvm_error *err);
         /* the launch measurement of these inputs */
         int (*measure)(const struct measure_inputs *inputs, struct measurement *ret, struct cvm_error *err);
+        const struct boot_registers *registers; /* NULL: all is in the launch measurement */
         /* why a measurement is another one */
         int (*explain)(const struct explain_request *request, struct explanation *ret,
                        struct cvm_error *err);

@@ -27,13 +27,13 @@ void cvm_sha512(const void *data, size_t size, uint8_t ret[CVM_SHA512_SIZE]) {
         digest(EVP_sha512(), data, size, ret);
 }
 
-int cvm_sha256_fd(int fd, const char *what, uint8_t ret[CVM_SHA256_SIZE], uint64_t *ret_size,
-                  struct cvm_error *err) {
+static int digest_fd(const EVP_MD *type, int fd, const char *what, uint8_t *ret, uint64_t *ret_size,
+                     struct cvm_error *err) {
         CVM_CLEANUP(EVP_MD_CTX_freep) EVP_MD_CTX *md = EVP_MD_CTX_new();
         CVM_CLEANUP(cvm_freep) uint8_t *piece = malloc(1 << 18);
         uint64_t size = 0;
 
-        if (!md || !piece || EVP_DigestInit_ex(md, EVP_sha256(), NULL) != 1)
+        if (!md || !piece || EVP_DigestInit_ex(md, type, NULL) != 1)
                 return cvm_fail(err, &CVM_CODE_NO_MEMORY, ENOMEM, "digest of '%s'", what);
         for (;;) {
                 ssize_t n = pread(fd, piece, 1 << 18, (off_t)size);
@@ -51,4 +51,14 @@ int cvm_sha256_fd(int fd, const char *what, uint8_t ret[CVM_SHA256_SIZE], uint64
         EVP_DigestFinal_ex(md, ret, NULL);
         *ret_size = size;
         return 0;
+}
+
+int cvm_sha256_fd(int fd, const char *what, uint8_t ret[CVM_SHA256_SIZE], uint64_t *ret_size,
+                  struct cvm_error *err) {
+        return digest_fd(EVP_sha256(), fd, what, ret, ret_size, err);
+}
+
+int cvm_sha384_fd(int fd, const char *what, uint8_t ret[CVM_SHA384_SIZE], uint64_t *ret_size,
+                  struct cvm_error *err) {
+        return digest_fd(EVP_sha384(), fd, what, ret, ret_size, err);
 }

@@ -61,6 +61,26 @@ int predict(struct plan *plan, struct cvm_error *err) {
         return r < 0 ? r : plan_measure(plan, &files.contents, err);
 }
 
+int predict_document(struct plan *plan, json_object **ret, struct cvm_error *err) {
+        CVM_CLEANUP(boot_files_done)
+        struct boot_files files = { .for_registers = plan->platform->registers };
+        CVM_CLEANUP(boot_log_done) struct boot_log log = { 0 };
+        const struct boot_registers *registers = plan->platform->registers;
+        int r = measured_files_read(plan, &files, err);
+
+        if (r >= 0)
+                r = plan_measure(plan, &files.contents, err);
+        if (r >= 0 && registers)
+                r = plan_boot(plan, &files.contents, &log, err);
+        if (r < 0)
+                return r;
+        *ret = measurement_json(&plan->measurement, plan->simulated);
+        json_object_object_add(*ret, "debug", json_object_new_boolean(plan->debug));
+        if (registers)
+                boot_log_add_json(&log, registers->list, registers->word, *ret);
+        return 0;
+}
+
 static int run(const struct arguments *arguments, struct cvm_error *err) {
         CVM_CLEANUP(definition_freep) struct definition *definition = NULL;
         CVM_CLEANUP(plan_freep) struct plan *plan = NULL;
@@ -75,13 +95,11 @@ static int run(const struct arguments *arguments, struct cvm_error *err) {
                                 "--cpu-model and --vcpu-sig exclude each other");
         r = plan_predict(definition, &plan, err);
         if (r >= 0)
-                r = predict(plan, err);
+                r = predict_document(plan, &node, err);
         if (r < 0)
                 return cvm_while(err, r, "predicting");
         for (size_t i = 0; plan->notes && plan->notes[i]; i++)
                 output_say("%s", plan->notes[i]);
-        node = measurement_json(&plan->measurement, plan->simulated);
-        json_object_object_add(node, "debug", json_object_new_boolean(plan->debug));
         output_object(node, "measurement");
         return 0;
 }

@@ -14,7 +14,7 @@
 #include "cli/policy-open.h"
 #include "cli/predict.h"
 
-#define PREDICTION_MAX (64u << 10)
+#define PREDICTION_MAX BOOT_LOG_TEXT_MAX
 
 static const struct option_row options[] = {
         { "from", OPTION_TEXT, "FILE", "what `measure predict -o json` printed" },
@@ -71,12 +71,8 @@ static int make_prediction(const struct arguments *arguments, struct making *m, 
         if (r >= 0)
                 r = plan_predict(m->definition, &plan, err);
         if (r >= 0)
-                r = predict(plan, err);
-        if (r < 0)
-                return cvm_while(err, r, "predicting");
-        m->node = measurement_json(&plan->measurement, plan->simulated);
-        json_object_object_add(m->node, "debug", json_object_new_boolean(plan->debug));
-        return 0;
+                r = predict_document(plan, &m->node, err);
+        return r < 0 ? cvm_while(err, r, "predicting") : 0;
 }
 
 static int read_covers(const struct cvm_json *prediction, struct verdict_covers *ret,

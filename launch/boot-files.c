@@ -8,6 +8,8 @@
 #include "base/parallel.h"
 #include "launch/firmware-ovmf.h"
 
+#define KERNEL_MAX (512u << 20)
+
 struct reading {
         const struct platform *platform;
         const struct boot_file *from;
@@ -18,16 +20,21 @@ struct reading {
 
 void boot_files_done(struct boot_files *files) {
         cvm_bytes_done(&files->firmware);
+        cvm_bytes_done(&files->kernel_bytes);
+}
+
+static int read_whole(const struct boot_file *from, size_t max, struct cvm_bytes *ret,
+                      struct cvm_error *err) {
+        if (lseek(from->fd, 0, SEEK_SET) < 0)
+                return cvm_fail(err, &CVM_CODE_FILE, errno, "'%s' cannot be read: %s", from->name,
+                                strerror(errno));
+        return cvm_read_fd(from->fd, max, from->name, ret, err);
 }
 
 static int read_firmware(const struct platform *platform, const struct boot_file *from,
                          struct boot_files *files, struct cvm_error *err) {
-        int r;
+        int r = read_whole(from, OVMF_SIZE_MAX, &files->firmware, err);
 
-        if (lseek(from->fd, 0, SEEK_SET) < 0)
-                return cvm_fail(err, &CVM_CODE_FILE, errno, "'%s' cannot be read: %s", from->name,
-                                strerror(errno));
-        r = cvm_read_fd(from->fd, OVMF_SIZE_MAX, from->name, &files->firmware, err);
         if (r < 0)
                 return r;
         files->contents.firmware = files->firmware.data;
@@ -42,17 +49,30 @@ static int read_firmware(const struct platform *platform, const struct boot_file
 static int digest_kernel(const struct platform *platform, const struct boot_file *from,
                          struct boot_files *files, struct cvm_error *err) {
         uint64_t size;
+        int r;
 
         files->contents.kernel_sha256 = files->kernel;
-        return cvm_sha256_fd(from->fd, from->name, files->kernel, &size, err);
+        if (!files->for_registers)
+                return cvm_sha256_fd(from->fd, from->name, files->kernel, &size, err);
+        r = read_whole(from, KERNEL_MAX, &files->kernel_bytes, err);
+        if (r < 0)
+                return r;
+        cvm_sha256(files->kernel_bytes.data, files->kernel_bytes.size, files->kernel);
+        files->contents.kernel = files->kernel_bytes.data;
+        files->contents.kernel_size = files->kernel_bytes.size;
+        return 0;
 }
 
 static int digest_initrd(const struct platform *platform, const struct boot_file *from,
                          struct boot_files *files, struct cvm_error *err) {
         uint64_t size;
+        int r = cvm_sha256_fd(from->fd, from->name, files->initrd, &size, err);
 
         files->contents.initrd_sha256 = files->initrd;
-        return cvm_sha256_fd(from->fd, from->name, files->initrd, &size, err);
+        if (r < 0 || !files->for_registers)
+                return r;
+        files->contents.initrd_sha384 = files->initrd_sha384;
+        return cvm_sha384_fd(from->fd, from->name, files->initrd_sha384, &files->contents.initrd_size, err);
 }
 
 /* The longest begins first. */

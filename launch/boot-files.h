@@ -14,15 +14,18 @@ struct boot_file {
 };
 
 struct boot_files {
-        struct cvm_bytes firmware;
+        bool for_registers; /* set by the caller: what plan_boot() needs too; then memory does depend on the
+                               kernel's size */
+        struct cvm_bytes firmware, kernel_bytes;
         struct measured_firmware measured_firmware;
-        uint8_t kernel[CVM_SHA256_SIZE], initrd[CVM_SHA256_SIZE];
+        uint8_t kernel[CVM_SHA256_SIZE], initrd[CVM_SHA256_SIZE], initrd_sha384[CVM_SHA384_SIZE];
         struct plan_contents contents; /* points into the others: not to be copied */
 };
 
 void boot_files_done(struct boot_files *files);
 
-/* For a platform, by role: PLAN_FIRMWARE, PLAN_KERNEL, PLAN_INITRD. *ret is zeros before, and the caller's
- * to free in any case. CVM_CODE_FILE, CVM_CODE_TOO_LARGE: the first of them that cannot be read. */
+/* For a platform, by role: PLAN_FIRMWARE, PLAN_KERNEL, PLAN_INITRD. *ret is zeros before, but for
+ * `for_registers`, and the caller's to free in any case. CVM_CODE_FILE, CVM_CODE_TOO_LARGE: the first of
+ * them that cannot be read. */
 int boot_files_read(const struct platform *platform, const struct boot_file from[BOOT_FILES_MAX],
                     struct boot_files *ret, struct cvm_error *err);

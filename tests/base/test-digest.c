@@ -35,6 +35,7 @@ static void test_file_in_pieces(void **state) {
         CVM_CLEANUP(cvm_freep) uint8_t *data = calloc(1, size);
         CVM_CLEANUP(cvm_closep) int fd = -EBADF;
         uint8_t whole[CVM_SHA256_SIZE], pieces[CVM_SHA256_SIZE];
+        uint8_t longer[CVM_SHA384_SIZE], longer_pieces[CVM_SHA384_SIZE];
         struct cvm_error err = { 0 };
         uint64_t counted;
 
@@ -45,6 +46,9 @@ static void test_file_in_pieces(void **state) {
         assert_int_equal(cvm_sha256_fd(fd, "file", pieces, &counted, &err), 0);
         assert_memory_equal(pieces, whole, sizeof whole);
         assert_int_equal(counted, size);
+        cvm_sha384(data, size, longer);
+        assert_int_equal(cvm_sha384_fd(fd, "file", longer_pieces, &counted, &err), 0);
+        assert_memory_equal(longer_pieces, longer, sizeof longer);
 }
 
 static void test_what_cannot_be_read(void **state) {

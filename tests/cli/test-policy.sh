@@ -92,7 +92,7 @@ expect 2 "not both" "$cvmctl" policy make d.json --from predicted.json
 expect 2 "'gone' cannot be opened" "$cvmctl" policy make --from gone
 "$cvmctl" policy sign p.json -o signed.json
 expect 5 "the envelope holds" "$cvmctl" policy make --from predicted.json --binding signed.json --simulation-root root.pem
-expect 2 "larger than 65536" "$cvmctl" policy make --from <(head -c 70000 /dev/zero | tr '\0' ' ')
+expect 2 "larger than 4194304" "$cvmctl" policy make --from <(head -c 4200000 /dev/zero | tr '\0' ' ')
 expect 2 "--serial must be a number" "$cvmctl" policy make --from predicted.json "${common[@]}" --serial -1
 
 # Signing: only what is a policy; shown with and without its key.

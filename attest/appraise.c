@@ -148,6 +148,14 @@ static void check_measurement(struct appraising *a) {
                 ADD(a, MEASUREMENT, "the measurement is %s, which the policy does not list", text);
 }
 
+static void tell_unverified(struct appraising *a) {
+        for (size_t i = 0; a->measured && i < a->measured->n_registers; i++)
+                if (a->measured->registers[i].is_unverified)
+                        ADD(a, POLICY_OPEN,
+                            "'%s' is learnt, not verified: nobody checked what the host wrote into it",
+                            a->measured->registers[i].name);
+}
+
 static void check_modes(struct appraising *a) {
         if (a->claims.by_host)
                 ADD(a, REPORT_BY_HOST, "the host asked for this report, not the guest");
@@ -385,9 +393,9 @@ static void check_platform(struct appraising *a) {
 }
 
 static void (*const checks[])(struct appraising *) = {
-        check_origin,      check_nonce,      check_report_data, check_host_data, check_host_owner,
-        check_measurement, check_modes,      check_bits,        check_tcb,       check_host,
-        check_coverage,    check_collateral, check_platform,
+        check_origin,      check_nonce,     check_report_data, check_host_data, check_host_owner,
+        check_measurement, tell_unverified, check_modes,       check_bits,      check_tcb,
+        check_host,        check_coverage,  check_collateral,  check_platform,
 };
 
 /* binding: whose it is, and whether the policy accepts it */

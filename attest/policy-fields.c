@@ -149,10 +149,32 @@ static int read_registers(const struct cvm_json *place, void *member, struct cvm
         return r;
 }
 
+/* Names of the registers before it. */
+static int read_unverified(const struct cvm_json *place, void *member, struct cvm_error *err) {
+        struct policy_measurement *m = member;
+        size_t length;
+        int r = cvm_json_array(place, POLICY_REGISTERS_MAX, &length, err);
+
+        for (size_t i = 0; r >= 0 && i < length; i++) {
+                struct cvm_json at = cvm_json_element(place, i);
+                const char *name;
+                bool found = false;
+
+                r = cvm_json_text_at(&at, sizeof m->registers[0].name, &name, err);
+                for (size_t k = 0; r >= 0 && k < m->n_registers; k++)
+                        if (strcmp(m->registers[k].name, name) == 0)
+                                m->registers[k].is_unverified = found = true;
+                if (r >= 0 && !found)
+                        r = cvm_json_refuse(&at, err, "must be one of 'registers'");
+        }
+        return r;
+}
+
 static const struct cvm_json_field measurement_fields[] = {
         { "digest", CVM_JSON_CUSTOM, .required = true, .offset = offsetof(struct policy_measurement, digest),
           .read = read_measurement_digest },
         { "registers", CVM_JSON_CUSTOM, .required = true, .offset = 0, .read = read_registers },
+        { "unverified", CVM_JSON_CUSTOM, .offset = 0, .read = read_unverified },
         { 0 },
 };
 
@@ -183,16 +205,34 @@ static int read_measurements(const struct cvm_json *place, void *member, struct 
         return r < 0 || length ? r : cvm_json_refuse(place, err, "must have at least one measurement");
 }
 
-/* Those of policies that we make are digests alone. */
+static json_object *write_measurement(const struct policy_measurement *m) {
+        json_object *node, *registers, *unverified;
+        char text[2 * CVM_SHA384_SIZE + 1];
+
+        cvm_hex(m->digest, CVM_SHA384_SIZE, text);
+        if (!m->n_registers)
+                return json_object_new_string(text);
+        node = json_object_new_object();
+        registers = json_object_new_object();
+        unverified = json_object_new_array();
+        json_object_object_add(node, "digest", json_object_new_string(text));
+        for (size_t i = 0; i < m->n_registers; i++) {
+                cvm_hex(m->registers[i].value, CVM_SHA384_SIZE, text);
+                json_object_object_add(registers, m->registers[i].name, json_object_new_string(text));
+                if (m->registers[i].is_unverified)
+                        json_object_array_add(unverified, json_object_new_string(m->registers[i].name));
+        }
+        json_object_object_add(node, "registers", registers);
+        json_object_object_add(node, "unverified", unverified);
+        return node;
+}
+
 static json_object *write_measurements(const void *member) {
         const struct policy *p = member;
         json_object *list = json_object_new_array();
-        char text[2 * CVM_SHA384_SIZE + 1];
 
-        for (size_t i = 0; list && i < p->n_measurements; i++) {
-                cvm_hex(p->measurements[i].digest, CVM_SHA384_SIZE, text);
-                json_object_array_add(list, json_object_new_string(text));
-        }
+        for (size_t i = 0; list && i < p->n_measurements; i++)
+                json_object_array_add(list, write_measurement(&p->measurements[i]));
         return list;
 }
 

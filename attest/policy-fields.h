@@ -5,16 +5,12 @@
 
 #define POLICY_MEASUREMENTS_MAX 256
 #define POLICY_MINIMUMS_MAX 64
-#define POLICY_REGISTERS_MAX 4
 #define POLICY_STATUSES_MAX 16
 
 /* A launch's digest and, where the technology has them, its registers by name: one set. */
 struct policy_measurement {
         uint8_t digest[CVM_SHA384_SIZE];
-        struct {
-                char name[16];
-                uint8_t value[CVM_SHA384_SIZE];
-        } registers[POLICY_REGISTERS_MAX];
+        struct policy_register registers[POLICY_REGISTERS_MAX];
         size_t n_registers;
 };
 

@@ -54,6 +54,12 @@ int policy_read(const void *payload, size_t size, const char *document, struct p
         return 0;
 }
 
+static void fill_measurement(const struct policy_inputs *in, struct policy_measurement *ret) {
+        memcpy(ret->digest, in->measurement, CVM_SHA384_SIZE);
+        for (size_t i = 0; i < in->n_registers && i < POLICY_REGISTERS_MAX; i++)
+                ret->registers[ret->n_registers++] = in->registers[i];
+}
+
 static int fill(const struct policy_inputs *in, struct policy *p) {
         p->version = 1;
         p->serial = in->serial;
@@ -62,7 +68,7 @@ static int fill(const struct policy_inputs *in, struct policy *p) {
         p->measurements = calloc(1, sizeof *p->measurements);
         if (!p->measurements)
                 return -ENOMEM;
-        memcpy(p->measurements[p->n_measurements++].digest, in->measurement, CVM_SHA384_SIZE);
+        fill_measurement(in, &p->measurements[p->n_measurements++]);
         p->covers = in->covers;
         p->binding.given = in->binding;
         p->unowned = !in->binding;

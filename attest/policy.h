@@ -21,10 +21,21 @@ int policy_read(const void *payload, size_t size, const char *document, struct p
 /* SHA-256 of the SPKI of the simulation root that it names, borrowed; NULL: class hardware. */
 const uint8_t *policy_simulation_root(const struct policy *policy);
 
+#define POLICY_REGISTERS_MAX 4
+
+/* What a register beside the launch's digest must hold. */
+struct policy_register {
+        char name[16];
+        uint8_t value[CVM_SHA384_SIZE];
+        bool is_unverified; /* learnt from a guest: nobody verified what its host wrote into it */
+};
+
 /* What `policy make` starts from: a prediction and what the owner knows. All borrowed. */
 struct policy_inputs {
         int platform, class_;
-        const uint8_t *measurement;   /* 48 bytes */
+        const uint8_t *measurement;              /* 48 bytes */
+        const struct policy_register *registers; /* that go with it */
+        size_t n_registers;
         struct verdict_covers covers; /* of that prediction */
         const uint8_t *binding;       /* digest of the payload, 48 bytes; NULL: a guest without owner */
         const char *const *hosts;     /* chip ids in hex, or one "any"; NULL: field is left out and must be

@@ -1,6 +1,7 @@
 /* cvmctl policy make: a policy from a prediction, or from a definition that is predicted here. Nobody types
  * digests. */
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -35,6 +36,7 @@ static const struct option_row options[] = {
 struct making {
         struct policy_inputs in;
         uint8_t measurement[CVM_SHA384_SIZE], binding[CVM_SHA384_SIZE], root[CVM_SHA256_SIZE];
+        struct policy_register registers[POLICY_REGISTERS_MAX];
         struct policy_hosts_given hosts;
         struct definition *definition; /* that was predicted; owned, NULL: the prediction was given */
         json_object *node;             /* the prediction; owned */
@@ -93,6 +95,45 @@ static int read_covers(const struct cvm_json *prediction, struct verdict_covers 
         return r;
 }
 
+static bool has_text(json_object *list, const char *text) {
+        for (size_t i = 0; list && i < json_object_array_length(list); i++) {
+                const char *one = json_object_get_string(json_object_array_get_idx(list, i));
+
+                if (one && strcmp(one, text) == 0)
+                        return true;
+        }
+        return false;
+}
+
+/* Those that are known and cover something; what the guest itself extends is its own affair. */
+static int read_registers(const struct cvm_json *prediction, struct making *m, struct cvm_error *err) {
+        const struct platform *platform = platform_by_id((enum cvm_platform_id)m->in.platform);
+        const struct cvm_json values = cvm_json_at(prediction, "registers"),
+                              unverified = cvm_json_at(prediction, "unverified");
+        size_t length;
+        int r = 0;
+
+        m->in.registers = m->registers;
+        if (!platform || !platform->registers || !values.node)
+                return 0;
+        r = cvm_json_array(&unverified, POLICY_REGISTERS_MAX, &length, err);
+        for (const struct boot_register *b = platform->registers->list; r >= 0 && b->name; b++) {
+                struct policy_register *to = &m->registers[m->in.n_registers];
+                struct cvm_json at = cvm_json_at(&values, b->name);
+                const char *hex;
+
+                if (!at.node || !boot_register_covers(b))
+                        continue;
+                r = cvm_json_text_at(&at, 2 * CVM_SHA384_SIZE, &hex, err);
+                if (r >= 0 && cvm_unhex(hex, to->value, sizeof to->value) < 0)
+                        r = cvm_json_refuse(&at, err, "must be 96 lower-case hex digits");
+                snprintf(to->name, sizeof to->name, "%s", b->name);
+                to->is_unverified = has_text(unverified.node, b->name);
+                m->in.n_registers++;
+        }
+        return r;
+}
+
 static int read_prediction(const char *name, struct making *m, struct cvm_error *err) {
         const struct cvm_json root = cvm_json_root(m->node, name);
         const char *platform = "", *hex = "";
@@ -115,7 +156,7 @@ static int read_prediction(const char *name, struct making *m, struct cvm_error 
                                 "'%s' is no prediction such as `measure predict -o json` prints", name);
         m->in.class_ = simulated ? CVM_CLASS_SIMULATED : CVM_CLASS_HARDWARE;
         m->in.measurement = m->measurement;
-        return 0;
+        return read_registers(&root, m, err);
 }
 
 /* A definition is known by its version, which no prediction has. */

@@ -30,6 +30,21 @@ static void say_binding(json_object *policy) {
                         output_say("Open: any '%s' in the binding is accepted.", field);
 }
 
+static void say_learnt(json_object *policy) {
+        json_object *list = json_object_object_get(policy, "measurements"), *names;
+
+        for (size_t i = 0; list && i < json_object_array_length(list); i++) {
+                json_object *one = json_object_array_get_idx(list, i);
+
+                names = json_object_is_type(one, json_type_object)
+                                        ? json_object_object_get(one, "unverified")
+                                        : NULL;
+                for (size_t k = 0; names && k < json_object_array_length(names); k++)
+                        output_say("Open: '%s' is learnt, not verified: nobody checked what the host wrote into it.",
+                                   json_object_get_string(json_object_array_get_idx(names, k)));
+        }
+}
+
 static void say_coverage(json_object *policy) {
         static const char *const parts[] = { "firmware", "kernel", "initrd", "cmdline" };
         json_object *covers = json_object_object_get(policy, "covers");
@@ -61,5 +76,6 @@ void policy_say_open(json_object *policy) {
         if (json_object_get_boolean(json_object_object_get(policy, "unowned")))
                 output_say("Open: the guest has no owner; it takes no secrets.");
         say_binding(policy);
+        say_learnt(policy);
         say_coverage(policy);
 }

@@ -39,6 +39,10 @@ struct boot_register {
         bool covers_kernel, covers_initrd, covers_cmdline, covers_acpi;
 };
 
+static inline bool boot_register_covers(const struct boot_register *r) {
+        return r->covers_kernel || r->covers_initrd || r->covers_cmdline || r->covers_acpi;
+}
+
 void boot_log_done(struct boot_log *log);
 /* One more event, zeroed; NULL without memory, or past the cap. */
 struct boot_event *boot_log_add(struct boot_log *log);

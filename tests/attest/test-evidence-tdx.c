@@ -392,6 +392,21 @@ static void test_sets_do_not_mix(void **state) {
         expect(&s, NULL, NULL);
 }
 
+/* Accepted, and each verdict repeats that nobody checked it. */
+static void test_learnt_is_said(void **state) {
+        struct scene s = scene();
+
+        seal(&s);
+        set_policy(&s, "measurements",
+                   "[{\"digest\":\"" HEX48("5a") "\",\"registers\":{\"rtmr1\":\"" HEX48(
+                                   "51") "\",\"rtmr2\":\"" HEX48("52") "\"},\"unverified\":[\"rtmr2\"]}]");
+        judge(&s);
+        assert_int_equal(s.verdict.result, VERDICT_ACCEPTED);
+        assert_true(has_reason(&s, &CVM_CODE_POLICY_OPEN, "'rtmr2' is learnt, not verified"));
+        assert_false(has_reason(&s, &CVM_CODE_POLICY_OPEN, "'rtmr1'"));
+        scene_done(&s);
+}
+
 /* MRTD alone is the firmware: whatever the policy says that it covers. */
 static void test_coverage_takes_the_registers(void **state) {
         struct scene s = scene();
@@ -491,6 +506,7 @@ int main(void) {
                 cmocka_unit_test(test_service_td),
                 cmocka_unit_test(test_measurements),
                 cmocka_unit_test(test_sets_do_not_mix),
+                cmocka_unit_test(test_learnt_is_said),
                 cmocka_unit_test(test_coverage_takes_the_registers),
                 cmocka_unit_test(test_owner_field),
                 cmocka_unit_test(test_binding_field),

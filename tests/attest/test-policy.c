@@ -197,6 +197,19 @@ static void test_registers(void **state) {
         expect_refused(MEASURED(REGISTERS(ONE("a-name-that-is-long"))), "registers.a-name");
 }
 
+#define UNVERIFIED(names) \
+        DIGEST ",\"registers\":{" ONE("rtmr0") "," ONE("rtmr1") "},\"unverified\":" names "}"
+
+static void test_unverified_registers(void **state) {
+        CVM_CLEANUP(policy_freep) struct policy *p = read(MEASURED(UNVERIFIED("[\"rtmr1\"]")));
+
+        assert_false(p->measurements[0].registers[0].is_unverified);
+        assert_true(p->measurements[0].registers[1].is_unverified);
+        expect_refused(MEASURED(UNVERIFIED("[\"rtmr2\"]")), "unverified[0]");
+        expect_refused(MEASURED(UNVERIFIED("[0]")), "unverified[0]");
+        expect_refused(MEASURED(UNVERIFIED("true")), "unverified");
+}
+
 #define STATUS(value) with(HARDWARE, "\"serial\":5", "\"serial\":5,\"tcb_status\":" value)
 
 static void test_statuses(void **state) {
@@ -291,6 +304,26 @@ static void test_made_for_hardware(void **state) {
         assert_string_equal(p->min_tcb.minimums[0].component, "fmc");
 }
 
+static void test_made_with_registers(void **state) {
+        const struct policy_register registers[] = { { "rtmr0", { 1 }, .is_unverified = true },
+                                                     { "rtmr1", { 2 } } };
+        struct policy_inputs in = inputs();
+        CVM_CLEANUP(policy_freep) struct policy *p = NULL;
+        CVM_CLEANUP(cvm_freep) char *text = NULL;
+
+        in.registers = registers;
+        in.n_registers = 2;
+        assert_int_equal(policy_make(&in, &text, NULL), 0);
+        p = read(text);
+        assert_int_equal(p->measurements[0].n_registers, 2);
+        assert_memory_equal(p->measurements[0].digest, in.measurement, CVM_SHA384_SIZE);
+        for (size_t i = 0; i < 2; i++) {
+                assert_string_equal(p->measurements[0].registers[i].name, registers[i].name);
+                assert_memory_equal(p->measurements[0].registers[i].value, registers[i].value, 48);
+                assert_int_equal(p->measurements[0].registers[i].is_unverified, registers[i].is_unverified);
+        }
+}
+
 /* Nothing is opened for the owner: what nobody knew must be written in before the policy is one. */
 static void test_made_without_facts_needs_an_editor(void **state) {
         struct policy_inputs in = inputs();
@@ -327,6 +360,8 @@ int main(void) {
                 cmocka_unit_test(test_required_fields),
                 cmocka_unit_test(test_wrong_values),
                 cmocka_unit_test(test_registers),
+                cmocka_unit_test(test_unverified_registers),
+                cmocka_unit_test(test_made_with_registers),
                 cmocka_unit_test(test_statuses),
                 cmocka_unit_test(test_unknown_keys),
                 cmocka_unit_test(test_class_and_its_root),

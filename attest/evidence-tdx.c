@@ -189,15 +189,6 @@ static int check_collateral(struct evidence *evidence, uint64_t now_msec, uint64
 
 /* claims */
 
-static void own(const struct evidence *evidence, struct evidence_claims *ret) {
-        const struct tdx_body *body = &evidence->quote.body;
-
-        memcpy(ret->measurement, body->mr_td, sizeof ret->measurement);
-        ret->host_data_size = sizeof body->mr_config_id;
-        memcpy(ret->host_data, body->mr_config_id, sizeof body->mr_config_id);
-        memcpy(ret->report_data, body->report_data, sizeof ret->report_data);
-}
-
 /* MRTD is the firmware; what it starts, it measures into the registers. The last one is the guest's own. */
 static void claim_registers(const struct tdx_body *body, struct evidence_claims *ret) {
         static const struct {
@@ -217,6 +208,16 @@ static void claim_registers(const struct tdx_body *body, struct evidence_claims 
                 r->covers = registers[ret->n_registers].covers;
                 memcpy(r->value, body->rtmr[ret->n_registers], sizeof r->value);
         }
+}
+
+static void own(const struct evidence *evidence, struct evidence_claims *ret) {
+        const struct tdx_body *body = &evidence->quote.body;
+
+        memcpy(ret->measurement, body->mr_td, sizeof ret->measurement);
+        ret->host_data_size = sizeof body->mr_config_id;
+        memcpy(ret->host_data, body->mr_config_id, sizeof body->mr_config_id);
+        memcpy(ret->report_data, body->report_data, sizeof ret->report_data);
+        claim_registers(body, ret);
 }
 
 static void claim_attributes(const struct tdx_body *body, struct evidence_claims *ret) {
@@ -285,7 +286,6 @@ static void claims(const struct evidence *evidence, struct evidence_claims *ret)
         own(evidence, ret);
         memcpy(ret->owner, body->mr_owner, sizeof ret->owner);
         cvm_hex(id, sizeof platform->ppid, ret->host_id);
-        claim_registers(body, ret);
         claim_attributes(body, ret);
         claim_tcb(evidence, ret);
         claim_status(evidence, &ret->status);

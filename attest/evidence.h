@@ -103,8 +103,9 @@ struct evidence_ops {
         int (*check_collateral)(struct evidence *evidence, uint64_t now_msec, uint64_t *ret_made,
                                 struct cvm_error *err);
 
-        /* Measurement, host data and report_data, nothing else: for the guest itself, which has the report
-         * from its own platform and not from somebody who may lie, and to explain what nobody believes yet.
+        /* Measurement, registers, host data and report_data, nothing else: for the guest itself, which has
+         * the report from its own platform and not from somebody who may lie, and to explain what nobody
+         * believes yet.
          */
         void (*own)(const struct evidence *evidence, struct evidence_claims *ret);
 

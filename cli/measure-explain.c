@@ -10,6 +10,7 @@
 #include "cli/definition-input.h"
 #include "cli/documents.h"
 #include "cli/fetch.h"
+#include "cli/measured-boot.h"
 #include "cli/output.h"
 #include "cli/predict.h"
 #include "launch/firmware-ovmf.h"
@@ -17,14 +18,22 @@
 #define OTHERS_MAX 64
 #define OBSERVED_MAX BUNDLE_MAX
 
+#define EXPECTED_OPTIONS                                                                               \
+        { "given", OPTION_TEXT, "DEFINITION", "what was to be launched (or its flags)" },              \
+                        { "reference", OPTION_TEXT, "FILE",                                            \
+                          "in its place: what `measure learn` or `measure predict` printed as JSON" }, \
+        {                                                                                              \
+                "event-log", OPTION_TEXT, "FILE", "the guest's own log, to see which event differs"    \
+        }
+
 static const struct option_row compare_options[] = {
-        { "given", OPTION_TEXT, "DEFINITION", "what was to be launched (or its flags)" },
+        EXPECTED_OPTIONS,
         DEFINITION_OPTIONS,
         { 0 },
 };
 
 static const struct option_row explain_options[] = {
-        { "given", OPTION_TEXT, "DEFINITION", "what was to be launched (or its flags)" },
+        EXPECTED_OPTIONS,
         { "other", OPTION_REPEAT, "FILE", "another firmware, kernel or initrd that may have been taken" },
         DEFINITION_OPTIONS,
         { 0 },
@@ -35,14 +44,15 @@ static const struct option_row explain_options[] = {
 struct observed {
         uint8_t digest[64];
         size_t size;
-        const char *source; /* what it was found to be; static */
+        const char *source;            /* what it was found to be; static */
+        struct evidence_claims claims; /* of a report: its registers */
 };
 
 static int from_report(const void *data, size_t size, enum cvm_platform_id platform, struct observed *ret,
                        struct cvm_error *err) {
         const struct evidence_ops *ops = evidence_ops_find(platform);
         struct bundle bundle = { .platform = platform, .report = { (uint8_t *)data, size } };
-        struct evidence_claims claims = { 0 };
+        struct evidence_claims *claims = &ret->claims;
         struct evidence *evidence = NULL;
         int r = ops ? ops->parse(&bundle, &evidence, err)
                     : cvm_fail(err, &CVM_CODE_EVIDENCE_PLATFORM, EOPNOTSUPP,
@@ -50,10 +60,10 @@ static int from_report(const void *data, size_t size, enum cvm_platform_id platf
 
         if (r < 0)
                 return r;
-        ops->own(evidence, &claims);
+        ops->own(evidence, claims);
         ops->free(evidence);
-        memcpy(ret->digest, claims.measurement, sizeof claims.measurement);
-        ret->size = sizeof claims.measurement;
+        memcpy(ret->digest, claims->measurement, sizeof claims->measurement);
+        ret->size = sizeof claims->measurement;
         return 0;
 }
 
@@ -133,9 +143,14 @@ static int read_observed(const char *word, const struct platform *platform, stru
 struct job {
         struct definition *definition;
         char *text;
-        struct plan *plan;
+        struct plan *plan; /* NULL: there is a reference instead */
         struct boot_files files;
+        const struct platform *platform;
+        uint8_t expected[64];
+        size_t expected_size;
+        struct boot_log events; /* that are expected, where the platform has registers */
         struct observed observed;
+        struct boot_log log; /* of the guest */
         struct explain_file others[OTHERS_MAX];
         struct cvm_bytes bytes[OTHERS_MAX];
         size_t n_others;
@@ -145,12 +160,14 @@ static void job_done(struct job *job) {
         for (size_t i = 0; i < job->n_others; i++)
                 cvm_bytes_done(&job->bytes[i]);
         boot_files_done(&job->files);
+        boot_log_done(&job->events);
+        boot_log_done(&job->log);
         plan_free(job->plan);
         definition_free(job->definition);
         free(job->text);
 }
 
-static int read_job(const struct arguments *arguments, struct job *job, struct cvm_error *err) {
+static int expect_definition(const struct arguments *arguments, struct job *job, struct cvm_error *err) {
         struct arguments given = *arguments;
         int r;
 
@@ -159,17 +176,60 @@ static int read_job(const struct arguments *arguments, struct job *job, struct c
         r = definition_input(&given, &job->text, &job->definition, err);
         if (r >= 0)
                 r = plan_predict(job->definition, &job->plan, err);
-        if (r >= 0)
+        if (r >= 0) {
+                job->files.for_registers = job->plan->platform->registers;
                 r = measured_files_read(job->plan, &job->files, err);
+        }
         if (r >= 0)
                 r = plan_measure(job->plan, &job->files.contents, err);
+        if (r >= 0)
+                r = plan_boot(job->plan, &job->files.contents, &job->events, err);
         if (r < 0)
                 return cvm_while(err, r, "predicting");
-        r = read_observed(arguments->words[0], job->plan->platform, &job->observed, err);
-        if (r >= 0 && job->observed.size != job->plan->measurement.size)
+        job->platform = job->plan->platform;
+        job->expected_size = job->plan->measurement.size;
+        memcpy(job->expected, job->plan->measurement.digest, sizeof job->expected);
+        return 0;
+}
+
+static int expect_reference(const char *file, struct job *job, struct cvm_error *err) {
+        CVM_CLEANUP(cvm_json_putp) json_object *node = NULL;
+        CVM_CLEANUP(cvm_freep) char *text = NULL;
+        const char *platform = "", *hex = "";
+        struct cvm_json root;
+        int r = document_text(file, BOOT_LOG_TEXT_MAX, &text, err);
+
+        if (r >= 0)
+                r = cvm_json_parse(text, strlen(text), file, &node, err);
+        root = cvm_json_root(node, file);
+        if (r >= 0)
+                r = cvm_json_get_text(&root, "platform", &platform, err);
+        if (r >= 0)
+                r = cvm_json_get_text(&root, "measurement", &hex, err);
+        if (r < 0)
+                return r;
+        job->platform = platform_by_name(platform);
+        job->expected_size = strlen(hex) / 2;
+        if (!job->platform || !job->expected_size || job->expected_size > sizeof job->expected ||
+            cvm_unhex(hex, job->expected, job->expected_size) < 0)
+                return cvm_fail(err, &CVM_CODE_FIELD, EINVAL,
+                                "'%s' is no reference such as `measure learn -o json` prints", file);
+        return job->platform->registers
+                               ? boot_log_read_json(&root, job->platform->registers->list, &job->events, err)
+                               : 0;
+}
+
+static int read_job(const struct arguments *arguments, struct job *job, struct cvm_error *err) {
+        const char *reference = argument(arguments, "reference"), *log = argument(arguments, "event-log");
+        int r = reference ? expect_reference(reference, job, err) : expect_definition(arguments, job, err);
+
+        if (r >= 0)
+                r = read_observed(arguments->words[0], job->platform, &job->observed, err);
+        if (r >= 0 && job->observed.size != job->expected_size)
                 r = cvm_fail(err, &CVM_CODE_ARGUMENT, EINVAL, "a measurement of '%s' has %zu bytes, not %zu",
-                             job->plan->platform->name, job->plan->measurement.size, job->observed.size);
-        return r;
+                             job->platform->name, job->expected_size, job->observed.size);
+        return r < 0 || !log ? r
+                             : measured_boot_log(job->platform, log, &job->observed.claims, &job->log, err);
 }
 
 static void add_digests(json_object *node, const struct job *job) {
@@ -178,25 +238,39 @@ static void add_digests(json_object *node, const struct job *job) {
         cvm_hex(job->observed.digest, job->observed.size, hex);
         json_object_object_add(node, "observed", json_object_new_string(hex));
         json_object_object_add(node, "observed_from", json_object_new_string(job->observed.source));
-        cvm_hex(job->plan->measurement.digest, job->plan->measurement.size, hex);
+        cvm_hex(job->expected, job->expected_size, hex);
         json_object_object_add(node, "predicted", json_object_new_string(hex));
+}
+
+/* What else was measured, where the evidence tells. */
+static int add_registers(json_object *node, const struct job *job, bool *ret_equal, struct cvm_error *err) {
+        *ret_equal = true;
+        if (!job->platform->registers || !job->observed.claims.n_registers)
+                return 0;
+        return measured_boot_compare(job->platform, &job->events, &job->observed.claims,
+                                     job->log.n_events ? &job->log : NULL, node, ret_equal, err);
 }
 
 static int run_compare(const struct arguments *arguments, struct cvm_error *err) {
         CVM_CLEANUP(job_done) struct job job = { 0 };
         CVM_CLEANUP(cvm_json_putp) json_object *node = json_object_new_object();
         int r = read_job(arguments, &job, err);
-        bool equal;
+        bool equal, registers_equal = true;
 
         if (r < 0)
                 return r;
-        equal = memcmp(job.observed.digest, job.plan->measurement.digest, job.observed.size) == 0;
+        equal = memcmp(job.observed.digest, job.expected, job.observed.size) == 0;
         json_object_object_add(node, "result", json_object_new_string(equal ? "equal" : "different"));
         add_digests(node, &job);
+        r = add_registers(node, &job, &registers_equal, err);
+        if (r < 0)
+                return r;
+        if (!registers_equal)
+                json_object_object_add(node, "result", json_object_new_string("different"));
         if (!equal)
                 output_say("They differ; `cvmctl measure explain` looks for the reason.");
         output_object(node, "result");
-        return equal ? 0 : cvm_code_exit_status(&CVM_CODE_MEASUREMENT);
+        return equal && registers_equal ? 0 : cvm_code_exit_status(&CVM_CODE_MEASUREMENT);
 }
 
 /* --- explain --- */
@@ -231,42 +305,65 @@ static void show_progress(void *ctx, uint64_t digests) {
         output_progress("%llu digests tried", (unsigned long long)digests);
 }
 
-static void tell(const struct explanation *e) {
+static void tell(const struct explanation *e, bool has_registers) {
         if (!e->found)
                 output_say("No known difference gives this digest: what was launched is not known.");
         else if (!e->n_differences)
-                output_say("They are equal.");
+                output_say(has_registers ? "The launch measurements are equal." : "They are equal.");
         for (size_t i = 0; i < e->n_differences; i++)
                 output_say("%s: given %s, observed %s", e->differences[i].input, e->differences[i].given,
                            e->differences[i].observed);
+}
+
+/* A reference is one digest: nothing can be varied. */
+static int explain(const struct arguments *arguments, struct job *job, struct explanation *ret,
+                   struct cvm_error *err) {
+        struct explain_request request = { .observed = job->observed.digest, .progress = show_progress };
+        uint64_t told = 0;
+        const char *path;
+        int r = 0;
+
+        if (!job->plan) {
+                *ret = (struct explanation){
+                        .found = memcmp(job->observed.digest, job->expected, job->observed.size) == 0,
+                };
+                return 0;
+        }
+        for (size_t i = 0; r >= 0 && (path = argument_at(arguments, "other", i)); i++)
+                r = add_other(job, path, err);
+        if (r < 0)
+                return r;
+        request.others = job->others;
+        request.n_others = job->n_others;
+        request.ctx = &told;
+        r = plan_explain(job->plan, &job->files.contents, &request, ret, err);
+        output_progress_done();
+        return r < 0 ? cvm_while(err, r, "explaining") : 0;
 }
 
 static int run_explain(const struct arguments *arguments, struct cvm_error *err) {
         CVM_CLEANUP(job_done) struct job job = { 0 };
         CVM_CLEANUP(cvm_json_putp) json_object *node = NULL;
         struct explanation explanation;
-        uint64_t told = 0;
-        const char *path;
+        bool registers_equal = true, explained;
         int r = read_job(arguments, &job, err);
 
-        for (size_t i = 0; r >= 0 && (path = argument_at(arguments, "other", i)); i++)
-                r = add_other(&job, path, err);
+        if (r >= 0)
+                r = explain(arguments, &job, &explanation, err);
         if (r < 0)
                 return r;
-        struct explain_request request = { .observed = job.observed.digest,
-                                           .others = job.others,
-                                           .n_others = job.n_others,
-                                           .progress = show_progress,
-                                           .ctx = &told };
-        r = plan_explain(job.plan, &job.files.contents, &request, &explanation, err);
-        output_progress_done();
-        if (r < 0)
-                return cvm_while(err, r, "explaining");
         node = explanation_json(&explanation);
         add_digests(node, &job);
-        tell(&explanation);
+        tell(&explanation, job.observed.claims.n_registers);
+        r = add_registers(node, &job, &registers_equal, err);
+        if (r < 0)
+                return r;
+        explained = explanation.found && (registers_equal || job.log.n_events);
+        if (!registers_equal)
+                json_object_object_add(node, "result",
+                                       json_object_new_string(explained ? "explained" : "unknown"));
         output_object(node, "result");
-        return explanation.found ? 0 : cvm_code_exit_status(&CVM_CODE_UNEXPLAINED);
+        return explained ? 0 : cvm_code_exit_status(&CVM_CODE_UNEXPLAINED);
 }
 
 const struct command command_measure_compare = {

@@ -70,7 +70,7 @@ int predict_document(struct plan *plan, json_object **ret, struct cvm_error *err
 
         if (r >= 0)
                 r = plan_measure(plan, &files.contents, err);
-        if (r >= 0 && registers)
+        if (r >= 0)
                 r = plan_boot(plan, &files.contents, &log, err);
         if (r < 0)
                 return r;

@@ -74,7 +74,7 @@ static int unhex_report(struct cvm_bytes *report) {
         return 0;
 }
 
-static int read_report(const char *path, struct cvm_bytes *ret, struct cvm_error *err) {
+int raw_evidence_read(const char *path, struct cvm_bytes *ret, struct cvm_error *err) {
         int r = cvm_read_file(path, REPORT_MAX, ret, err);
 
         return r < 0 ? r : unhex_report(ret);
@@ -119,7 +119,7 @@ static int read_inputs(const struct arguments *arguments, struct raw *raw, struc
         if (r >= 0 && policy)
                 r = document_policy(policy, owner, &raw->policy, err);
         if (r >= 0)
-                r = read_report(raw_evidence_report(arguments), &raw->bundle.report, err);
+                r = raw_evidence_read(raw_evidence_report(arguments), &raw->bundle.report, err);
         for (size_t i = 0; r >= 0 && (certs = argument_at(arguments, "certs", i)); i++) {
                 struct cvm_error why = { 0 };
 

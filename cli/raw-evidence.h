@@ -13,6 +13,9 @@
                                 "with --report: certificates (DER, PEM or the platform's own table)"    \
         }
 
+/* A report's bytes, also where they come as hex digits. */
+int raw_evidence_read(const char *path, struct cvm_bytes *ret, struct cvm_error *err);
+
 /* The file of --report or --quote; NULL: neither was given. */
 const char *raw_evidence_report(const struct arguments *arguments);
 

@@ -194,6 +194,19 @@ static bool is_same_kind(const struct boot_event *a, const struct boot_event *b)
         return a->index == b->index && strcmp(a->type, b->type) == 0 && strcmp(a->name, b->name) == 0;
 }
 
+void boot_log_mark_computed(struct boot_log *learnt, const struct boot_log *predicted) {
+        for (size_t i = 0; i < predicted->n_events; i++) {
+                const struct boot_event *e = &predicted->events[i];
+
+                for (size_t k = 0; e->status == BOOT_COMPUTED && k < learnt->n_events; k++)
+                        if (is_same_kind(&learnt->events[k], e) &&
+                            memcmp(learnt->events[k].digest, e->digest, CVM_SHA384_SIZE) == 0) {
+                                learnt->events[k].status = BOOT_COMPUTED;
+                                learnt->events[k].from = e->from;
+                        }
+        }
+}
+
 /* The first of that kind that was not taken; n_events: there is none. */
 static size_t find_kind(const struct boot_log *log, const bool *taken, const struct boot_event *kind) {
         size_t i = 0;

@@ -64,6 +64,9 @@ void boot_log_add_json(const struct boot_log *log, const struct boot_register *r
 int boot_log_read_json(const struct cvm_json *place, const struct boot_register *registers,
                        struct boot_log *ret, struct cvm_error *err);
 
+/* Learnt events that a prediction has too, with the same digest, are known and not only learnt. */
+void boot_log_mark_computed(struct boot_log *learnt, const struct boot_log *predicted);
+
 /* How one event of a log differs from what was expected; exactly one of both may be NULL: missing, or more
  * than expected. */
 struct boot_difference {

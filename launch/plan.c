@@ -263,7 +263,7 @@ int plan_boot(struct plan *plan, const struct plan_contents *contents, struct bo
         struct measure_inputs in;
         int r = measured_inputs(plan, contents, &in, &made, err);
 
-        return r < 0 ? r : plan->platform->registers->predict(&in, ret, err);
+        return r < 0 || !plan->platform->registers ? r : plan->platform->registers->predict(&in, ret, err);
 }
 
 int plan_check(const struct plan *plan, struct cvm_error *err) {

@@ -74,7 +74,7 @@ struct plan_contents {
 };
 /* Fill in plan->measurement. */
 int plan_measure(struct plan *plan, const struct plan_contents *contents, struct cvm_error *err);
-/* What will be extended into the platform's registers, which it must have; ret is owned. */
+/* What will be extended into the platform's registers, nothing where it has none; ret is owned. */
 int plan_boot(struct plan *plan, const struct plan_contents *contents, struct boot_log *ret,
               struct cvm_error *err);
 /* Is a measured plan what its definition promises of it (a block that the owner signed)? */

@@ -35,7 +35,8 @@ struct plan {
         struct plan_file *files;
         size_t n_files;
         bool channels[PLAN_CHANNEL_MAX_];
-        const char *const *devices; /* NULL-terminated: of the host, which QEMU opens itself under KVM */
+        const char *const *devices; /* NULL-terminated: of the host, which QEMU opens itself under KVM; a
+                                       service's socket too */
         struct plan_object guest;   /* makes it confidential; type NULL: plain QEMU */
         char **notes;    /* sentences for people: "the named firmware is measured, the simulated guest boots
                             without it" */

@@ -167,7 +167,7 @@ static int confide(struct plan *plan, const struct host_facts *facts, const uint
         return r < 0 ? r : add_quote_service(plan, facts, err);
 }
 
-static const char *const devices[] = { "/dev/kvm", NULL };
+static const char *const devices[] = { "/dev/kvm", "/" TDX_QUOTE_SERVICE, NULL };
 
 const struct platform platform_tdx = {
         .id = CVM_PLATFORM_TDX,

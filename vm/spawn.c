@@ -58,14 +58,19 @@ static void be_expendable(void) {
         (void)cvm_write_all(fd, "0", 1);
 }
 
-/* The groups that may read and write these devices; never the superuser's. */
+/* Open to its group: a device for reading and writing, a socket for connecting. */
+static bool is_for_group(const struct stat *st) {
+        return (S_ISCHR(st->st_mode) && (st->st_mode & 0060) == 0060) ||
+               (S_ISSOCK(st->st_mode) && (st->st_mode & 0020));
+}
+
+/* The groups that these devices are open to; never the superuser's. */
 static size_t groups_of(const char *const *devices, gid_t ret[GROUPS_MAX]) {
         size_t n = 0;
         struct stat st;
 
         for (; devices && *devices && n < GROUPS_MAX; devices++)
-                if (stat(*devices, &st) == 0 && S_ISCHR(st.st_mode) && st.st_gid != 0 &&
-                    (st.st_mode & 0060) == 0060)
+                if (stat(*devices, &st) == 0 && st.st_gid != 0 && is_for_group(&st))
                         ret[n++] = st.st_gid;
         return n;
 }
@@ -85,7 +90,7 @@ static int drop_privileges(uid_t uid, const char *const *devices) {
 }
 
 /* In the child; never returns. The daemon has one thread, so nothing of it is locked here. */
-static void become(const struct spawn *s, int go) {
+static void become(const struct spawn *s, pid_t parent, int go) {
         char byte;
 
         reset_signals();
@@ -93,7 +98,8 @@ static void become(const struct spawn *s, int go) {
         umask(0077);
         if (place_fds(s, &go) < 0 || drop_privileges(s->uid, s->devices) < 0)
                 _exit(126);
-        if (s->ends_with_us && prctl(PR_SET_PDEATHSIG, SIGKILL) < 0) /* a change of user would undo it */
+        /* a change of user would undo it; who died before it was set is seen */
+        if (s->ends_with_us && (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0 || getppid() != parent))
                 _exit(126);
         if (read(go, &byte, 1) != 1)
                 _exit(0);
@@ -106,7 +112,7 @@ int spawn_begin(const struct spawn *s, pid_t *ret_pid, int *ret_go, struct cvm_e
         CVM_CLEANUP(cvm_closep) int wait_end = -EBADF;
         CVM_CLEANUP(cvm_closep) int go_end = -EBADF;
         int ends[2];
-        pid_t pid;
+        pid_t parent = getpid(), pid;
 
         if (pipe2(ends, O_CLOEXEC) < 0)
                 return cvm_fail(err, &CVM_CODE_INTERNAL, errno, "starting '%s': %s", s->argv[0],
@@ -119,7 +125,7 @@ int spawn_begin(const struct spawn *s, pid_t *ret_pid, int *ret_go, struct cvm_e
                                 strerror(errno));
         if (pid == 0) {
                 close(go_end); /* else our own copy would keep the pipe open when the daemon dies */
-                become(s, wait_end);
+                become(s, parent, wait_end);
         }
         *ret_pid = pid;
         *ret_go = TAKE_FD(go_end);

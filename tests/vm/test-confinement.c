@@ -86,8 +86,9 @@ static void test_it_may_nothing(void **state) {
 
 /* A guest under another user reaches the devices whose groups may, and no group of the superuser's. */
 static void test_it_gets_the_groups_of_its_devices(void **state) {
-        char dir[] = "/tmp/cvmd-groups-XXXXXX", open_one[64], closed[64], roots[64], got[64] = "";
-        const char *const devices[] = { open_one, closed, roots, "/no/such/device", NULL };
+        char dir[] = "/tmp/cvmd-groups-XXXXXX", open_one[64], closed[64], roots[64], service[64],
+             got[64] = "";
+        const char *const devices[] = { open_one, closed, roots, service, "/no/such/device", NULL };
         const struct spawn s = { .argv = (char *const *)(const char *[]){ "id", "-G", NULL },
                                  .out_fd = memfd_create("groups", MFD_CLOEXEC),
                                  .err_fd = -1,
@@ -104,8 +105,11 @@ static void test_it_gets_the_groups_of_its_devices(void **state) {
         snprintf(open_one, sizeof open_one, "%s/open", dir);
         snprintf(closed, sizeof closed, "%s/closed", dir);
         snprintf(roots, sizeof roots, "%s/roots", dir);
-        for (size_t i = 0; i < 3; i++) {
-                assert_int_equal(mknod(devices[i], S_IFCHR, makedev(1, 3)), 0);
+        snprintf(service, sizeof service, "%s/service", dir);
+        for (size_t i = 0; i < 4; i++) {
+                assert_int_equal(mknod(devices[i], devices[i] == service ? S_IFSOCK : S_IFCHR,
+                                       makedev(1, 3)),
+                                 0);
                 assert_int_equal(chmod(devices[i], devices[i] == closed ? 0600 : 0660), 0);
                 assert_int_equal(chown(devices[i], 0, devices[i] == roots ? 0 : 4321 + (gid_t)i), 0);
         }
@@ -113,9 +117,9 @@ static void test_it_gets_the_groups_of_its_devices(void **state) {
         spawn_go(go);
         assert_int_equal(waitid(P_PID, (id_t)pid, &info, WEXITED), 0);
         assert_true(pread(s.out_fd, got, sizeof got - 1, 0) > 0);
-        assert_string_equal(got, "61234 4321\n");
+        assert_string_equal(got, "61234 4321 4324\n");
         close(s.out_fd);
-        for (size_t i = 0; i < 3; i++)
+        for (size_t i = 0; i < 4; i++)
                 unlink(devices[i]);
         rmdir(dir);
 }

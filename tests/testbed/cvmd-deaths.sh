@@ -41,8 +41,7 @@ start() {
 try() {
         CVM_FAULT_POINT=$1 daemon 2>/dev/null || true
         cvmctl launch guest.json -q >/dev/null 2>&1 || true
-        cvmctl status >/dev/null 2>&1 || true # a death may follow the answer
-        ! grep -q '^State:.*[RSD] ' "/proc/$daemon_pid/status" 2>/dev/null || return 1
+        ! cvmctl status >/dev/null 2>&1 || return 1
         wait "$daemon_pid" 2>/dev/null || true
 }
 
@@ -72,7 +71,8 @@ for point in create-prepared start-before-state start-before-spawn start-after-s
                 if ! try "$point:$n"; then # there is no such place left: what follows is not the launch any more
                         end_daemon
                         daemon
-                        gone guest
+                        cvmctl kill guest -q 2>/dev/null || true # a death may have followed the answer
+                        cvmctl delete guest -q >/dev/null
                         end_daemon
                         break
                 fi
@@ -81,6 +81,6 @@ for point in create-prepared start-before-state start-before-spawn start-after-s
         done
 done
 echo "cvmd died $deaths times"
-! pgrep -f "$work/|machine none" -a | grep qemu-system || fault "a QEMU is left, above"
+! grep -lz "LD_PRELOAD=$work/" /proc/[0-9]*/environ 2>/dev/null || fault "a QEMU is left, above"
 [ "$deaths" -ge 12 ] || fault "fewer deaths than there are places"
 end_faults

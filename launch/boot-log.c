@@ -154,6 +154,8 @@ static int read_event(const struct cvm_json *place, const struct boot_register *
         index = find_register(registers, word);
         if (index < 0 || ret->status < 0)
                 return cvm_json_refuse(place, err, "must have a register and a status that are known here");
+        if (ret->status != BOOT_UNKNOWN && !*type)
+                return cvm_json_refuse(place, err, "must have a type: only what is unknown can be anything");
         if (ret->status != BOOT_UNKNOWN) {
                 r = cvm_json_get_text(place, "digest", &digest, err);
                 if (r < 0)

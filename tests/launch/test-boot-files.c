@@ -53,6 +53,22 @@ static void test_all(void **state) {
         assert_memory_equal(files.contents.initrd_sha256, initrd, sizeof initrd);
 }
 
+/* The kernel itself, and the initrd's other digest. */
+static void test_for_registers(void **state) {
+        CVM_CLEANUP(boot_files_done) struct boot_files files = { .for_registers = true };
+        uint8_t kernel[CVM_SHA256_SIZE], initrd[CVM_SHA384_SIZE];
+
+        lseek(from[PLAN_KERNEL].fd, 3, SEEK_SET);
+        cvm_sha256("kernel", 6, kernel);
+        cvm_sha384("initrd", 6, initrd);
+        assert_int_equal(boot_files_read(platform_at(0), from, &files, NULL), 0);
+        assert_int_equal(files.contents.kernel_size, 6);
+        assert_memory_equal(files.contents.kernel, "kernel", 6);
+        assert_memory_equal(files.contents.kernel_sha256, kernel, sizeof kernel);
+        assert_int_equal(files.contents.initrd_size, 6);
+        assert_memory_equal(files.contents.initrd_sha384, initrd, sizeof initrd);
+}
+
 static void test_absent_ones(void **state) {
         static const struct boot_file none = { -EBADF, "none" };
         struct boot_file some[BOOT_FILES_MAX] = { none, from[PLAN_KERNEL], none };
@@ -81,6 +97,7 @@ static void test_the_first_that_cannot_be_read(void **state) {
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_all),
+                cmocka_unit_test(test_for_registers),
                 cmocka_unit_test(test_absent_ones),
                 cmocka_unit_test(test_the_first_that_cannot_be_read),
         };

@@ -82,6 +82,9 @@ static void test_document(void **state) {
         assert_string_equal(text, other);
 }
 
+#define ZEROS \
+        "000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000"
+
 static void test_bad_documents(void **state) {
         static const char *const bad[] = {
                 "{}",
@@ -92,6 +95,7 @@ static void test_bad_documents(void **state) {
                 "{\"events\":[{\"register\":\"r0\",\"status\":\"sure\",\"digest\":\"\"}]}",
                 "{\"events\":[{\"register\":\"r0\",\"status\":\"learnt\",\"digest\":\"00\"}]}",
                 "{\"events\":[{\"register\":\"r0\",\"status\":\"learnt\"}]}",
+                "{\"events\":[{\"register\":\"r0\",\"status\":\"learnt\",\"digest\":\"" ZEROS "\"}]}",
                 "{\"events\":[{\"register\":0,\"status\":\"learnt\"}]}",
         };
 

@@ -134,6 +134,8 @@ static int run(const struct arguments *arguments, struct cvm_error *err) {
         if (r < 0)
                 return r;
         output_say("The quote is genuine; what its platform's TCB is worth, `cvmctl evidence verify` says.");
+        if (l.origin.class_ == CVM_CLASS_SIMULATED)
+                output_say("SIMULATED: anybody can make such a quote.");
         if (l.claims.debug)
                 output_say("DEBUG: the host can read and change the memory of this guest.");
         for (unsigned i = 0; l.platform->registers->list[i].name; i++)

@@ -32,6 +32,7 @@ enum type {
         HANDOFF_TABLES = 0x80000009,
         FIRMWARE_BLOB2 = 0x8000000a,
         HANDOFF_TABLES2 = 0x8000000b,
+        VARIABLE_AUTHORITY = 0x800000e0,
 };
 
 /* --- events of the list --- */
@@ -295,13 +296,32 @@ static int predict(const struct measure_inputs *in, struct boot_log *ret, struct
 
 /* --- a guest's own log --- */
 
-static bool is_by_host(uint32_t type) {
-        static const uint32_t types[] = { CONFIG_FLAGS, VARIABLE_BOOT, HANDOFF_TABLES, HANDOFF_TABLES2 };
-
-        for (size_t i = 0; i < ARRAY_SIZE(types); i++)
+static bool is_one_of(uint32_t type, const uint32_t *types, size_t n) {
+        for (size_t i = 0; i < n; i++)
                 if (types[i] == type)
                         return true;
         return false;
+}
+
+/* Its digest is that of its own words, so that these say what was measured. */
+static bool proves_itself(const struct tdx_event *event) {
+        static const uint32_t types[] = { SEPARATOR, VARIABLE_DRIVER_CONFIG, VARIABLE_AUTHORITY };
+        uint8_t digest[CVM_SHA384_SIZE];
+
+        cvm_sha384(event->data, event->size, digest);
+        return is_one_of(event->type, types, ARRAY_SIZE(types)) &&
+               memcmp(digest, event->digest, sizeof digest) == 0;
+}
+
+/*
+ * What a digest is of stands in the log alone, and nobody signed that: whoever carries it can call an ACPI
+ * table something else. So in RTMR 0 all is the host's that does not prove itself, the variable store too,
+ * which MRTD does not cover.
+ */
+static bool is_by_host(const struct tdx_event *event) {
+        static const uint32_t types[] = { CONFIG_FLAGS, VARIABLE_BOOT, HANDOFF_TABLES, HANDOFF_TABLES2 };
+
+        return event->index == 1 ? !proves_itself(event) : is_one_of(event->type, types, ARRAY_SIZE(types));
 }
 
 static bool learn(const struct tdx_event *event, struct boot_log *log) {
@@ -317,8 +337,8 @@ static bool learn(const struct tdx_event *event, struct boot_log *log) {
         tdx_event_name(event, e->name, sizeof e->name);
         if (event->type == FIRMWARE_BLOB2) /* its GUID is in it, or not */
                 e->name[strcspn(e->name, "(")] = 0;
-        e->status = is_by_host(event->type) ? BOOT_UNVERIFIED : BOOT_LEARNT;
-        e->from = is_by_host(event->type) ? "the host, as the guest's log has it" : "the guest's log";
+        e->status = is_by_host(event) ? BOOT_UNVERIFIED : BOOT_LEARNT;
+        e->from = is_by_host(event) ? "the host, as the guest's log has it" : "the guest's log";
         memcpy(e->digest, event->digest, sizeof e->digest);
         return true;
 }

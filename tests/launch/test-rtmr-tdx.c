@@ -247,17 +247,39 @@ static void test_learnt(void **state) {
                   9);
         log_event(&w, 1, 0xa, "QEMU FW CFG\0bootorder\0\0", 23);
         log_event(&w, 1, 0x80000009, "smbios", 6);
+        log_event(&w, 1, 4, "\0\0\0\0", 4);
         log_event(&w, 4, 0x8000001, "app", 3);
         assert_int_equal(cvm_writer_take(&w, &bytes), 0);
         if (tdx_registers.read(bytes.data, bytes.size, &log, &err) < 0)
                 fail_msg("%s", err.text);
-        assert_int_equal(log.n_events, 4);
+        assert_int_equal(log.n_events, 5);
+        assert_int_equal(find(&log, 0, "EV_SEPARATOR", "")->status, BOOT_LEARNT);
         e = find(&log, 0, "EV_EFI_PLATFORM_FIRMWARE_BLOB2", "Fv");
-        assert_int_equal(e->status, BOOT_LEARNT);
+        assert_int_equal(e->status, BOOT_UNVERIFIED);
         e = find(&log, 0, "EV_PLATFORM_CONFIG_FLAGS", "QEMU FW CFG bootorder");
         assert_int_equal(e->status, BOOT_UNVERIFIED);
         assert_int_equal(find(&log, 0, "EV_EFI_HANDOFF_TABLES", "")->status, BOOT_UNVERIFIED);
         assert_int_equal(find(&log, 3, "event 0x8000001", "")->status, BOOT_LEARNT);
+}
+
+/* The words of an event are whoever's who carries the log: they cannot take the mark away. */
+static void test_other_words_do_not_verify(void **state) {
+        static const uint32_t types[] = { 0x4, 0x5, 0x80000001, 0x80000007, 0x8000000a, 0x800000e0 };
+
+        for (size_t i = 0; i < ARRAY_SIZE(types); i++) {
+                CVM_CLEANUP(cvm_bytes_done) struct cvm_bytes bytes = { 0 };
+                CVM_CLEANUP(boot_log_done) struct boot_log log = { 0 };
+                struct cvm_writer w = { 0 };
+                struct cvm_error err = { 0 };
+
+                log_begin(&w);
+                log_event(&w, 1, types[i], "ACPI DATA", 9);
+                assert_int_equal(cvm_writer_take(&w, &bytes), 0);
+                bytes.data[bytes.size - 1] ^= 1; /* no longer what was hashed */
+                if (tdx_registers.read(bytes.data, bytes.size, &log, &err) < 0)
+                        fail_msg("%s", err.text);
+                assert_int_equal(log.events[0].status, BOOT_UNVERIFIED);
+        }
 }
 
 /* A direct boot that others logged: what differs is the store that they had, what they had no secure boot
@@ -300,6 +322,7 @@ int main(void) {
                 cmocka_unit_test(test_what_is_not_given_is_unknown),
                 cmocka_unit_test(test_refusals),
                 cmocka_unit_test(test_learnt),
+                cmocka_unit_test(test_other_words_do_not_verify),
                 cmocka_unit_test(test_published_direct_boot),
         };
 

@@ -179,6 +179,7 @@ static void add_host(struct predicting *p) {
                 { VARIABLE_BOOT, "BootOrder", from_boot, false },
                 { VARIABLE_BOOT, "Boot0000", from_boot, false },
                 { VARIABLE_BOOT, "Boot0001", from_boot, true },
+                { VARIABLE_AUTHORITY, "db", "the key that vouches for the kernel, with secure boot", true },
         };
 
         for (size_t i = 0; i < ARRAY_SIZE(events); i++) {

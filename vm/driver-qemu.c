@@ -53,6 +53,7 @@ struct driver_guest {
         int pidfd, go;
         bool ours;     /* our child: to be reaped */
         bool expected; /* its end was asked for, or the guest's own */
+        bool gave_up;  /* it is killed because of `why` */
         bool up;
         const struct plan *plan; /* borrowed; NULL: not known after a restart of the daemon */
         struct {
@@ -123,7 +124,7 @@ static int on_death(sd_event_source *source, int fd, uint32_t revents, void *use
                 path_in(g, "stderr.log", path);
                 log = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
                 stderr_words(log, &why);
-                if (g->why.code == &CVM_CODE_TIMEOUT || g->why.code == &CVM_CODE_LAUNCH_STATE)
+                if (g->why.code == &CVM_CODE_TIMEOUT || g->gave_up)
                         why = g->why;
         }
         tell(g, DRIVER_GONE, &why);
@@ -150,10 +151,10 @@ static void on_gone(void *ctx, struct cvm_error *why) {
 /* It is not what it must be, or does not tell: it may not run. DRIVER_GONE has the words. */
 static void give_up(struct driver_guest *g, const struct cvm_error *why) {
         g->why = *why;
+        g->gave_up = true;
         pidfd_kill(g->pidfd, SIGKILL);
 }
 
-/* The owner may let go of the guest in any event. */
 static void on_state(void *ctx, json_object *result, struct cvm_error *err) {
         struct driver_guest *g = ctx;
         struct cvm_error why = { 0 };
@@ -166,10 +167,12 @@ static void on_state(void *ctx, json_object *result, struct cvm_error *err) {
                 give_up(g, &why);
                 return;
         }
+        const struct driver_guest told = *g; /* the owner may let go of the guest */
+
         g->confirm.asked = false;
-        for (size_t i = 0; i < g->confirm.n; i++)
-                tell(g, g->confirm.events[i], NULL);
         g->confirm.n = 0;
+        for (size_t i = 0; i < told.confirm.n; i++)
+                told.on_event(told.ctx, told.confirm.events[i], &why);
 }
 
 /* Told at once, but for a guest on hardware: what has begun to run, or was built anew, must first be seen to

@@ -76,6 +76,7 @@ static void test_it_ends_when_it_is_not(void **state) {
         } cases[] = {
                 { "launch-update", "'sev-snp' in state 'launch-update'" },
                 { "plain", "'not confidential' in state 'uninit'" },
+                { "nonsense", "'sev-snp' in state 'nonsense'" },
         };
 
         for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {

@@ -148,21 +148,27 @@ static void on_gone(void *ctx, struct cvm_error *why) {
                 pidfd_kill(g->pidfd, SIGKILL);
 }
 
+/* A call failed: QEMU is ending, and its own last words tell more, or it does not answer in time. */
+static void end_unheard(struct driver_guest *g, const struct cvm_error *why) {
+        g->why = *why;
+        pidfd_kill(g->pidfd, SIGKILL);
+}
+
 /* It is not what it must be, or does not tell: it may not run. DRIVER_GONE has the words. */
 static void give_up(struct driver_guest *g, const struct cvm_error *why) {
-        g->why = *why;
         g->gave_up = true;
-        pidfd_kill(g->pidfd, SIGKILL);
+        end_unheard(g, why);
 }
 
 static void on_state(void *ctx, json_object *result, struct cvm_error *err) {
         struct driver_guest *g = ctx;
         struct cvm_error why = { 0 };
 
-        if (err)
-                why = *err;
-        else
-                (void)g->plan->platform->check_state(result, g->plan->policy, &why);
+        if (err) {
+                end_unheard(g, err);
+                return;
+        }
+        (void)g->plan->platform->check_state(result, g->plan->policy, &why);
         if (why.code) {
                 give_up(g, &why);
                 return;
@@ -257,7 +263,7 @@ static void on_status(void *ctx, json_object *result, struct cvm_error *err) {
         const char *status = "";
 
         if (err) {
-                give_up(g, err);
+                end_unheard(g, err);
                 return;
         }
         (void)cvm_json_get_text(&place, "status", &status, NULL);

@@ -121,6 +121,7 @@ static const struct cvm_json_field bundle_fields[] = {
         { "report", CVM_JSON_BASE64, .required = true, AT(report), .max = 64u << 10 },
         { "certificates", CVM_JSON_CUSTOM, .required = true, .offset = 0, .read = read_certificates,
           .write = write_certificates },
+        { "event_log", CVM_JSON_BASE64, AT(event_log), .max = BUNDLE_EVENT_LOG_MAX },
         { "nonce", CVM_JSON_HEX, .required = true, AT(nonce), .size = CVM_NONCE_SIZE },
         { "keyset", CVM_JSON_CUSTOM, .required = true, AT(keyset), .read = read_keyset,
           .write = write_keyset },
@@ -145,6 +146,7 @@ void bundle_done(struct bundle *bundle) {
         for (size_t i = 0; i < bundle->n_revocations; i++)
                 cvm_bytes_done(&bundle->revocations[i]);
         free(bundle->revocations);
+        cvm_bytes_done(&bundle->event_log);
         free(bundle->binding);
         cvm_bytes_done(&bundle->owner);
         free(bundle->boot_id);

@@ -10,6 +10,7 @@
 
 #define BUNDLE_REVOCATIONS_MAX 32
 #define BUNDLE_REVOCATION_MAX (64u << 10)
+#define BUNDLE_EVENT_LOG_MAX (256u << 10)
 
 struct bundle {
         uint32_t version; /* 1 */
@@ -22,6 +23,7 @@ struct bundle {
         size_t n_certificates;
         struct cvm_bytes *revocations; /* what the maker publishes, as it came; owned array */
         size_t n_revocations;
+        struct cvm_bytes event_log; /* what was extended into the report's registers; empty: not given */
         uint8_t nonce[CVM_NONCE_SIZE];
         struct cvm_keyset keyset;
         char *binding;          /* envelope; NULL when unowned */

@@ -14,6 +14,10 @@
         { "id", CVM_JSON_U64, .required = true, AT(type, id) }
 #define NONCE(type) \
         { "nonce", CVM_JSON_HEX, .required = true, AT(type, nonce), .size = CVM_NONCE_SIZE }
+#define REQUEST(type) \
+        { "request", CVM_JSON_BASE64, AT(type, request), .max = CVM_ATTESTATION_REQUEST_MAX }
+#define EVENT_LOG(type) \
+        { "event_log", CVM_JSON_BASE64, AT(type, event_log), .max = CVM_EVENT_LOG_MAX }
 
 static const struct cvm_json_field hello_fields[] = {
         { "protocol_min", CVM_JSON_U32, .required = true, AT(msg_hello, protocol_min), .min = 1 },
@@ -32,6 +36,7 @@ static const struct cvm_json_field binding_fields[] = {
 static const struct cvm_json_field evidence_request_fields[] = {
         ID(msg_evidence_request),
         NONCE(msg_evidence_request),
+        REQUEST(msg_evidence_request),
         { 0 },
 };
 
@@ -78,6 +83,7 @@ static const struct cvm_json_field evidence_fields[] = {
         { "report", CVM_JSON_BASE64, .required = true, AT(msg_evidence, report), .max = CVM_REPORT_MAX },
         { "certificates", CVM_JSON_BASE64, AT(msg_evidence, certificates),
           .max = CVM_CERTIFICATE_TABLE_MAX },
+        EVENT_LOG(msg_evidence),
         NONCE(msg_evidence),
         { "generation", CVM_JSON_U64, .required = true, AT(msg_evidence, generation) },
         { 0 },
@@ -93,12 +99,14 @@ static const struct cvm_json_field refused_fields[] = {
 static const struct cvm_json_field report_request_fields[] = {
         { "report_data", CVM_JSON_HEX, .required = true, AT(msg_report_request, report_data),
           .size = CVM_REPORT_DATA_SIZE },
+        REQUEST(msg_report_request),
         { 0 },
 };
 
 static const struct cvm_json_field report_fields[] = {
         { "report", CVM_JSON_BASE64, .required = true, AT(msg_report, report), .max = CVM_REPORT_MAX },
         { "certificates", CVM_JSON_BASE64, AT(msg_report, certificates), .max = CVM_CERTIFICATE_TABLE_MAX },
+        EVENT_LOG(msg_report),
         { 0 },
 };
 
@@ -134,11 +142,18 @@ static void status_done(void *message) {
         m->secrets = cvm_texts_free(m->secrets);
 }
 
+static void evidence_request_done(void *message) {
+        struct msg_evidence_request *m = message;
+
+        cvm_bytes_done(&m->request);
+}
+
 static void evidence_done(void *message) {
         struct msg_evidence *m = message;
 
         cvm_bytes_done(&m->report);
         cvm_bytes_done(&m->certificates);
+        cvm_bytes_done(&m->event_log);
 }
 
 static void refused_done(void *message) {
@@ -148,11 +163,18 @@ static void refused_done(void *message) {
         free(m->text);
 }
 
+static void report_request_done(void *message) {
+        struct msg_report_request *m = message;
+
+        cvm_bytes_done(&m->request);
+}
+
 static void report_done(void *message) {
         struct msg_report *m = message;
 
         cvm_bytes_done(&m->report);
         cvm_bytes_done(&m->certificates);
+        cvm_bytes_done(&m->event_log);
 }
 
 #define KIND(number, name_, fields_, message, done_) \
@@ -162,7 +184,7 @@ static const struct cvm_message_kind kinds[] = {
         KIND(CVM_MSG_HELLO, "hello", hello_fields, msg_hello, plain_done),
         KIND(CVM_MSG_BINDING, "binding", binding_fields, msg_binding, binding_done_),
         KIND(CVM_MSG_EVIDENCE_REQUEST, "evidence-request", evidence_request_fields, msg_evidence_request,
-             plain_done),
+             evidence_request_done),
         KIND(CVM_MSG_SECRET, "secret", envelope_fields, msg_envelope, envelope_done),
         KIND(CVM_MSG_APPROVAL, "approval", envelope_fields, msg_envelope, envelope_done),
         KIND(CVM_MSG_STOP, "stop", stop_fields, msg_stop, plain_done),
@@ -175,7 +197,7 @@ static const struct cvm_message_kind kinds[] = {
         KIND(CVM_MSG_BYE, "bye", envelope_fields, msg_envelope, envelope_done),
         KIND(CVM_MSG_REFUSED, "refused", refused_fields, msg_refused, refused_done),
         KIND(CVM_MSG_REPORT_REQUEST, "report-request", report_request_fields, msg_report_request,
-             plain_done),
+             report_request_done),
         KIND(CVM_MSG_REPORT, "report", report_fields, msg_report, report_done),
         KIND(CVM_MSG_REPORT_REFUSED, "report-refused", refused_fields, msg_refused, refused_done),
 };

@@ -22,6 +22,8 @@
 /* In bytes: a report is about a KiB, a quote some KiB. What a platform gives beyond them is refused. */
 #define CVM_REPORT_MAX (64u << 10)
 #define CVM_CERTIFICATE_TABLE_MAX (256u << 10)
+#define CVM_EVENT_LOG_MAX (256u << 10)
+#define CVM_ATTESTATION_REQUEST_MAX (64u << 10)
 
 enum cvm_message {
         /* host to agent */
@@ -78,12 +80,14 @@ struct msg_status {
 struct msg_evidence_request {
         uint64_t id;
         uint8_t nonce[CVM_NONCE_SIZE];
+        struct cvm_bytes request; /* where only who wrote it can check the answer: the verifier's own */
 };
 
 struct msg_evidence {
         uint64_t id;
         struct cvm_bytes report;       /* as the hardware gave it */
         struct cvm_bytes certificates; /* certificate table, absent where the host gave none */
+        struct cvm_bytes event_log;    /* what the platform's registers say, absent where there is none */
         uint8_t nonce[CVM_NONCE_SIZE];
         uint64_t generation;
 };
@@ -111,11 +115,13 @@ struct msg_refused {
 
 struct msg_report_request {
         uint8_t report_data[CVM_REPORT_DATA_SIZE];
+        struct cvm_bytes request; /* as in struct msg_evidence_request */
 };
 
 struct msg_report {
         struct cvm_bytes report;
         struct cvm_bytes certificates;
+        struct cvm_bytes event_log;
 };
 
 /* One row per message: its payload's fields and size, and how to free what a read has filled in. */

@@ -35,10 +35,10 @@ static void need(bool good, const struct cvm_error *err) {
 }
 
 static void make_bundle(const struct sim_root *root, const struct sim_guest *guest, struct bundle *b) {
-        CVM_CLEANUP(cvm_bytes_done) struct cvm_bytes table = { 0 };
+        CVM_CLEANUP(sim_answer_done) struct sim_answer said = { 0 };
         struct cvm_evidence_inputs in = { .platform = cvm_platform_byte(guest->platform, true),
                                           .suite = CVM_SUITE };
-        uint8_t report_data[CVM_REPORT_DATA_SIZE];
+        struct sim_question question = { 0 };
         struct cvm_error err = { 0 };
 
         *b = (struct bundle){ .version = 1,
@@ -50,10 +50,12 @@ static void make_bundle(const struct sim_root *root, const struct sim_guest *gue
         memcpy(in.nonce, b->nonce, sizeof in.nonce);
         cvm_keyset_digest(&b->keyset, in.keyset);
         cvm_sha384("", 0, in.binding);
-        cvm_report_data(&in, report_data);
-        need(sim_report(root, guest, report_data, &b->report, &table, &err) >= 0 &&
-                             evidence_add_table(b, table.data, table.size, &err) >= 0,
+        cvm_report_data(&in, question.report_data);
+        need(sim_report(root, guest, &question, &said, &err) >= 0 &&
+                             evidence_add_table(b, said.certificates.data, said.certificates.size, &err) >=
+                                             0,
              &err);
+        b->report = cvm_bytes_take(&said.report);
 }
 
 static void make_policy(const struct sim_root *root, const struct sim_guest *guest) {

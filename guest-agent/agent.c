@@ -112,7 +112,7 @@ static void take_hello(struct agent *a, const void *message) {
 static int make_evidence(struct agent *a, const struct msg_evidence_request *m, struct tee_report *ret,
                          struct cvm_error *err) {
         struct cvm_evidence_inputs in = { .suite = CVM_SUITE, .generation = a->generation };
-        uint8_t report_data[CVM_REPORT_DATA_SIZE];
+        struct tee_question question = { .request = m->request };
         const struct tee_self *self;
         int r;
 
@@ -126,8 +126,8 @@ static int make_evidence(struct agent *a, const struct msg_evidence_request *m, 
         memcpy(in.nonce, m->nonce, sizeof in.nonce);
         memcpy(in.keyset, a->keyset_digest, sizeof in.keyset);
         memcpy(in.binding, a->binding_digest, sizeof in.binding);
-        cvm_report_data(&in, report_data);
-        return tee_ask(a->tee, report_data, ret, err);
+        cvm_report_data(&in, question.report_data);
+        return tee_ask(a->tee, &question, ret, err);
 }
 
 static void take_evidence_request(struct agent *a, const void *message) {
@@ -142,6 +142,7 @@ static void take_evidence_request(struct agent *a, const void *message) {
         }
         evidence.report = report.report; /* borrowed */
         evidence.certificates = report.certificates;
+        evidence.event_log = report.event_log;
         memcpy(evidence.nonce, m->nonce, sizeof evidence.nonce);
         agent_send(a, CVM_MSG_EVIDENCE, &evidence);
 }

@@ -76,6 +76,7 @@ static int take_frame(const struct cvm_frame *frame, uint64_t session, struct te
         if (r >= 0) {
                 ret->report = cvm_bytes_take(&message.report);
                 ret->certificates = cvm_bytes_take(&message.certificates);
+                ret->event_log = cvm_bytes_take(&message.event_log);
         }
         kind->done(&message);
         return r < 0 ? r : 1;
@@ -114,17 +115,17 @@ static void reader_done(struct cvm_frame_reader *in) {
         cvm_frame_reader_done(in);
 }
 
-static int ask(struct tee *tee, const uint8_t report_data[CVM_REPORT_DATA_SIZE], struct tee_report *ret,
+static int ask(struct tee *tee, const struct tee_question *question, struct tee_report *ret,
                struct cvm_error *err) {
         CVM_CLEANUP(reader_done) struct cvm_frame_reader in = { 0 };
         CVM_CLEANUP(cvm_bytes_done) struct cvm_bytes frame = { 0 };
-        struct msg_report_request request;
+        struct msg_report_request request = { .request = question->request };
         int64_t deadline = now_msec() + DEADLINE_MSEC;
         uint64_t session = 0;
         int r = 0;
 
         cvm_random(&session, sizeof session);
-        memcpy(request.report_data, report_data, sizeof request.report_data);
+        memcpy(request.report_data, question->report_data, sizeof request.report_data);
         if (tee->fd < 0)
                 r = channel_open(tee->where, &tee->fd, err);
         if (r >= 0)

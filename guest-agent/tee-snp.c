@@ -150,9 +150,9 @@ static bool is_there(const struct tee *tee) {
         return tee_snp_is_there(&real, tee->where);
 }
 
-static int ask(struct tee *tee, const uint8_t report_data[CVM_REPORT_DATA_SIZE], struct tee_report *ret,
+static int ask(struct tee *tee, const struct tee_question *question, struct tee_report *ret,
                struct cvm_error *err) {
-        return tee_snp_ask(&real, tee->where, report_data, ret, err);
+        return tee_snp_ask(&real, tee->where, question->report_data, ret, err);
 }
 
 const struct tee_provider tee_snp = {

@@ -23,8 +23,8 @@ static const struct tee_provider *const providers[] = {
         &tee_simulated,
 };
 
-static int refuse_all(struct tee *tee, const uint8_t report_data[CVM_REPORT_DATA_SIZE],
-                      struct tee_report *ret, struct cvm_error *err) {
+static int refuse_all(struct tee *tee, const struct tee_question *question, struct tee_report *ret,
+                      struct cvm_error *err) {
         return cvm_fail(err, &CVM_CODE_AGENT_REPORT, ENODEV,
                         "no driver of this guest's hardware offers any, and there is no port %s",
                         CVM_TEE_PORT);
@@ -97,15 +97,16 @@ void tee_pause(void) {
 void tee_report_done(struct tee_report *report) {
         cvm_bytes_done(&report->report);
         cvm_bytes_done(&report->certificates);
+        cvm_bytes_done(&report->event_log);
 }
 
 void tee_done(struct tee *tee) {
         tee->fd = cvm_close(tee->fd);
 }
 
-int tee_ask(struct tee *tee, const uint8_t report_data[CVM_REPORT_DATA_SIZE], struct tee_report *ret,
+int tee_ask(struct tee *tee, const struct tee_question *question, struct tee_report *ret,
             struct cvm_error *err) {
-        int r = tee->provider->ask(tee, report_data, ret, err);
+        int r = tee->provider->ask(tee, question, ret, err);
 
         return r < 0 ? cvm_while(err, r, "asking for a report (%s)", tee->provider->name) : 0;
 }
@@ -134,11 +135,11 @@ static int recognise(const struct tee_report *report, struct tee_self *ret, stru
 
 int tee_know_self(struct tee *tee, const struct tee_self **ret, struct cvm_error *err) {
         CVM_CLEANUP(tee_report_done) struct tee_report report = { 0 };
-        const uint8_t nothing[CVM_REPORT_DATA_SIZE] = { 0 };
+        const struct tee_question nothing = { 0 };
         int r = 0;
 
         if (!tee->knows_self) {
-                r = tee_ask(tee, nothing, &report, err);
+                r = tee_ask(tee, &nothing, &report, err);
                 if (r >= 0)
                         r = recognise(&report, &tee->self, err);
         }

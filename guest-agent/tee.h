@@ -9,8 +9,14 @@
 #include "base/error.h"
 #include "base/platform-id.h"
 
+/* Borrowed. */
+struct tee_question {
+        uint8_t report_data[CVM_REPORT_DATA_SIZE];
+        struct cvm_bytes request; /* the verifier's own, for platforms that answer one; empty: none */
+};
+
 struct tee_report {
-        struct cvm_bytes report, certificates;
+        struct cvm_bytes report, certificates, event_log;
 };
 void tee_report_done(struct tee_report *report);
 
@@ -29,7 +35,7 @@ struct tee_provider {
         bool simulated;
         /* May it be chosen? Not where there is certainly nothing; what is there and fails is there. */
         bool (*is_there)(const struct tee *tee);
-        int (*ask)(struct tee *tee, const uint8_t report_data[CVM_REPORT_DATA_SIZE], struct tee_report *ret,
+        int (*ask)(struct tee *tee, const struct tee_question *question, struct tee_report *ret,
                    struct cvm_error *err);
 };
 
@@ -57,7 +63,7 @@ int tee_choose(const char *asked, const char *root, int wait_msec, struct tee *r
 void tee_done(struct tee *tee);
 
 /* CVM_CODE_AGENT_REPORT. */
-int tee_ask(struct tee *tee, const uint8_t report_data[CVM_REPORT_DATA_SIZE], struct tee_report *ret,
+int tee_ask(struct tee *tee, const struct tee_question *question, struct tee_report *ret,
             struct cvm_error *err);
 /* Asked once, from the first report: which platform this is, and the host data it was started with. */
 int tee_know_self(struct tee *tee, const struct tee_self **ret, struct cvm_error *err);

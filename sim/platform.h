@@ -16,8 +16,7 @@ struct sim_platform {
         struct sim_chain *(*free)(struct sim_chain *chain);
         X509 *(*root)(const struct sim_chain *chain); /* borrowed */
         int (*report)(const struct sim_chain *chain, const struct sim_guest *guest,
-                      const uint8_t report_data[64], struct cvm_bytes *ret_report,
-                      struct cvm_bytes *ret_certificates, struct cvm_error *err);
+                      const struct sim_question *question, struct sim_answer *ret, struct cvm_error *err);
 };
 
 extern const struct sim_platform sim_snp;

@@ -76,12 +76,17 @@ void sim_root_digest(const struct sim_root *root, uint8_t ret[32]) {
         OPENSSL_free(spki);
 }
 
-int sim_report(const struct sim_root *root, const struct sim_guest *guest, const uint8_t report_data[64],
-               struct cvm_bytes *ret_report, struct cvm_bytes *ret_certificates, struct cvm_error *err) {
+void sim_answer_done(struct sim_answer *answer) {
+        cvm_bytes_done(&answer->report);
+        cvm_bytes_done(&answer->certificates);
+        cvm_bytes_done(&answer->event_log);
+}
+
+int sim_report(const struct sim_root *root, const struct sim_guest *guest,
+               const struct sim_question *question, struct sim_answer *ret, struct cvm_error *err) {
         for (size_t i = 0; i < ARRAY_SIZE(platforms); i++)
                 if (platforms[i]->id == guest->platform)
-                        return platforms[i]->report(root->chains[i], guest, report_data, ret_report,
-                                                    ret_certificates, err);
+                        return platforms[i]->report(root->chains[i], guest, question, ret, err);
         return cvm_fail(err, &CVM_CODE_SIM_PLATFORM, EOPNOTSUPP,
                         "evidence of that platform is not simulated");
 }

@@ -201,24 +201,21 @@ static int sign(struct snp_report *report, EVP_PKEY *key) {
 }
 
 static int report(const struct sim_chain *chain, const struct sim_guest *guest,
-                  const uint8_t report_data[64], struct cvm_bytes *ret_report,
-                  struct cvm_bytes *ret_certificates, struct cvm_error *err) {
+                  const struct sim_question *question, struct sim_answer *ret, struct cvm_error *err) {
         const struct snp_cert_entry entries[] = {
                 { SNP_CERT_VCEK, chain->der[0].data, chain->der[0].size },
                 { SNP_CERT_ASK, chain->der[1].data, chain->der[1].size },
                 { SNP_CERT_ARK, chain->der[2].data, chain->der[2].size },
         };
-        struct snp_report r = describe(chain, guest, report_data);
-        CVM_CLEANUP(cvm_bytes_done) struct cvm_bytes table = { 0 };
+        struct snp_report r = describe(chain, guest, question->report_data);
         uint8_t bytes[SNP_REPORT_SIZE];
 
         if (sign(&r, chain->key) < 0)
                 return cvm_fail(err, &CVM_CODE_INTERNAL, EIO, "signing a simulated report failed");
         snp_report_write(&r, bytes);
-        if (snp_cert_table_write(entries, ARRAY_SIZE(entries), &table) < 0 ||
-            cvm_bytes_copy(bytes, sizeof bytes, ret_report) < 0)
+        if (snp_cert_table_write(entries, ARRAY_SIZE(entries), &ret->certificates) < 0 ||
+            cvm_bytes_copy(bytes, sizeof bytes, &ret->report) < 0)
                 return cvm_fail(err, &CVM_CODE_NO_MEMORY, ENOMEM, "making a simulated report");
-        *ret_certificates = cvm_bytes_take(&table);
         return 0;
 }
 

@@ -37,7 +37,19 @@ struct sim_guest {
         uint8_t report_id[32]; /* new at each boot */
 };
 
-/* A report in the platform's real format with this report_data, signed; and its certificates (the platform's
- * own table format). CVM_CODE_SIM_PLATFORM where that platform is not simulated yet. */
-int sim_report(const struct sim_root *root, const struct sim_guest *guest, const uint8_t report_data[64],
-               struct cvm_bytes *ret_report, struct cvm_bytes *ret_certificates, struct cvm_error *err);
+/* Borrowed. */
+struct sim_question {
+        uint8_t report_data[64];
+        struct cvm_bytes request; /* the verifier's own, for platforms that answer one */
+};
+
+struct sim_answer {
+        struct cvm_bytes report;       /* in the platform's real format, signed */
+        struct cvm_bytes certificates; /* the platform's own table of them */
+        struct cvm_bytes event_log;    /* what its registers were extended with; empty: it has none */
+};
+void sim_answer_done(struct sim_answer *answer);
+
+/* CVM_CODE_SIM_PLATFORM where that platform is not simulated yet. */
+int sim_report(const struct sim_root *root, const struct sim_guest *guest,
+               const struct sim_question *question, struct sim_answer *ret, struct cvm_error *err);

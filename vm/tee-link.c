@@ -69,11 +69,14 @@ static void pause_reading(struct tee_link *link) {
 }
 
 static int answer(struct tee_link *link, uint64_t session, const struct msg_report_request *request) {
-        CVM_CLEANUP(cvm_bytes_done) struct cvm_bytes report = { 0 };
-        CVM_CLEANUP(cvm_bytes_done) struct cvm_bytes certificates = { 0 };
+        CVM_CLEANUP(sim_answer_done) struct sim_answer said = { 0 };
+        struct sim_question question = { .request = request->request };
         struct cvm_error err = { 0 };
-        int r = sim_report(link->root, link->guest, request->report_data, &report, &certificates, &err);
-        struct msg_report message = { .report = report, .certificates = certificates };
+        int r;
+
+        memcpy(question.report_data, request->report_data, sizeof question.report_data);
+        r = sim_report(link->root, link->guest, &question, &said, &err);
+        struct msg_report message = { said.report, said.certificates, said.event_log };
         struct msg_refused refused = { .code = (char *)cvm_error_code(&err)->id, .text = err.text };
 
         return r >= 0 ? cvm_message_make(CVM_MSG_REPORT, session, &message, &link->out, NULL)

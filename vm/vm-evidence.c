@@ -59,6 +59,8 @@ static int make_bundle(const struct vm *vm, const struct msg_evidence *evidence,
 
         if (r >= 0)
                 r = copy_bytes(&bundle.report, evidence->report.data, evidence->report.size);
+        if (r >= 0 && evidence->event_log.size > 0)
+                r = copy_bytes(&bundle.event_log, evidence->event_log.data, evidence->event_log.size);
         if (r < 0)
                 return cvm_fail(err, &CVM_CODE_NO_MEMORY, ENOMEM, "making a bundle");
         memcpy(bundle.nonce, evidence->nonce, sizeof bundle.nonce);

@@ -30,9 +30,9 @@ struct host {
         uint64_t session, last_seq;
 };
 
-static int no_report(struct tee *tee, const uint8_t report_data[CVM_REPORT_DATA_SIZE],
-                     struct tee_report *ret, struct cvm_error *err) {
-        return cvm_bytes_copy(report_data, CVM_REPORT_DATA_SIZE, &ret->report);
+static int no_report(struct tee *tee, const struct tee_question *question, struct tee_report *ret,
+                     struct cvm_error *err) {
+        return cvm_bytes_copy(question->report_data, CVM_REPORT_DATA_SIZE, &ret->report);
 }
 
 static const struct tee_provider provider = { .name = "harness", .simulated = true, .ask = no_report };

@@ -124,16 +124,17 @@ static inline void serve_tee(struct host *h) {
         while (!h->tee_silent && pop(&h->tee, &frame)) {
                 const struct cvm_message_kind *kind = cvm_message_kind(CVM_MSG_REPORT_REQUEST);
                 struct msg_report_request request = { 0 };
-                struct msg_report report = { 0 };
+                struct sim_question question = { 0 };
+                struct sim_answer said = { 0 };
 
                 assert_int_equal(cvm_message_read(kind, &frame, &request, NULL), 0);
                 h->tee_asked++;
-                assert_int_equal(sim_report(root, &h->guest, request.report_data, &report.report,
-                                            &report.certificates, NULL),
-                                 0);
+                memcpy(question.report_data, request.report_data, sizeof question.report_data);
+                kind->done(&request);
+                assert_int_equal(sim_report(root, &h->guest, &question, &said, NULL), 0);
+                struct msg_report report = { said.report, said.certificates, said.event_log };
                 push(&h->tee, CVM_MSG_REPORT, frame.session, &report);
-                cvm_bytes_done(&report.report);
-                cvm_bytes_done(&report.certificates);
+                sim_answer_done(&said);
         }
 }
 

@@ -201,12 +201,15 @@ static void the_agent_chooses_as_stated(void **state) {
 
 static const struct cvm_bytes *table; /* what comes with the report */
 
-static int ask_stub(struct tee *tee, const uint8_t report_data[CVM_REPORT_DATA_SIZE], struct tee_report *ret,
+static int ask_stub(struct tee *tee, const struct tee_question *question, struct tee_report *ret,
                     struct cvm_error *err) {
         static const struct sim_guest guest = { .platform = CVM_PLATFORM_SEV_SNP, .host_data = { 1, 2, 3 } };
-        CVM_CLEANUP(cvm_bytes_done) struct cvm_bytes own = { 0 };
+        CVM_CLEANUP(sim_answer_done) struct sim_answer said = { 0 };
+        struct sim_question asked = { 0 };
 
-        assert_int_equal(sim_report(root, &guest, report_data, &ret->report, &own, err), 0);
+        memcpy(asked.report_data, question->report_data, sizeof asked.report_data);
+        assert_int_equal(sim_report(root, &guest, &asked, &said, err), 0);
+        ret->report = cvm_bytes_take(&said.report);
         return table->size ? cvm_bytes_copy(table->data, table->size, &ret->certificates) : 0;
 }
 

@@ -39,17 +39,18 @@ static const struct sim_guest guest = { .platform = CVM_PLATFORM_SEV_SNP,
                                         .measurement = { 1, 2, 3 },
                                         .host_data = { 4, 5, 6 },
                                         .report_id = { 7 } };
-static const uint8_t report_data[64] = { 8, 9 };
+static const struct sim_question question = { .report_data = { 8, 9 } };
 
 static void fetch(const struct sim_root *root, struct bundle *bundle) {
-        CVM_CLEANUP(cvm_bytes_done) struct cvm_bytes table = { 0 };
+        CVM_CLEANUP(sim_answer_done) struct sim_answer said = { 0 };
         struct cvm_error err = { 0 };
 
         bundle->platform = CVM_PLATFORM_SEV_SNP;
         bundle->simulated = true;
-        if (sim_report(root, &guest, report_data, &bundle->report, &table, &err) < 0 ||
-            evidence_add_table(bundle, table.data, table.size, &err) < 0)
+        if (sim_report(root, &guest, &question, &said, &err) < 0 ||
+            evidence_add_table(bundle, said.certificates.data, said.certificates.size, &err) < 0)
                 fail_msg("%s", err.text);
+        bundle->report = cvm_bytes_take(&said.report);
 }
 
 /* NULL: it holds. */
@@ -83,7 +84,7 @@ static void test_a_report_holds_as_simulated(void **state) {
         assert_memory_equal(origin.root, digest, sizeof digest);
         assert_memory_equal(claims.measurement, guest.measurement, sizeof guest.measurement);
         assert_memory_equal(claims.host_data, guest.host_data, 32);
-        assert_memory_equal(claims.report_data, report_data, sizeof report_data);
+        assert_memory_equal(claims.report_data, question.report_data, sizeof question.report_data);
         assert_false(claims.debug);
         assert_false(claims.migratable);
 }
@@ -124,13 +125,12 @@ static void test_other_software_refuses_the_chain(void **state) {
 
 static void test_platforms_that_are_not_simulated(void **state) {
         CVM_CLEANUP(sim_root_freep) struct sim_root *root = read_root();
-        CVM_CLEANUP(cvm_bytes_done) struct cvm_bytes report = { 0 };
-        CVM_CLEANUP(cvm_bytes_done) struct cvm_bytes table = { 0 };
+        CVM_CLEANUP(sim_answer_done) struct sim_answer said = { 0 };
         struct sim_guest other = guest;
         struct cvm_error err = { 0 };
 
         other.platform = CVM_PLATFORM_SECURE_EXECUTION;
-        assert_true(sim_report(root, &other, report_data, &report, &table, &err) < 0);
+        assert_true(sim_report(root, &other, &question, &said, &err) < 0);
         assert_string_equal(cvm_error_code(&err)->id, "CVM-SIM-PLATFORM");
 }
 

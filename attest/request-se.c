@@ -210,6 +210,10 @@ int se_additional_read(uint64_t flags, const void *data, size_t size, struct se_
                                               "the additional data is not what the request asks for");
 }
 
+void se_image_measurement(const uint8_t boot_tags[SE_BOOT_TAGS_SIZE], uint8_t ret[CVM_SHA384_SIZE]) {
+        cvm_sha384(boot_tags, SE_BOOT_TAGS_SIZE, ret);
+}
+
 int se_measure(const struct se_attestation *attestation, const struct se_measured *measured,
                uint8_t ret[SE_MEASUREMENT_SIZE]) {
         CVM_CLEANUP(cvm_writer_done) struct cvm_writer w = { 0 };

@@ -89,6 +89,9 @@ size_t se_additional_size(uint64_t flags);
 int se_additional_read(uint64_t flags, const void *data, size_t size, struct se_additional *ret,
                        struct cvm_error *err);
 
+/* Which image it is, as one digest: SHA-384 of its boot tags. */
+void se_image_measurement(const uint8_t boot_tags[SE_BOOT_TAGS_SIZE], uint8_t ret[CVM_SHA384_SIZE]);
+
 /* What is measured. */
 struct se_measured {
         uint8_t boot_tags[SE_BOOT_TAGS_SIZE], cuid[SE_CUID_SIZE];

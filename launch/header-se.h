@@ -7,6 +7,7 @@
 
 #include <stdbool.h>
 
+#include "attest/flags-se.h"
 #include "attest/request-se.h"
 #include "base/secret.h"
 
@@ -15,15 +16,6 @@
 #define SE_SLOTS_MAX 95
 #define SE_CCK_SIZE 32
 #define SE_IMAGE_KEY_SIZE 64
-
-#define SE_PCF_DUMP (1ull << 29)      /* the host may take an encrypted dump */
-#define SE_PCF_PLAIN (1ull << 28)     /* the components are not encrypted */
-#define SE_PCF_PCKMO (0xe0ull)        /* protected keys: DEA and TDEA, AES, ECC */
-#define SE_PCF_PCKMO_HMAC (1ull << 4) /* protected keys: HMAC */
-#define SE_PCF_BACKUP_KEYS (1ull << 1)
-#define SE_SCF_EXTENSION_SECRET \
-        (1ull << 62) /* add-secret requests must carry the one derived from the CCK */
-#define SE_SCF_CCK_UPDATE (1ull << 61)
 
 /* Over all pages of all components, in the order of their addresses. */
 struct se_digests {
@@ -70,11 +62,6 @@ static inline const uint8_t *se_header_tag(const struct se_header *header) {
 void se_header_boot_tags(const struct se_header *header, uint8_t ret[SE_BOOT_TAGS_SIZE]);
 /* Whether a host whose key's coordinates have this SHA-256 may run the image. */
 bool se_header_has_host(const struct se_header *header, const uint8_t hash[CVM_SHA256_SIZE]);
-
-/* The names of the flags that are set, in `ret` as a list that NULL ends; bits without a name are counted.
- */
-#define SE_FLAGS_MAX 16
-size_t se_flag_names(uint64_t pcf, uint64_t scf, const char *ret[SE_FLAGS_MAX]);
 
 /*
  * A header from the front of these bytes, which may go on behind it: magic, version 1, sizes that fit

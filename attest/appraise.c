@@ -29,6 +29,17 @@ struct appraising {
 
 #define ADD(a, NAME, ...) verdict_add((a)->verdict, &CVM_CODE_##NAME, __VA_ARGS__)
 
+static bool root_is_accepted(const struct appraising *a) {
+        const struct policy *p = a->policy;
+
+        if (a->origin.class_ == CVM_CLASS_SIMULATED)
+                return memcmp(a->origin.root, p->simulation_root, sizeof a->origin.root) == 0;
+        if (a->origin.root_is_named)
+                return p->has_maker_root &&
+                       memcmp(a->origin.root, p->maker_root, sizeof a->origin.root) == 0;
+        return a->origin.root_is_built_in;
+}
+
 static void check_origin(struct appraising *a) {
         bool simulated = a->origin.class_ == CVM_CLASS_SIMULATED;
 
@@ -42,10 +53,11 @@ static void check_origin(struct appraising *a) {
                 ADD(a, CLASS_SIMULATED, "the evidence is simulated, the policy demands hardware");
         else if (!simulated && a->policy->class_ == CVM_CLASS_SIMULATED)
                 ADD(a, CLASS_HARDWARE, "the evidence is of hardware, the policy is for simulated guests");
-        else if (simulated ? memcmp(a->origin.root, a->policy->simulation_root, sizeof a->origin.root) != 0
-                           : !a->origin.root_is_built_in)
+        else if (!root_is_accepted(a))
                 ADD(a, REPORT_ROOT, "the certificates end in a root that is not %s",
-                    simulated ? "the policy's simulation_root" : "one of the maker's");
+                    simulated                 ? "the policy's simulation_root"
+                    : a->origin.root_is_named ? "the policy's maker_root"
+                                              : "one of the maker's");
         else
                 a->verdict->revocations_made = a->revocations_made;
 }
@@ -388,6 +400,15 @@ void policy_judge_platform(const struct policy *policy, const struct evidence_cl
                             "without what the maker publishes nobody knows what the platform's TCB is worth");
 }
 
+/* What the platform itself keeps for the guest, where the verifier knows what that must be. */
+static void check_secret_store(struct appraising *a) {
+        if (a->input->secret_store && !a->claims.has_secret_store)
+                ADD(a, SECRET_STORE, "the evidence does not say which secrets the platform keeps");
+        else if (a->input->secret_store && !cvm_equal(a->input->secret_store, sizeof a->claims.secret_store,
+                                                      a->claims.secret_store, sizeof a->claims.secret_store))
+                ADD(a, SECRET_STORE, "the platform keeps other secrets than those that were added");
+}
+
 static void check_platform(struct appraising *a) {
         policy_judge_platform(a->policy, &a->claims, a->bundle->n_revocations, a->verdict);
 }
@@ -395,7 +416,7 @@ static void check_platform(struct appraising *a) {
 static void (*const checks[])(struct appraising *) = {
         check_origin,      check_nonce,     check_report_data, check_host_data, check_host_owner,
         check_measurement, tell_unverified, check_modes,       check_bits,      check_tcb,
-        check_host,        check_coverage,  check_collateral,  check_platform,
+        check_host,        check_coverage,  check_collateral,  check_platform,  check_secret_store,
 };
 
 /* binding: whose it is, and whether the policy accepts it */
@@ -523,6 +544,8 @@ static int take_evidence(struct appraising *a, struct cvm_error *err) {
 
         if (r >= 0 && a->input->chains && a->ops->use_chains)
                 a->ops->use_chains(evidence, a->input->chains);
+        if (r >= 0 && a->ops->use_kept)
+                a->ops->use_kept(evidence, a->input->kept);
         if (r >= 0)
                 r = a->ops->authenticate(evidence, a->input->now_msec, &a->origin, &found);
         if (r >= 0) {

@@ -6,6 +6,7 @@
 
 #include <openssl/pem.h>
 
+#include "attest/evidence-se.h"
 #include "attest/evidence-snp.h"
 #include "attest/evidence-tdx.h"
 #include "base/clean-openssl.h"
@@ -15,6 +16,7 @@
 static const struct evidence_ops *const technologies[] = {
         &evidence_snp,
         &evidence_tdx,
+        &evidence_se,
 };
 
 const struct evidence_ops *evidence_ops_find(int platform) {

@@ -6,6 +6,7 @@
 
 #include "attest/bundle.h"
 #include "attest/chain-cache.h"
+#include "attest/evidence-kept.h"
 #include "attest/verdict.h"
 
 #define EVIDENCE_COMPONENTS_MAX 16
@@ -57,6 +58,8 @@ struct evidence_claims {
         uint32_t guest_svn;
         char host_id[129]; /* lower-case hex */
         bool host_masked;  /* the host hides it */
+        uint8_t secret_store[CVM_SHA512_SIZE];
+        bool has_secret_store; /* the platform keeps secrets itself, and says by this hash which */
         const char *product;
         const char *components[EVIDENCE_COMPONENTS_MAX]; /* NULL: reserved */
         struct evidence_tcb tcbs[EVIDENCE_TCBS_MAX];
@@ -74,6 +77,7 @@ struct evidence_origin {
         int class_;                    /* enum cvm_class */
         uint8_t root[CVM_SHA256_SIZE]; /* SHA-256 of the root's SubjectPublicKeyInfo */
         bool root_is_built_in;
+        bool root_is_named; /* none is built in for this technology: policies name one */
 };
 
 struct evidence; /* each technology's own, parsed */
@@ -89,8 +93,12 @@ struct evidence_ops {
          * NULL: this technology verifies each anew. */
         void (*use_chains)(struct evidence *evidence, struct chain_cache *chains);
 
-        /* Chain and signature at that time (UTC milliseconds). CVM_CODE_REPORT_* and CVM_CODE_CHAIN_MISSING.
-         */
+        /* Before authenticate(): what was kept of the request, borrowed; NULL: nothing was. The member is
+         * NULL where evidence answers no request. */
+        void (*use_kept)(struct evidence *evidence, const struct evidence_kept *kept);
+
+        /* Chain and signature at that time (UTC milliseconds). CVM_CODE_REPORT_* and CVM_CODE_CHAIN_MISSING,
+         * CVM_CODE_REQUEST_*. */
         int (*authenticate)(struct evidence *evidence, uint64_t now_msec, struct evidence_origin *ret,
                             struct cvm_error *err);
 

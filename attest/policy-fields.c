@@ -475,6 +475,7 @@ const struct cvm_json_field policy_fields[] = {
         { "class", CVM_JSON_CHOICE, .required = true, AT(class_), .choices = cvm_class_texts },
         { "simulation_root", CVM_JSON_HEX, AT(simulation_root), .size = CVM_SHA256_SIZE,
           HAS(has_simulation_root) },
+        { "maker_root", CVM_JSON_HEX, AT(maker_root), .size = CVM_SHA256_SIZE, HAS(has_maker_root) },
         { "platforms", CVM_JSON_CUSTOM, .required = true, AT(platforms), .read = read_platforms,
           .write = write_platforms },
         { "measurements", CVM_JSON_CUSTOM, .required = true, .offset = 0, .read = read_measurements,

@@ -76,6 +76,8 @@ struct policy {
         bool unowned;
         uint8_t simulation_root[CVM_SHA256_SIZE];
         bool has_simulation_root;
+        uint8_t maker_root[CVM_SHA256_SIZE]; /* where none is built in */
+        bool has_maker_root;
         struct policy_hosts hosts;
         struct policy_tcb min_tcb;
         struct policy_status *statuses; /* owned; none: only what is current */

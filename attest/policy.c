@@ -24,6 +24,8 @@ static int check(const struct policy *p, const char *document, struct cvm_error 
                   "'simulation_root' is missing: a policy of class simulated names its root" },
                 { !simulated && p->has_simulation_root,
                   "'simulation_root' may stand only in a policy of class simulated" },
+                { simulated && p->has_maker_root,
+                  "'maker_root' may stand only in a policy of class hardware" },
                 { simulated && p->has_collateral_max_age,
                   "'collateral_max_age' may stand only in a policy of class hardware" },
                 { !p->unowned && !p->binding.given, "'binding' is missing: a guest without owner needs "
@@ -77,6 +79,9 @@ static int fill(const struct policy_inputs *in, struct policy *p) {
         p->has_simulation_root = in->simulation_root;
         if (in->simulation_root)
                 memcpy(p->simulation_root, in->simulation_root, sizeof p->simulation_root);
+        p->has_maker_root = in->maker_root;
+        if (in->maker_root)
+                memcpy(p->maker_root, in->maker_root, sizeof p->maker_root);
         p->debug = in->debug;
         p->min_tcb.any = !in->min_tcb && in->class_ == CVM_CLASS_SIMULATED;
         for (size_t i = 0; in->hosts && in->hosts[i]; i++) {

@@ -9,6 +9,7 @@
 #include "attest/verdict.h"
 
 struct evidence_claims;
+struct evidence_kept;
 struct policy;
 
 struct policy *policy_free(struct policy *policy);
@@ -43,6 +44,7 @@ struct policy_inputs {
         const char *min_tcb; /* JSON as in the policy: {"Milan":{"snp":24}} or "any" with its quotes;
                                 NULL: "any" when simulated, else left out and must be edited */
         const uint8_t *simulation_root; /* SHA-256 of the root's SPKI, 32 bytes; class simulated only */
+        const uint8_t *maker_root;      /* the same; class hardware, where no root is built in */
         bool debug;
         uint64_t serial;
 };
@@ -57,7 +59,10 @@ struct appraisal {
         /* Since when the newest list seen before is valid, UTC milliseconds: an older one is a replay. Says
          * nothing where it is later than now_msec. 0: none was seen. */
         uint64_t revocations_mark;
-        struct chain_cache *chains; /* borrowed, filled here; NULL: each chain is verified anew */
+        struct chain_cache *chains;       /* borrowed, filled here; NULL: each chain is verified anew */
+        const struct evidence_kept *kept; /* of the request that the evidence answers; NULL: nothing */
+        const uint8_t *secret_store; /* CVM_SHA512_SIZE: what the platform's own store must hold; NULL: any
+                                      */
 };
 
 /*

@@ -10,13 +10,14 @@
 #include "base/digest.h"
 
 struct evidence_kept {
-        uint8_t request[CVM_SHA256_SIZE]; /* SHA-256 of its bytes */
-        uint8_t key[32];                  /* that opens it */
-        int class_;                       /* enum cvm_class of the hosts that it was made for */
-        uint8_t root[CVM_SHA256_SIZE];    /* of their documents' chain */
-        const uint8_t *hosts;             /* their ids, CVM_SHA256_SIZE each */
+        const uint8_t *request; /* SHA-256 of its bytes */
+        const uint8_t *key;     /* that opens it, 32 bytes */
+        int class_;             /* enum cvm_class of the hosts that it was made for */
+        const uint8_t *root;    /* SHA-256 of the public key of the root of their documents */
+        const uint8_t *hosts;   /* their ids, CVM_SHA256_SIZE each */
         size_t n_hosts;
-        const uint8_t *image; /* what names the image that answers, in the technology's own form */
+        const uint8_t *image; /* what names the image that answers, in the technology's own form; NULL:
+                                 not known */
         size_t image_size;
         const char *const *flags; /* that are set in it */
         size_t n_flags;

@@ -141,30 +141,44 @@ static int take_sealed(const struct cvm_secret *plain, struct se_attestation *re
         return 0;
 }
 
-int se_attestation_open(const uint8_t *bytes, size_t size, const uint8_t key[SE_KEY_SIZE],
-                        struct cvm_secret *ret, struct cvm_error *err) {
-        CVM_CLEANUP(cvm_secret_done) struct cvm_secret plain = { 0 };
-        CVM_CLEANUP(cvm_secret_done) struct cvm_secret opened = { 0 };
+static int read_front(const uint8_t *bytes, size_t size, struct se_request_head *ret_head,
+                      uint64_t *ret_flags, struct cvm_error *err) {
         struct cvm_reader r = cvm_reader_of(bytes, size);
-        struct se_request_head head;
-        uint64_t flags;
         uint32_t algorithm;
-        int e = se_request_head_read(&r, &head, err);
+        int e = se_request_head_read(&r, ret_head, err);
 
         if (e < 0)
                 return e;
-        if (!cvm_is_zero(head.magic, sizeof head.magic))
+        if (!cvm_is_zero(ret_head->magic, sizeof ret_head->magic))
                 return refuse(err, "this is no attestation request");
-        flags = cvm_read_u64be(&r);
+        *ret_flags = cvm_read_u64be(&r);
         algorithm = cvm_read_u32be(&r);
         if (algorithm != ALGORITHM_HMAC_SHA512)
                 return cvm_fail(err, &CVM_CODE_REQUEST_FORMAT, EBADMSG,
                                 "the request asks for the unknown measurement algorithm %u", algorithm);
         cvm_read_view(&r, 4 + SE_COORDINATES_SIZE);
-        cvm_read_view(&r, head.n_slots * SE_SLOT_SIZE);
-        if (r.failed || r.left != head.sealed_size + SE_TAG_SIZE || (flags & ~FLAGS_ALL))
+        cvm_read_view(&r, ret_head->n_slots * SE_SLOT_SIZE);
+        if (r.failed || r.left != ret_head->sealed_size + SE_TAG_SIZE || (*ret_flags & ~FLAGS_ALL))
                 return refuse(err, "the request has other parts or flags than one for attestation");
-        e = se_request_unseal(bytes, size, &head, key, &plain, err);
+        return 0;
+}
+
+int se_attestation_flags(const uint8_t *bytes, size_t size, uint64_t *ret, struct cvm_error *err) {
+        struct se_request_head head;
+
+        return read_front(bytes, size, &head, ret, err);
+}
+
+int se_attestation_open(const uint8_t *bytes, size_t size, const uint8_t key[SE_KEY_SIZE],
+                        struct cvm_secret *ret, struct cvm_error *err) {
+        CVM_CLEANUP(cvm_secret_done) struct cvm_secret plain = { 0 };
+        CVM_CLEANUP(cvm_secret_done) struct cvm_secret opened = { 0 };
+        struct se_request_head head;
+        uint64_t flags;
+        int e = read_front(bytes, size, &head, &flags, err);
+
+        if (e >= 0)
+                e = se_request_unseal(bytes, size, &head, key, &plain, err);
         if (e >= 0 && cvm_secret_new(sizeof(struct se_attestation), &opened) < 0)
                 e = cvm_fail(err, &CVM_CODE_NO_MEMORY, ENOMEM, "opening a request");
         if (e < 0)

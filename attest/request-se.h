@@ -73,6 +73,9 @@ struct se_attestation {
 int se_attestation_make(const struct se_attestation *attestation, const struct se_recipients *to,
                         struct cvm_bytes *ret, struct cvm_error *err);
 
+/* What one asks for, as everybody can see. CVM_CODE_REQUEST_FORMAT: it is none. */
+int se_attestation_flags(const uint8_t *bytes, size_t size, uint64_t *ret, struct cvm_error *err);
+
 /* Open one with its protection key. ret: a struct se_attestation in locked memory. CVM_CODE_REQUEST_FORMAT.
  */
 int se_attestation_open(const uint8_t *bytes, size_t size, const uint8_t key[SE_KEY_SIZE],

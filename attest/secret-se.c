@@ -278,8 +278,7 @@ static int read_secret_header(struct cvm_reader *r, const struct se_request_head
         return 0;
 }
 
-static int read_request(const uint8_t *bytes, size_t size, struct se_secret_seen *ret,
-                        struct cvm_error *err) {
+int se_secret_see(const uint8_t *bytes, size_t size, struct se_secret_seen *ret, struct cvm_error *err) {
         struct cvm_reader r = cvm_reader_of(bytes, size);
         struct se_request_head head;
         struct se_secret_seen seen = { 0 };
@@ -333,7 +332,7 @@ int se_secret_verify(const uint8_t *bytes, size_t size, EVP_PKEY *user_key, stru
                      struct cvm_error *err) {
         struct se_secret_seen seen;
         enum se_user_data form = SE_USER_NONE;
-        int r = read_request(bytes, size, &seen, err);
+        int r = se_secret_see(bytes, size, &seen, err);
         bool is_signed = r >= 0 && seen.user > SE_USER_UNSIGNED;
 
         if (r >= 0 && is_signed != (user_key != NULL))

@@ -69,6 +69,9 @@ struct se_secret_seen {
         size_t user_data_size; /* with its padding: 0, 128, 256 or 512 */
 };
 
+/* The form alone, whoever signed what in it. CVM_CODE_REQUEST_FORMAT. */
+int se_secret_see(const uint8_t *bytes, size_t size, struct se_secret_seen *ret, struct cvm_error *err);
+
 /*
  * Form of a request and, with the key that must have signed it, its user data's signature. A signed one
  * needs a key, an unsigned one must have none: CVM_CODE_USER_KEY. CVM_CODE_REQUEST_FORMAT;

@@ -14,7 +14,7 @@
 #include "base/time.h"
 
 #define PEM_MAX (64u << 10)
-#define CHALLENGE_MAX (4u << 10)
+#define CHALLENGE_MAX (16u << 10)
 
 int document_text(const char *path, size_t max, char **ret, struct cvm_error *err) {
         CVM_CLEANUP(cvm_bytes_done) struct cvm_bytes text = { 0 };
@@ -85,6 +85,37 @@ int document_root(const char *path, uint8_t ret[CVM_SHA256_SIZE], struct cvm_err
         return 0;
 }
 
+/* Two members of the struct: these take the whole challenge. */
+static int read_hosts(const struct cvm_json *place, void *member, struct cvm_error *err) {
+        struct challenge *c = member;
+        size_t length;
+        int r = cvm_json_array(place, CHALLENGE_HOSTS_MAX, &length, err);
+
+        for (size_t i = 0; r >= 0 && i < length; i++) {
+                struct cvm_json at = cvm_json_element(place, i);
+                const char *hex;
+
+                r = cvm_json_text_at(&at, 2 * CVM_SHA256_SIZE, &hex, err);
+                if (r >= 0 && cvm_unhex(hex, c->hosts[i], CVM_SHA256_SIZE) < 0)
+                        r = cvm_json_refuse(&at, err, "must be 64 lower-case hex digits");
+                c->n_hosts += r >= 0;
+        }
+        return r;
+}
+
+static json_object *write_hosts(const void *member) {
+        const struct challenge *c = member;
+        json_object *list = c->n_hosts ? json_object_new_array() : NULL;
+
+        for (size_t i = 0; list && i < c->n_hosts; i++) {
+                char hex[2 * CVM_SHA256_SIZE + 1];
+
+                cvm_hex(c->hosts[i], CVM_SHA256_SIZE, hex);
+                json_object_array_add(list, json_object_new_string(hex));
+        }
+        return list;
+}
+
 static const struct cvm_json_field challenge_fields[] = {
         { "nonce", CVM_JSON_HEX, .required = true, .offset = offsetof(struct challenge, nonce),
           .size = CVM_NONCE_SIZE },
@@ -95,10 +126,15 @@ static const struct cvm_json_field challenge_fields[] = {
           .write = cvm_json_write_time },
         { "request", CVM_JSON_HEX, .offset = offsetof(struct challenge, request),
           .has_offset = offsetof(struct challenge, has_request), .size = CVM_SHA256_SIZE },
+        { "platform", CVM_JSON_CHOICE, .offset = offsetof(struct challenge, platform),
+          .has_offset = offsetof(struct challenge, has_platform), .choices = cvm_platform_texts },
         { "key", CVM_JSON_HEX, .offset = offsetof(struct challenge, key),
           .has_offset = offsetof(struct challenge, has_key), .size = 32 },
         { "class", CVM_JSON_CHOICE, .offset = offsetof(struct challenge, class_),
           .has_offset = offsetof(struct challenge, has_class), .choices = cvm_class_texts },
+        { "root", CVM_JSON_HEX, .offset = offsetof(struct challenge, root),
+          .has_offset = offsetof(struct challenge, has_root), .size = CVM_SHA256_SIZE },
+        { "hosts", CVM_JSON_CUSTOM, .offset = 0, .read = read_hosts, .write = write_hosts },
         { 0 },
 };
 

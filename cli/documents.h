@@ -22,21 +22,25 @@ int document_bundle(const char *path, struct bundle *ret, struct cvm_error *err)
 /* SHA-256 of the SubjectPublicKeyInfo of a certificate in PEM: how roots are named. */
 int document_root(const char *path, uint8_t ret[CVM_SHA256_SIZE], struct cvm_error *err);
 
+#define CHALLENGE_HOSTS_MAX 95
+
 /*
  * A challenge remembers whether it has served: a nonce serves once. Where the evidence answers a request
- * that only the platform opens, it holds what the owner must keep of that, and its class is that of the
- * hosts the request was made for.
+ * that only the platform opens, it holds what the owner must keep of that: its class, root and hosts are
+ * those of the documents that the request was made for.
  */
 struct challenge {
         uint8_t nonce[CVM_NONCE_SIZE];
         uint64_t made, used; /* UTC milliseconds; used 0: not yet */
         bool is_used;
-        bool has_request;
+        bool has_request, has_platform, has_key, has_class, has_root;
         uint8_t request[CVM_SHA256_SIZE]; /* SHA-256 of its bytes */
-        bool has_key;
-        uint8_t key[32]; /* that opens it: wipe it (challenge_wipe) */
-        bool has_class;
-        int class_; /* enum cvm_class */
+        int platform;                     /* enum cvm_platform_id */
+        uint8_t key[32];                  /* that opens it: wipe it (challenge_wipe) */
+        int class_;                       /* enum cvm_class */
+        uint8_t root[CVM_SHA256_SIZE];
+        uint8_t hosts[CHALLENGE_HOSTS_MAX][CVM_SHA256_SIZE];
+        size_t n_hosts;
 };
 void challenge_wipe(struct challenge *challenge);
 void challenge_make(struct challenge *ret);

@@ -12,6 +12,19 @@ static const struct option_row options[] = {
         { 0 },
 };
 
+static int make_request(const struct request_platform *platform, const struct arguments *arguments,
+                        struct challenge *challenge, struct cvm_error *err) {
+        CVM_CLEANUP(cvm_bytes_done) struct cvm_bytes request = { 0 };
+        const char *path = argument(arguments, "request");
+        int r;
+
+        if (!path || !argument(arguments, "output"))
+                return cvm_fail(err, &CVM_CODE_USAGE, EINVAL,
+                                "--request FILE and -o FILE are needed: what goes to the guest, and what you keep");
+        r = platform->challenge(arguments, challenge, &request, err);
+        return r < 0 ? r : platform->write(path, &request, err);
+}
+
 static int run(const struct arguments *arguments, struct cvm_error *err) {
         const struct request_platform *platform;
         CVM_CLEANUP(challenge_wipe) struct challenge challenge = { 0 };
@@ -21,7 +34,7 @@ static int run(const struct arguments *arguments, struct cvm_error *err) {
 
         challenge_make(&challenge);
         if (r >= 0 && platform)
-                r = platform->challenge(arguments, &challenge, err);
+                r = make_request(platform, arguments, &challenge, err);
         else if (r >= 0 && (argument(arguments, "request") || argument(arguments, "host-key-document")))
                 r = cvm_fail(err, &CVM_CODE_USAGE, EINVAL,
                              "--request and host-key documents are for a --platform that takes requests");

@@ -29,6 +29,7 @@ struct inputs {
         struct policy *policy;
         struct bundle bundle;
         struct challenge challenge;
+        struct request_kept kept;
         EVP_PKEY *owner;
         struct appraisal with;
 };
@@ -36,6 +37,7 @@ struct inputs {
 static void inputs_done(struct inputs *in) {
         policy_free(in->policy);
         bundle_done(&in->bundle);
+        challenge_wipe(&in->challenge);
         EVP_PKEY_free(in->owner);
 }
 
@@ -79,7 +81,9 @@ static int read_inputs(const struct arguments *arguments, struct inputs *in, str
                 r = document_bundle(arguments->words[0], &in->bundle, err);
         if (r >= 0)
                 r = verify_complete(arguments, in->policy, &in->bundle, &in->with, err);
-        return r < 0 ? r : read_nonce(arguments, &in->challenge, err);
+        if (r >= 0)
+                r = read_nonce(arguments, &in->challenge, err);
+        return r < 0 ? r : request_keep(arguments, &in->challenge, &in->kept, &in->with, err);
 }
 
 static int appraise(struct inputs *in, struct verdict *ret, struct cvm_error *err) {

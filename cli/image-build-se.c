@@ -181,7 +181,7 @@ static int read_inputs(const struct arguments *arguments, struct inputs *in, str
         if (r >= 0)
                 r = read_flags(arguments, &in->build, err);
         if (r >= 0)
-                r = host_keys_read(arguments, &in->hosts, err);
+                r = host_keys_read(arguments, &in->hosts, NULL, err);
         for (size_t i = 0; r >= 0 && i < in->hosts.n; i++)
                 in->keys[i] = in->hosts.items[i].key;
         if (r >= 0)

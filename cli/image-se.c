@@ -60,7 +60,8 @@ static int read_documents(const struct arguments *arguments, struct se_hosts *re
         return r;
 }
 
-int host_keys_read(const struct arguments *arguments, struct se_hosts *ret, struct cvm_error *err) {
+int host_keys_read(const struct arguments *arguments, struct se_hosts *ret,
+                   uint8_t ret_root[CVM_SHA256_SIZE], struct cvm_error *err) {
         CVM_CLEANUP(se_trust_done) struct se_trust trust = { 0 };
         uint64_t now = cvm_time_now();
         int r = argument_time(arguments, "at", &now, err);
@@ -71,6 +72,8 @@ int host_keys_read(const struct arguments *arguments, struct se_hosts *ret, stru
                 r = read_trust(arguments, now, &trust, err);
         for (size_t i = 0; r >= 0 && i < ret->n; i++)
                 r = se_host_check(&ret->items[i], &trust, now, ret->names[i], err);
+        if (r >= 0 && ret_root)
+                memcpy(ret_root, trust.root, sizeof trust.root);
         if (r >= 0 && trust.simulated)
                 output_say("SIMULATED: this is for simulated hosts, which protect nothing");
         return r;
@@ -165,7 +168,7 @@ int image_header_read(const struct arguments *arguments, struct se_header *ret, 
 }
 
 int request_keys_make(const struct arguments *arguments, struct request_keys *ret, struct cvm_error *err) {
-        int r = host_keys_read(arguments, &ret->hosts, err);
+        int r = host_keys_read(arguments, &ret->hosts, ret->root, err);
 
         if (r >= 0)
                 r = se_customer_key_make(&ret->customer, err);

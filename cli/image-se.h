@@ -7,8 +7,10 @@
 #include "cli/request-platform.h"
 #include "launch/image-build-se.h"
 
-/* The documents, read and checked by those options, with a word on each remark. */
-int host_keys_read(const struct arguments *arguments, struct se_hosts *ret, struct cvm_error *err);
+/* The documents, read and checked by those options, with a word on each remark. ret_root (may be NULL):
+ * whose chain they have. */
+int host_keys_read(const struct arguments *arguments, struct se_hosts *ret,
+                   uint8_t ret_root[CVM_SHA256_SIZE], struct cvm_error *err);
 
 /* --platform, where it is given, is this one. */
 int image_platform_check(const struct arguments *arguments, struct cvm_error *err);
@@ -33,6 +35,7 @@ int image_header_read(const struct arguments *arguments, struct se_header *ret, 
 /* Keys that serve for one request, and for whom it is: checked host keys. */
 struct request_keys {
         struct se_hosts hosts;
+        uint8_t root[CVM_SHA256_SIZE];     /* of their documents' chain */
         EVP_PKEY *host_keys[SE_HOSTS_MAX]; /* borrowed from hosts */
         EVP_PKEY *customer;
         struct cvm_secret key; /* the protection key */

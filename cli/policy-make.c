@@ -14,6 +14,7 @@
 #include "cli/policy-hosts.h"
 #include "cli/policy-open.h"
 #include "cli/predict.h"
+#include "cli/request-platform.h"
 
 #define PREDICTION_MAX BOOT_LOG_TEXT_MAX
 
@@ -30,6 +31,8 @@ static const struct option_row options[] = {
         { "serial", OPTION_TEXT, "N", "higher than that of the policy before (1)" },
         { "output", OPTION_TEXT, "FILE", "where the policy goes, also -o (standard output)" },
         DEFINITION_OPTIONS,
+        { "header", OPTION_TEXT, "FILE", "with --platform se: a protected image, or its header" },
+        HOST_KEY_OPTIONS,
         { 0 },
 };
 
@@ -38,6 +41,7 @@ struct making {
         uint8_t measurement[CVM_SHA384_SIZE], binding[CVM_SHA384_SIZE], root[CVM_SHA256_SIZE];
         struct policy_register registers[POLICY_REGISTERS_MAX];
         struct policy_hosts_given hosts;
+        struct request_policy request; /* of an image that was made for hosts */
         struct definition *definition; /* that was predicted; owned, NULL: the prediction was given */
         json_object *node;             /* the prediction; owned */
         bool debug;                    /* what the prediction is of */
@@ -45,6 +49,7 @@ struct making {
 
 static void making_done(struct making *m) {
         policy_hosts_done(&m->hosts);
+        cvm_texts_free(m->request.hosts);
         definition_free(m->definition);
         json_object_put(m->node);
 }
@@ -159,6 +164,26 @@ static int read_prediction(const char *name, struct making *m, struct cvm_error 
         return read_registers(&root, m, err);
 }
 
+/* An image that was made for hosts needs no prediction: its header is what is measured. */
+static int take_header(const struct request_platform *platform, const struct arguments *arguments,
+                       struct making *m, struct cvm_error *err) {
+        int r = platform->policy(arguments, &m->request, err);
+
+        if (r < 0)
+                return r;
+        m->in.platform = (int)platform->id;
+        m->in.class_ = m->request.class_;
+        m->in.measurement = m->request.measurement;
+        m->in.covers = (struct verdict_covers){ true, true, true, true, false, CVM_COVERED_NONE };
+        if (m->in.class_ == CVM_CLASS_SIMULATED)
+                m->in.simulation_root = m->request.root;
+        else
+                m->in.maker_root = m->request.root;
+        m->in.min_tcb = "\"any\"";
+        m->in.hosts = (const char *const *)m->request.hosts;
+        return 0;
+}
+
 /* A definition is known by its version, which no prediction has. */
 static int take_prediction(const struct arguments *arguments, struct making *m, struct cvm_error *err) {
         const char *from = argument(arguments, "from");
@@ -240,9 +265,27 @@ static int read_binding(const struct arguments *arguments, struct making *m, str
         return 0;
 }
 
+/* Where no root is built in, a policy for hardware names the maker's. */
+static int read_maker_root(const struct arguments *arguments, struct making *m, struct cvm_error *err) {
+        const char *file = argument(arguments, "root-ca");
+        const struct evidence_ops *ops = evidence_ops_find(m->in.platform);
+        int r;
+
+        if (!ops || !ops->use_kept || m->in.class_ != CVM_CLASS_HARDWARE || m->in.maker_root)
+                return 0;
+        r = file ? document_root(file, m->root, err)
+                 : cvm_fail(err, &CVM_CODE_USAGE, EINVAL,
+                            "--root-ca is needed: no root of this platform's maker is built in");
+        if (r >= 0)
+                m->in.maker_root = m->root;
+        return r;
+}
+
 static int read_root(const char *file, struct making *m, struct cvm_error *err) {
         int r;
 
+        if (!file && m->in.simulation_root)
+                return 0;
         if (!file)
                 return m->in.class_ == CVM_CLASS_SIMULATED
                                        ? cvm_fail(err, &CVM_CODE_USAGE, EINVAL,
@@ -263,8 +306,10 @@ static int read_hosts(const struct arguments *arguments, struct making *m, struc
 
         if (r < 0)
                 return r;
-        m->in.hosts = (const char *const *)m->hosts.ids;
-        m->in.min_tcb = text && strcmp(text, "any") == 0 ? "\"any\"" : text;
+        if (m->hosts.ids || !m->in.hosts)
+                m->in.hosts = (const char *const *)m->hosts.ids;
+        if (text || !m->in.min_tcb)
+                m->in.min_tcb = text && strcmp(text, "any") == 0 ? "\"any\"" : text;
         if (m->hosts.minimums && !text)
                 m->in.min_tcb = json_object_to_json_string_ext(m->hosts.minimums, JSON_C_TO_STRING_PLAIN);
         if (m->hosts.minimums)
@@ -293,12 +338,16 @@ static int write_policy(const struct arguments *arguments, const char *text, str
 static int run(const struct arguments *arguments, struct cvm_error *err) {
         CVM_CLEANUP(making_done) struct making m = { .in.serial = 1 };
         CVM_CLEANUP(cvm_freep) char *policy = NULL;
-        int r = take_prediction(arguments, &m, err);
+        const struct request_platform *platform =
+                        argument(arguments, "header") ? request_platform(arguments) : NULL;
+        int r = platform ? take_header(platform, arguments, &m, err) : take_prediction(arguments, &m, err);
 
         if (r >= 0)
                 r = read_binding(arguments, &m, err);
         if (r >= 0)
                 r = read_root(argument(arguments, "simulation-root"), &m, err);
+        if (r >= 0)
+                r = read_maker_root(arguments, &m, err);
         if (r >= 0)
                 r = argument_u64(arguments, "serial", INT64_MAX, &m.in.serial, err);
         if (r >= 0)

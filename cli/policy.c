@@ -7,6 +7,7 @@
 #include "cli/key-file.h"
 #include "cli/output.h"
 #include "cli/policy-open.h"
+#include "cli/request-platform.h"
 #include "cli/verify.h"
 
 static const struct option_row sign_options[] = {
@@ -93,18 +94,18 @@ static const struct option_row test_options[] = {
         { "owner-key", OPTION_TEXT, "KEY", "the owner's key" },
         BESIDE_OPTIONS,
         { "at", OPTION_TEXT, "TIME", "judge dates at this time (RFC 3339) instead of now" },
+        REQUEST_ANSWER_OPTIONS,
         { 0 },
 };
 
 /* The bundle's own nonce proves nothing about replay, and that is said. */
 static int test_nonce(const struct arguments *arguments, const struct bundle *bundle,
-                      uint8_t ret[CVM_NONCE_SIZE], struct cvm_error *err) {
+                      struct challenge *challenge, uint8_t ret[CVM_NONCE_SIZE], struct cvm_error *err) {
         bool own = !argument(arguments, "challenge") && !argument(arguments, "nonce");
-        struct challenge challenge;
-        int r = own ? 0 : challenge_find(arguments, &challenge, err);
+        int r = own ? 0 : challenge_find(arguments, challenge, err);
 
         if (r >= 0)
-                memcpy(ret, own ? bundle->nonce : challenge.nonce, CVM_NONCE_SIZE);
+                memcpy(ret, own ? bundle->nonce : challenge->nonce, CVM_NONCE_SIZE);
         output_say("A test: nothing is signed%s.",
                    own ? ", and as the bundle's own nonce was taken, it says nothing about replay" : "");
         return r;
@@ -115,7 +116,9 @@ static int run_test(const struct arguments *arguments, struct cvm_error *err) {
         CVM_CLEANUP(policy_freep) struct policy *policy = NULL;
         CVM_CLEANUP(bundle_done) struct bundle bundle = { 0 };
         CVM_CLEANUP(verdict_done) struct verdict verdict = { 0 };
+        CVM_CLEANUP(challenge_wipe) struct challenge challenge = { 0 };
         const char *key_file = argument(arguments, "owner-key");
+        struct request_kept kept = { 0 };
         struct appraisal with = { 0 };
         int r = key_file ? key_file_public(key_file, &key, err) : 0;
 
@@ -126,7 +129,9 @@ static int run_test(const struct arguments *arguments, struct cvm_error *err) {
         if (r >= 0)
                 r = document_bundle(arguments->words[1], &bundle, err);
         if (r >= 0)
-                r = test_nonce(arguments, &bundle, with.nonce, err);
+                r = test_nonce(arguments, &bundle, &challenge, with.nonce, err);
+        if (r >= 0)
+                r = request_keep(arguments, &challenge, &kept, &with, err);
         if (r >= 0)
                 r = verify_complete(arguments, policy, &bundle, &with, err);
         if (r >= 0)

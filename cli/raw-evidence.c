@@ -197,14 +197,13 @@ static bool has_reason(const struct verdict *verdict, const struct cvm_code *cod
         return false;
 }
 
-/* The appraisal's reasons without those that only a bundle could answer. */
-static void take_verdict(struct raw *raw, const struct verdict *full) {
+void raw_evidence_take(const struct verdict *full, struct verdict *ret) {
         const struct cvm_code *unasked[] = { &CVM_CODE_REPORT_DATA, NULL, NULL, NULL, NULL };
 
-        raw->verdict.class_ = full->class_;
-        raw->verdict.revocations_made = full->revocations_made;
+        ret->class_ = full->class_;
+        ret->revocations_made = full->revocations_made;
         if (has_reason(full, &CVM_CODE_UNOWNED_EVIDENCE)) {
-                verdict_add(&raw->verdict, &CVM_CODE_RAW_REPORT,
+                verdict_add(ret, &CVM_CODE_RAW_REPORT,
                             "the policy demands an owner's binding, which a report alone does not bring");
                 unasked[1] = &CVM_CODE_UNOWNED_EVIDENCE;
                 unasked[2] = &CVM_CODE_HOST_DATA;
@@ -217,7 +216,7 @@ static void take_verdict(struct raw *raw, const struct verdict *full) {
                 for (size_t k = 0; k < ARRAY_SIZE(unasked); k++)
                         asked &= full->reasons[i].code != unasked[k];
                 if (asked)
-                        verdict_add(&raw->verdict, full->reasons[i].code, "%s", full->reasons[i].text);
+                        verdict_add(ret, full->reasons[i].code, "%s", full->reasons[i].text);
         }
 }
 
@@ -231,7 +230,7 @@ static int judge(struct raw *raw, struct cvm_error *err) {
                 return 0;
         r = policy_appraise(raw->policy, &raw->bundle, &raw->with, &full, err);
         if (r >= 0)
-                take_verdict(raw, &full);
+                raw_evidence_take(&full, &raw->verdict);
         return r;
 }
 

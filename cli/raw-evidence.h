@@ -2,6 +2,7 @@
  * of a policy as such a report can answer to. */
 #pragma once
 
+#include "attest/verdict.h"
 #include "cli/command.h"
 
 /* The options of `evidence verify` that are for raw reports only. */
@@ -15,6 +16,9 @@
 
 /* A report's bytes, also where they come as hex digits. */
 int raw_evidence_read(const char *path, struct cvm_bytes *ret, struct cvm_error *err);
+
+/* The reasons of an appraisal without those that only a bundle could answer; class and marks with them. */
+void raw_evidence_take(const struct verdict *full, struct verdict *ret);
 
 /* The file of --report or --quote; NULL: neither was given. */
 const char *raw_evidence_report(const struct arguments *arguments);

@@ -10,27 +10,46 @@
 
 #include "attest/exchange-se.h"
 #include "attest/policy.h"
+#include "attest/secret-se.h"
 #include "base/fd.h"
 #include "base/names.h"
 #include "base/platform-id.h"
+#include "base/time.h"
 #include "cli/image-se.h"
+#include "cli/key-file.h"
 #include "cli/output.h"
+#include "cli/raw-evidence.h"
 #include "cli/verify.h"
 
 /* --- challenge --- */
 
-static int write_request(const char *path, struct cvm_bytes *request, uint64_t flags,
-                         struct cvm_error *err) {
+static int write_request(const char *path, const struct cvm_bytes *request, struct cvm_error *err) {
         CVM_CLEANUP(cvm_bytes_done) struct cvm_bytes file = { 0 };
-        struct se_exchange x = { .request = *request, .expected_additional = se_additional_size(flags) };
+        struct se_exchange x = { .request = *request };
+        uint64_t flags = 0;
+        int r = se_attestation_flags(request->data, request->size, &flags, err);
 
-        if (se_exchange_write(&x, &file) < 0)
-                return cvm_fail(err, &CVM_CODE_NO_MEMORY, ENOMEM, "making a request");
-        return cvm_write_file(path, file.data, file.size, 0644, err);
+        x.expected_additional = se_additional_size(flags);
+        if (r >= 0 && se_exchange_write(&x, &file) < 0)
+                r = cvm_fail(err, &CVM_CODE_NO_MEMORY, ENOMEM, "making a request");
+        return r < 0 ? r : cvm_write_file(path, file.data, file.size, 0644, err);
+}
+
+static int read_request(const char *path, struct cvm_bytes *ret_request, struct cvm_error *err) {
+        CVM_CLEANUP(cvm_bytes_done) struct cvm_bytes bytes = { 0 };
+        CVM_CLEANUP(se_exchange_done) struct se_exchange x = { 0 };
+        int r = cvm_read_file(path, SE_EXCHANGE_MAX, &bytes, err);
+
+        if (r >= 0)
+                r = se_exchange_read(bytes.data, bytes.size, &x, err);
+        if (r < 0)
+                return cvm_while(err, r, "the request '%s'", path);
+        *ret_request = cvm_bytes_take(&x.request);
+        return 0;
 }
 
 static int make(const struct arguments *arguments, const struct request_keys *keys, struct cvm_bytes *ret,
-                uint64_t *ret_flags, struct cvm_error *err) {
+                struct cvm_error *err) {
         CVM_CLEANUP(cvm_secret_done) struct cvm_secret room = { 0 };
         struct se_attestation *attestation;
 
@@ -40,36 +59,82 @@ static int make(const struct arguments *arguments, const struct request_keys *ke
         cvm_random(attestation->measurement_key, sizeof attestation->measurement_key);
         cvm_random(attestation->nonce, sizeof attestation->nonce);
         attestation->flags = SE_ATTEST_IMAGE_KEY | SE_ATTEST_REQUEST_KEY;
-        if (argument(arguments, "secret-store"))
+        if (argument(arguments, "secret-store") || argument(arguments, "added") ||
+            argument(arguments, "locked"))
                 attestation->flags |= SE_ATTEST_SECRETS;
         if (argument(arguments, "firmware"))
                 attestation->flags |= SE_ATTEST_FIRMWARE;
-        *ret_flags = attestation->flags;
         return se_attestation_make(attestation, &keys->to, ret, err);
 }
 
-static int challenge(const struct arguments *arguments, struct challenge *ret, struct cvm_error *err) {
-        CVM_CLEANUP(request_keys_done) struct request_keys keys = { 0 };
-        CVM_CLEANUP(cvm_bytes_done) struct cvm_bytes request = { 0 };
-        const char *path = argument(arguments, "request");
-        uint64_t flags = 0;
-        int r;
+static void keep(const struct request_keys *keys, const struct cvm_bytes *request, struct challenge *ret) {
+        cvm_sha256(request->data, request->size, ret->request);
+        memcpy(ret->key, keys->key.data, sizeof ret->key);
+        memcpy(ret->root, keys->root, sizeof ret->root);
+        ret->platform = CVM_PLATFORM_SECURE_EXECUTION;
+        ret->class_ = keys->hosts.items[0].simulated ? CVM_CLASS_SIMULATED : CVM_CLASS_HARDWARE;
+        for (ret->n_hosts = 0; ret->n_hosts < keys->hosts.n; ret->n_hosts++)
+                memcpy(ret->hosts[ret->n_hosts], keys->hosts.items[ret->n_hosts].hash, CVM_SHA256_SIZE);
+        ret->has_request = ret->has_platform = ret->has_key = ret->has_class = ret->has_root = true;
+}
 
-        if (!path || !argument(arguments, "output"))
-                return cvm_fail(err, &CVM_CODE_USAGE, EINVAL,
-                                "--request FILE and -o FILE are needed: what goes to the guest, and what you keep");
-        r = request_keys_make(arguments, &keys, err);
+static int challenge(const struct arguments *arguments, struct challenge *ret, struct cvm_bytes *ret_request,
+                     struct cvm_error *err) {
+        CVM_CLEANUP(request_keys_done) struct request_keys keys = { 0 };
+        int r = request_keys_make(arguments, &keys, err);
+
         if (r >= 0)
-                r = make(arguments, &keys, &request, &flags, err);
+                r = make(arguments, &keys, ret_request, err);
         if (r >= 0)
-                r = write_request(path, &request, flags, err);
+                keep(&keys, ret_request, ret);
+        return r;
+}
+
+/* --- what answers must be measured with --- */
+
+static int take_image(const struct arguments *arguments, struct request_kept *ret, struct cvm_error *err) {
+        struct se_header header;
+        const char *names[SE_FLAGS_MAX];
+        int r = image_header_read(arguments, &header, err);
+
         if (r < 0)
                 return r;
-        cvm_sha256(request.data, request.size, ret->request);
-        memcpy(ret->key, keys.key.data, sizeof ret->key);
-        ret->class_ = keys.hosts.items[0].simulated ? CVM_CLASS_SIMULATED : CVM_CLASS_HARDWARE;
-        ret->has_request = ret->has_key = ret->has_class = true;
+        se_header_boot_tags(&header, ret->image);
+        ret->kept.image = ret->image;
+        ret->kept.image_size = SE_BOOT_TAGS_SIZE;
+        se_flag_names(header.pcf, 0, names);
+        while (names[ret->kept.n_flags]) {
+                ret->flags[ret->kept.n_flags] = names[ret->kept.n_flags];
+                ret->kept.n_flags++;
+        }
+        ret->kept.flags = ret->flags;
         return 0;
+}
+
+/* The tags of the requests one behind the other: only who made them all can know what the store holds. */
+static int secret_store(const struct arguments *arguments, uint8_t ret[CVM_SHA512_SIZE],
+                        struct cvm_error *err) {
+        CVM_CLEANUP(cvm_writer_done) struct cvm_writer tags = { 0 };
+        const char *path;
+        int r = 0;
+
+        for (size_t i = 0; r >= 0 && (path = argument_at(arguments, "added", i)); i++) {
+                CVM_CLEANUP(cvm_bytes_done) struct cvm_bytes request = { 0 };
+                struct se_secret_seen seen = { 0 };
+
+                r = cvm_read_file(path, SE_REQUEST_MAX, &request, err);
+                if (r >= 0)
+                        r = se_secret_see(request.data, request.size, &seen, err);
+                if (r < 0)
+                        return cvm_while(err, r, "'%s'", path);
+                cvm_write_copy(&tags, seen.tag, sizeof seen.tag);
+        }
+        if (r >= 0 && tags.failed)
+                r = cvm_fail(err, &CVM_CODE_NO_MEMORY, ENOMEM, "reading what was added");
+        if (r >= 0)
+                se_secret_store_hash(tags.bytes.data, tags.bytes.size / SE_TAG_SIZE,
+                                     argument(arguments, "locked"), ret);
+        return r;
 }
 
 /* --- verify --- */
@@ -77,6 +142,7 @@ static int challenge(const struct arguments *arguments, struct challenge *ret, s
 struct answer {
         const struct arguments *arguments;
         struct challenge challenge;
+        struct cvm_bytes bytes; /* of the answer */
         struct se_exchange x;
         struct se_header header;
         struct se_additional additional;
@@ -86,6 +152,7 @@ struct answer {
 
 static void answer_done(struct answer *a) {
         challenge_wipe(&a->challenge);
+        cvm_bytes_done(&a->bytes);
         se_exchange_done(&a->x);
         verdict_done(&a->verdict);
 }
@@ -106,14 +173,13 @@ static int read_challenge(struct answer *a, struct cvm_error *err) {
 }
 
 static int read_answer(struct answer *a, struct cvm_error *err) {
-        CVM_CLEANUP(cvm_bytes_done) struct cvm_bytes bytes = { 0 };
         const char *path = argument(a->arguments, "response");
         uint8_t digest[CVM_SHA256_SIZE];
-        int r = path ? cvm_read_file(path, SE_EXCHANGE_MAX, &bytes, err)
+        int r = path ? cvm_read_file(path, SE_EXCHANGE_MAX, &a->bytes, err)
                      : cvm_fail(err, &CVM_CODE_USAGE, EINVAL, "--response is needed: the guest's answer");
 
         if (r >= 0)
-                r = se_exchange_read(bytes.data, bytes.size, &a->x, err);
+                r = se_exchange_read(a->bytes.data, a->bytes.size, &a->x, err);
         if (r < 0)
                 return r;
         cvm_sha256(a->x.request.data, a->x.request.size, digest);
@@ -174,14 +240,55 @@ static int check_hosts(struct answer *a, struct cvm_error *err) {
         return 0;
 }
 
-static void judge_class(struct answer *a) {
+/* Without a policy: hardware, and what was added to its store. */
+static int judge_alone(struct answer *a, struct cvm_error *err) {
+        uint8_t expected[CVM_SHA512_SIZE];
+        bool asked = argument(a->arguments, "added") || argument(a->arguments, "locked");
+        int r = asked ? secret_store(a->arguments, expected, err) : 0;
+
         a->verdict.class_ = a->challenge.class_;
         if (a->challenge.class_ == CVM_CLASS_SIMULATED)
                 verdict_add(&a->verdict, &CVM_CODE_CLASS_SIMULATED,
                             "the request was made for simulated hosts: nothing protects the guest that answered");
-        if (argument(a->arguments, "policy"))
-                verdict_add(&a->verdict, &CVM_CODE_EVIDENCE_PLATFORM,
-                            "this version judges no policy on evidence of this platform");
+        if (r >= 0 && asked &&
+            (!a->additional.secrets || memcmp(a->additional.secrets, expected, sizeof expected) != 0))
+                verdict_add(&a->verdict, &CVM_CODE_SECRET_STORE, "%s",
+                            a->additional.secrets
+                                            ? "the platform keeps other secrets than those that were added"
+                                            : "the evidence does not say which secrets the platform keeps");
+        return r;
+}
+
+/* An answer alone names no boot and no owner: as much of the policy as it can answer to. */
+static int appraise(struct answer *a, const struct policy *policy, struct cvm_error *err) {
+        CVM_CLEANUP(verdict_done) struct verdict full = { 0 };
+        struct bundle bundle = { .platform = CVM_PLATFORM_SECURE_EXECUTION, /* borrows all: never freed */
+                                 .simulated = a->challenge.class_ == CVM_CLASS_SIMULATED,
+                                 .uuid = (char *)"",
+                                 .suite = CVM_SUITE,
+                                 .report = a->bytes };
+        struct appraisal with = { .now_msec = cvm_time_now() };
+        struct request_kept kept = { 0 };
+        int r = request_keep(a->arguments, &a->challenge, &kept, &with, err);
+
+        memcpy(bundle.nonce, a->challenge.nonce, sizeof bundle.nonce);
+        memcpy(with.nonce, a->challenge.nonce, sizeof with.nonce);
+        if (r >= 0)
+                r = policy_appraise(policy, &bundle, &with, &full, err);
+        if (r >= 0)
+                raw_evidence_take(&full, &a->verdict);
+        return r;
+}
+
+static int judge_policy(struct answer *a, const char *path, struct cvm_error *err) {
+        CVM_CLEANUP(EVP_PKEY_freep) EVP_PKEY *owner = NULL;
+        CVM_CLEANUP(policy_freep) struct policy *policy = NULL;
+        const char *key = argument(a->arguments, "owner-key");
+        int r = key ? key_file_public(key, &owner, err) : 0;
+
+        if (r >= 0)
+                r = document_policy(path, owner, &policy, err);
+        return r < 0 ? r : appraise(a, policy, err);
 }
 
 static void add_hex(json_object *node, const char *key, const void *data, size_t size) {
@@ -196,6 +303,7 @@ static void add_hex(json_object *node, const char *key, const void *data, size_t
 static int tell(const struct answer *a) {
         CVM_CLEANUP(cvm_json_putp) json_object *node = json_object_new_object();
         json_object *claims = json_object_new_object();
+        uint8_t tags[SE_BOOT_TAGS_SIZE], measurement[CVM_SHA384_SIZE];
 
         json_object_object_add(node, "result",
                                json_object_new_string(verdict_result_texts[a->verdict.result]));
@@ -205,6 +313,9 @@ static int tell(const struct answer *a) {
         json_object_object_add(node, "class", json_object_new_string(cvm_class_texts[a->challenge.class_]));
         if (a->authentic) {
                 add_hex(claims, "tag", se_header_tag(&a->header), SE_TAG_SIZE);
+                se_header_boot_tags(&a->header, tags);
+                se_image_measurement(tags, measurement);
+                add_hex(claims, "measurement", measurement, sizeof measurement);
                 add_hex(claims, "cuid", a->x.cuid, SE_CUID_SIZE);
                 add_hex(claims, "user_data", a->x.user_data.data, a->x.user_data.size);
                 add_hex(claims, "image_key", a->additional.image_key, 32);
@@ -220,12 +331,14 @@ static int tell(const struct answer *a) {
 }
 
 static int judge(struct answer *a, struct cvm_error *err) {
+        const char *policy = argument(a->arguments, "policy");
         int r = check_user_data(a, err);
 
         if (r >= 0)
                 r = check_hosts(a, err);
-        judge_class(a);
-        return r;
+        if (r < 0)
+                return r;
+        return policy ? judge_policy(a, policy, err) : judge_alone(a, err);
 }
 
 static int verify(const struct arguments *arguments, struct cvm_error *err) {
@@ -247,9 +360,14 @@ static int verify(const struct arguments *arguments, struct cvm_error *err) {
 }
 
 const struct request_platform request_platform_se = {
+        .id = CVM_PLATFORM_SECURE_EXECUTION,
         .name = "se",
-        .other_name = "secure-execution",
         .challenge = challenge,
+        .write = write_request,
+        .read = read_request,
+        .image = take_image,
+        .secret_store = secret_store,
+        .policy = policy_se,
         .verify = verify,
         .seal = secret_seal_se,
 };

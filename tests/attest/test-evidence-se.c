@@ -31,7 +31,8 @@ struct scene {
         struct policy_inputs inputs;
         struct bundle bundle;
         struct appraisal appraisal;
-        struct evidence_kept kept;
+        struct evidence_kept kept; /* of these: */
+        uint8_t request[CVM_SHA256_SIZE], key[SE_KEY_SIZE], root[CVM_SHA256_SIZE];
         uint8_t tags[SE_BOOT_TAGS_SIZE], binding_digest[CVM_SHA384_SIZE], measurement[CVM_SHA384_SIZE];
         uint64_t flags;
         int image_host, request_host; /* of host_keys: which opens what */
@@ -71,7 +72,7 @@ static void scene(struct scene *s, int class_) {
         };
         cvm_key_id(spki, s->binding.owner_id);
         memset(s->tags, 0x5a, sizeof s->tags);
-        memset(s->kept.root, 0x12, sizeof s->kept.root);
+        memset(s->root, 0x12, sizeof s->root);
         cvm_random(s->appraisal.nonce, sizeof s->appraisal.nonce);
         memcpy(s->bundle.nonce, s->appraisal.nonce, sizeof s->bundle.nonce);
         memcpy(s->bundle.keyset.kem, spki, CVM_SPKI_SIZE);
@@ -106,14 +107,14 @@ static void make_request(struct scene *s, struct se_exchange *x) {
         CVM_CLEANUP(EVP_PKEY_freep) EVP_PKEY *customer = EVP_EC_gen("P-521");
         struct se_attestation attestation = { .flags = s->flags };
         uint8_t iv[SE_IV_SIZE];
-        const struct se_recipients to = { customer, host_keys, 2, s->kept.key, iv };
+        const struct se_recipients to = { customer, host_keys, 2, s->key, iv };
 
-        cvm_random(s->kept.key, sizeof s->kept.key);
+        cvm_random(s->key, sizeof s->key);
         cvm_random(iv, sizeof iv);
         cvm_random(attestation.measurement_key, sizeof attestation.measurement_key);
         cvm_random(attestation.nonce, sizeof attestation.nonce);
         assert_int_equal(se_attestation_make(&attestation, &to, &x->request, NULL), 0);
-        cvm_sha256(x->request.data, x->request.size, s->kept.request);
+        cvm_sha256(x->request.data, x->request.size, s->request);
 }
 
 static void answer(struct scene *s) {
@@ -144,15 +145,18 @@ static void seal(struct scene *s) {
         seal_binding(s);
         answer(s);
         se_image_measurement(s->tags, s->measurement);
+        s->kept.request = s->request;
+        s->kept.key = s->key;
+        s->kept.root = s->root;
         s->kept.image = s->tags;
         s->kept.image_size = sizeof s->tags;
         s->inputs.measurement = s->measurement;
         s->inputs.binding = s->binding_digest;
         s->inputs.hosts = s->host_list;
         if (s->inputs.class_ == CVM_CLASS_SIMULATED)
-                s->inputs.simulation_root = s->kept.root;
+                s->inputs.simulation_root = s->root;
         else
-                s->inputs.maker_root = s->kept.root;
+                s->inputs.maker_root = s->root;
         s->appraisal.kept = &s->kept;
 }
 
@@ -286,11 +290,11 @@ static void test_the_answer_must_be_to_the_kept_request(void **state) {
 
         scene(&s, CVM_CLASS_HARDWARE);
         seal(&s);
-        s.kept.request[0] ^= 1;
+        s.request[0] ^= 1;
         expect(&s, &CVM_CODE_NONCE);
         scene(&s, CVM_CLASS_HARDWARE);
         seal(&s);
-        s.kept.key[0] ^= 1;
+        s.key[0] ^= 1;
         expect(&s, &CVM_CODE_REQUEST_FORMAT);
         scene(&s, CVM_CLASS_HARDWARE);
         seal(&s);

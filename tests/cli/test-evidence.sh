@@ -49,7 +49,7 @@ judge 6 "CVM-CHAIN-MISSING: " no-chain.json
 expect 6 "CVM-OWNER-UNKNOWN: " "$cvmctl" evidence verify good.json --nonce "$nonce" --policy p.json --at "$now"
 sed 's/"platform":"sev-snp"/"platform":"secure-execution"/' good.json >se.json
 sed 's/"sev-snp"/"secure-execution"/' p.json >p-se.json
-policy=p-se.json judge 6 "CVM-EVIDENCE-PLATFORM: " se.json
+policy=p-se.json judge 5 "CVM-REPORT-FORMAT: " se.json
 judge 5 "CVM-POLICY-PLATFORM: " se.json
 # Both kinds of reasons together: refused.
 nonce=$(printf '6%.0s' {1..64})

@@ -41,7 +41,7 @@ raw 5 "CVM-REPORT-FORMAT: " --report /dev/null "${all[@]}"
 raw 5 "CVM-REPORT-CHAIN: " --certs <(echo nonsense)
 expect 2 "needs --platform" "$cvmctl" evidence verify --report report.bin
 expect 2 "is no platform" "$cvmctl" evidence verify --platform sev-es --report report.bin
-expect 6 "CVM-EVIDENCE-PLATFORM" "$cvmctl" evidence verify --platform secure-execution --report report.bin
+expect 5 "CVM-REPORT-FORMAT" "$cvmctl" evidence verify --platform secure-execution --report report.bin
 expect 2 "takes no bundle" "$cvmctl" evidence verify good.json --platform sev-snp --report report.bin
 expect 2 "give a BUNDLE" "$cvmctl" evidence verify good.json --certs certificate-0.der
 expect 2 "takes no bundle and no --verdict" "$cvmctl" evidence verify --platform sev-snp --report report.bin --verdict x.json

@@ -53,10 +53,6 @@ expect 5 "said something else than 'other'" verify --request r5 --response out/a
 ask r6
 answer r6.req a.img
 expect 5 "none of the hosts" verify --request r6 --response out/answer --header a.img --host-key-document real/host2.pem
-ask r7
-answer r7.req a.img
-echo '{"version":1}' >policy
-expect 6 "judges no policy" verify --request r7 --response out/answer --header a.img --policy policy
 "$cvmctl" evidence challenge -q -o plain
 expect 2 "is no challenge of this platform" verify --request plain --response x1 --header a.img
 
@@ -67,6 +63,37 @@ expect 5 "CVM-CLASS-SIMULATED" verify --request s --response out/answer --header
 expect 2 "one is of a simulated host" challenge "${real[@]}" "${host[@]}" --host-key-document sim/host1.pem --request n.req -o n
 expect 5 "is not marked as simulated" challenge "${sim[@]}" "${host[@]}" --request n.req -o n
 [ ! -e n ] && [ ! -e n.req ] || fault "a request that was refused"
+
+# a policy, made from the image and the hosts' documents
+policy() { "$cvmctl" policy make --platform secure-execution "$@"; }
+# judge STATUS WORDS IMAGE POLICY [OPTION...]: a fresh answer of that image
+judge() {
+        ask j --secret-store && answer j.req "$3"
+        expect "$1" "$2" verify --request j --response out/answer --header "$3" --policy "$4" -o jsonl "${@:5}"
+}
+policy --header a.img "${real[@]}" "${host[@]}" -o p.json
+judge 0 '"result":"accepted"' a.img p.json
+judge 5 "CVM-MEASUREMENT" b.img p.json
+policy --header a.img "${real[@]}" --host-key-document real/host2.pem -o other.json
+judge 5 "CVM-HOST-ID" a.img other.json
+policy --header a.img --root-ca real/root.pem --hosts any -o root.json
+judge 0 '"result":"accepted"' a.img root.json
+expect 2 "give --host-key-document of the hosts" policy --header a.img --hosts any
+policy --header a.img --root-ca real/signer.pem --hosts any -o wrong.json
+judge 5 "CVM-REPORT-ROOT" a.img wrong.json
+policy --header a.img "${sim[@]}" --host-key-document sim/host1.pem -o sim.json
+grep -q '"class": "simulated"' sim.json || fault "the class is that of the documents"
+judge 5 "CVM-CLASS-HARDWARE" a.img sim.json
+challenge "${sim[@]}" --host-key-document sim/host1.pem -q --request s.req -o s
+"$make_se" answer s.req sim/host1.key a.img said out
+expect 0 '"result":"accepted"' verify --request s --response out/answer --header a.img --policy sim.json -o jsonl
+# what such an answer cannot show is not refused
+sed 's/"unowned": true/"binding": "'"$(printf '1%.0s' {1..96})"'"/' p.json >owned.json
+judge 6 "CVM-RAW-REPORT" a.img owned.json
+# a challenge that does not say whose chain it was can be judged, but not by a policy
+ask j && answer j.req a.img
+sed -i 's/,"root":"[^"]*"//' j
+expect 6 "CVM-REQUEST-KEPT" verify --request j --response out/answer --header a.img --policy p.json
 
 # usage
 expect 2 "--request FILE and -o FILE" challenge "${real[@]}" "${host[@]}" -o n
@@ -111,4 +138,15 @@ expect 2 "has 32 bytes, not 9" seal x --in secret --any-instance --type aes-256 
 expect 2 "exclude each other" seal x --in secret --any-instance --cck keys/cck --extension-secret derived -o no
 expect 2 "at most 31 bytes" seal 01234567890123456789012345678901 --in secret --any-instance --use-name -o no
 [ ! -e no ] || fault "a secret that was refused"
+
+# what was added, and in which order, stands in the store's hash; the answers here are of an empty store
+seal meta --type meta --any-instance -o q -q
+judge 5 "other secrets than those that were added" a.img p.json --added q
+judge 5 "other secrets" a.img p.json --locked
+ask j && answer j.req a.img
+expect 5 "does not say which secrets" verify --request j --response out/answer --header a.img --policy p.json --added q
+ask j --secret-store && answer j.req a.img
+expect 5 "CVM-SECRET-STORE" verify --request j --response out/answer --header a.img --added q
+ask j --secret-store && answer j.req a.img
+expect 5 "'secret': " verify --request j --response out/answer --header a.img --added secret
 end

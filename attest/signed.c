@@ -62,6 +62,7 @@ const struct cvm_json_field receipt_fields[] = {
         DIGEST(receipt, secret),
         { "result", CVM_JSON_CHOICE, AT(receipt, result), .choices = receipt_result_texts },
         NUMBER(receipt, counter),
+        { "words", CVM_JSON_TEXT, .offset = offsetof(struct receipt, words), .max = 255 },
         { 0 },
 };
 
@@ -106,6 +107,7 @@ void receipt_done(struct receipt *o) {
         free(o->uuid);
         free(o->name);
         free(o->kind);
+        free(o->words);
         *o = (struct receipt){ 0 };
 }
 

@@ -34,6 +34,7 @@ struct receipt { /* by the boot key: the guest's word */
         uint8_t secret[CVM_SHA384_SIZE]; /* digest of the signed secret */
         int result;
         uint64_t counter;
+        char *words; /* the platform's, of a request for its own store; NULL: none */
 };
 
 struct bye { /* by the boot key; also MOVE */

@@ -22,6 +22,7 @@ struct opened {
         struct cvm_secret plaintext;
         uint8_t digest[CVM_SHA384_SIZE];
         bool by_service;
+        char words[TEE_WORDS_MAX]; /* the platform's, where it was handed on; "": none */
 };
 
 static void opened_done(struct opened *o) {
@@ -130,11 +131,11 @@ static int write_file(const char *directory, const char *name, const struct cvm_
         return 0;
 }
 
-static int take_file(struct agent *a, const struct opened *o, struct cvm_error *err) {
+static int take_file(struct agent *a, struct opened *o, struct cvm_error *err) {
         return write_file(a->secrets_dir, o->header.name, &o->plaintext, err);
 }
 
-static int take_disk_key(struct agent *a, const struct opened *o, struct cvm_error *err) {
+static int take_disk_key(struct agent *a, struct opened *o, struct cvm_error *err) {
         return write_file(a->keys_dir, o->header.name, &o->plaintext, err);
 }
 
@@ -151,7 +152,7 @@ static const struct cvm_json_field release_fields[] = {
 };
 
 /* The generation that it grants becomes ours. What its counter says is compared where a root is opened. */
-static int take_release(struct agent *a, const struct opened *o, struct cvm_error *err) {
+static int take_release(struct agent *a, struct opened *o, struct cvm_error *err) {
         struct release release = { 0 };
         int r = cvm_json_read_text(o->plaintext.data, o->plaintext.size, "release", release_fields, &release,
                                    err);
@@ -163,12 +164,16 @@ static int take_release(struct agent *a, const struct opened *o, struct cvm_erro
         return 0;
 }
 
-static int take_uv_request(struct agent *a, const struct opened *o, struct cvm_error *err) {
-        return cvm_fail(err, &CVM_CODE_SECRET_HEADER, EOPNOTSUPP,
-                        "this platform takes no secret of kind 'uv-request'");
+/* The content goes to the platform's own store as it is, and nowhere else. 1: it was refused there. */
+static int take_uv_request(struct agent *a, struct opened *o, struct cvm_error *err) {
+        if (!a->tee->provider->keep_secret)
+                return cvm_fail(err, &CVM_CODE_SECRET_HEADER, EOPNOTSUPP,
+                                "this platform takes no secret of kind 'uv-request'");
+        return a->tee->provider->keep_secret(a->tee, o->plaintext.data, o->plaintext.size, o->words, err);
 }
 
-static int (*const installers[])(struct agent *a, const struct opened *o, struct cvm_error *err) = {
+/* 1: the platform refused it, and its words say why. */
+static int (*const installers[])(struct agent *a, struct opened *o, struct cvm_error *err) = {
         [CVM_SECRET_FILE] = take_file,
         [CVM_SECRET_DISK_KEY] = take_disk_key,
         [CVM_SECRET_RELEASE] = take_release,
@@ -199,6 +204,7 @@ static int make_receipt(const struct agent *a, const struct opened *o, enum rece
                 .seq = seq,
                 .result = result,
                 .counter = a->counter,
+                .words = *o->words ? (char *)o->words : NULL,
         };
 
         memcpy(receipt.keyset, a->keyset_digest, sizeof receipt.keyset);
@@ -212,9 +218,10 @@ static void send_receipt(struct agent *a, uint64_t id, char *envelope) {
         agent_send(a, CVM_MSG_RECEIPT, &message);
 }
 
-static int install(struct agent *a, uint64_t id, const struct opened *o, struct taken *t,
-                   struct cvm_error *err) {
+/* What was refused leaves nothing behind: the same may be sent again. */
+static int install(struct agent *a, uint64_t id, struct opened *o, struct taken *t, struct cvm_error *err) {
         CVM_CLEANUP(cvm_freep) char *receipt = NULL;
+        bool refused;
         int r;
 
         if (!t && a->n_taken == AGENT_SECRETS_MAX)
@@ -223,9 +230,13 @@ static int install(struct agent *a, uint64_t id, const struct opened *o, struct 
         r = check_generation(a, &o->header, err);
         if (r >= 0)
                 r = installers[o->header.kind](a, o, err);
+        refused = r > 0;
         if (r >= 0)
-                r = make_receipt(a, o, RECEIPT_INSTALLED, o->header.seq, &receipt, err);
-        if (r < 0)
+                r = make_receipt(a, o, refused ? RECEIPT_REFUSED : RECEIPT_INSTALLED, o->header.seq,
+                                 &receipt, err);
+        if (r >= 0 && refused)
+                send_receipt(a, id, receipt);
+        if (r < 0 || refused)
                 return r;
         if (!t)
                 t = &a->taken[a->n_taken++];
@@ -238,7 +249,7 @@ static int install(struct agent *a, uint64_t id, const struct opened *o, struct 
         return 0;
 }
 
-static int take(struct agent *a, uint64_t id, const struct opened *o, struct cvm_error *err) {
+static int take(struct agent *a, uint64_t id, struct opened *o, struct cvm_error *err) {
         struct taken *t = find_taken(a, o->header.kind, o->header.name);
         CVM_CLEANUP(cvm_freep) char *stale = NULL;
         int r;
@@ -281,12 +292,17 @@ void agent_take_secret(struct agent *a, const struct msg_envelope *message) {
 }
 
 void agent_forget_secrets(struct agent *a) {
+        const char *const directories[] = { [CVM_SECRET_FILE] = a->secrets_dir,
+                                            [CVM_SECRET_DISK_KEY] = a->keys_dir,
+                                            [CVM_SECRET_RELEASE] = NULL,
+                                            [CVM_SECRET_UV_REQUEST] = NULL };
+
         for (size_t i = 0; i < a->n_taken; i++) {
-                const char *directory =
-                                a->taken[i].kind == CVM_SECRET_DISK_KEY ? a->keys_dir : a->secrets_dir;
                 char path[512];
 
-                snprintf(path, sizeof path, "%s/%s", directory, a->taken[i].name);
+                if (!directories[a->taken[i].kind])
+                        continue;
+                snprintf(path, sizeof path, "%s/%s", directories[a->taken[i].kind], a->taken[i].name);
                 (void)unlink(path);
         }
 }

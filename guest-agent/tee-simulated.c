@@ -54,7 +54,11 @@ static int take_refusal(const struct cvm_frame *frame, struct cvm_error *err) {
         int r = cvm_message_read(kind, frame, &refused, err);
 
         if (r >= 0)
-                r = cvm_fail(err, &CVM_CODE_AGENT_REPORT, EACCES, "refused: %s", refused.text);
+                r = cvm_fail(err,
+                             strcmp(refused.code, CVM_CODE_EVIDENCE_REQUEST.id) == 0
+                                             ? &CVM_CODE_EVIDENCE_REQUEST
+                                             : &CVM_CODE_AGENT_REPORT,
+                             EACCES, "refused: %s", refused.text);
         kind->done(&refused);
         return r;
 }

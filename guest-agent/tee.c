@@ -11,6 +11,7 @@
 #include "attest/message.h"
 #include "base/fd.h"
 #include "guest-agent/tee-configfs.h"
+#include "guest-agent/tee-se.h"
 #include "guest-agent/tee-snp.h"
 
 #define LOOK_MSEC 20
@@ -20,6 +21,7 @@
 static const struct tee_provider *const providers[] = {
         &tee_configfs,
         &tee_snp,
+        &tee_se,
         &tee_simulated,
 };
 
@@ -133,18 +135,35 @@ static int recognise(const struct tee_report *report, struct tee_self *ret, stru
                         "the platform's report is of no format that this agent knows");
 }
 
+/* No report without a request: there is one technology of that kind. */
+static int recognise_by_request(struct tee_self *ret) {
+        for (int id = CVM_PLATFORM_NONE + 1; id < CVM_PLATFORM_MAX_; id++) {
+                const struct evidence_ops *ops = evidence_ops_find(id);
+
+                if (ops && ops->use_kept)
+                        *ret = (struct tee_self){ .platform = (enum cvm_platform_id)id };
+        }
+        return 0;
+}
+
 int tee_know_self(struct tee *tee, const struct tee_self **ret, struct cvm_error *err) {
         CVM_CLEANUP(tee_report_done) struct tee_report report = { 0 };
         const struct tee_question nothing = { 0 };
+        struct cvm_error why = { 0 };
         int r = 0;
 
         if (!tee->knows_self) {
-                r = tee_ask(tee, &nothing, &report, err);
+                r = tee_ask(tee, &nothing, &report, &why);
                 if (r >= 0)
-                        r = recognise(&report, &tee->self, err);
+                        r = recognise(&report, &tee->self, &why);
+                else if (cvm_error_code(&why) == &CVM_CODE_EVIDENCE_REQUEST)
+                        r = recognise_by_request(&tee->self);
         }
-        if (r < 0)
+        if (r < 0) {
+                if (err)
+                        *err = why;
                 return r;
+        }
         tee->knows_self = true;
         *ret = &tee->self;
         return 0;

@@ -24,8 +24,10 @@ void tee_report_done(struct tee_report *report);
 struct tee_self {
         enum cvm_platform_id platform;
         uint8_t host_data[CVM_SHA384_SIZE];
-        size_t host_data_size;
+        size_t host_data_size; /* 0: it has none, what evidence binds is in its report_data alone */
 };
+
+#define TEE_WORDS_MAX 160
 
 struct tee;
 
@@ -37,6 +39,10 @@ struct tee_provider {
         bool (*is_there)(const struct tee *tee);
         int (*ask)(struct tee *tee, const struct tee_question *question, struct tee_report *ret,
                    struct cvm_error *err);
+        /* A request for the platform's own secret store: 0 taken, 1 refused, with the platform's result in
+         * words. CVM_CODE_AGENT_STORE: it could not be asked. NULL: it has no such store. */
+        int (*keep_secret)(struct tee *tee, const void *request, size_t size, char ret_words[TEE_WORDS_MAX],
+                           struct cvm_error *err);
 };
 
 #define TEE_WHERE_MAX 300
@@ -62,7 +68,7 @@ extern const struct tee_provider tee_simulated;
 int tee_choose(const char *asked, const char *root, int wait_msec, struct tee *ret, struct cvm_error *err);
 void tee_done(struct tee *tee);
 
-/* CVM_CODE_AGENT_REPORT. */
+/* CVM_CODE_AGENT_REPORT; CVM_CODE_EVIDENCE_REQUEST where a request is needed. */
 int tee_ask(struct tee *tee, const struct tee_question *question, struct tee_report *ret,
             struct cvm_error *err);
 /* Asked once, from the first report: which platform this is, and the host data it was started with. */

@@ -67,9 +67,14 @@ static void hardware_comes_before_the_hosts_port(void **state) {
         expect_choice(NULL, "simulated", "org.cvmd.tee.0");
         add_device();
         expect_choice_below(NULL, "sev-guest", DEVICE);
+        shell("touch dev/uv");
+        expect_choice_below(NULL, "sev-guest", DEVICE);
+        shell("mv " DEVICE " dev/away");
+        expect_choice_below(NULL, "uv", "dev/uv");
+        shell("mv dev/away " DEVICE);
         add_configfs();
         expect_choice_below(NULL, "configfs", CONFIGFS);
-        shell("rmdir " CONFIGFS); /* nothing was left in it */
+        shell("rm dev/uv && rmdir " CONFIGFS); /* nothing was left in it */
         expect_choice_below(NULL, "sev-guest", DEVICE);
         shell("rm " DEVICE);
         expect_choice(NULL, "simulated", NULL);

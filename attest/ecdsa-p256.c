@@ -73,3 +73,33 @@ int p256_verify(EVP_PKEY *key, const uint8_t signature[P256_SIZE], const void *d
                 return 0;
         return lacked_memory() ? -ENOMEM : -EBADMSG;
 }
+
+int p256_point(EVP_PKEY *key, uint8_t ret[P256_SIZE]) {
+        uint8_t octets[1 + P256_SIZE];
+        size_t size = 0;
+
+        if (EVP_PKEY_get_octet_string_param(key, OSSL_PKEY_PARAM_PUB_KEY, octets, sizeof octets, &size) !=
+                            1 ||
+            size != sizeof octets)
+                return -EIO;
+        memcpy(ret, octets + 1, P256_SIZE);
+        return 0;
+}
+
+int p256_sign(EVP_PKEY *key, const void *data, size_t size, uint8_t ret[P256_SIZE]) {
+        CVM_CLEANUP(EVP_MD_CTX_freep) EVP_MD_CTX *ctx = EVP_MD_CTX_new();
+        CVM_CLEANUP(ECDSA_SIG_freep) ECDSA_SIG *numbers = NULL;
+        uint8_t der[SIGNATURE_DER_MAX];
+        const uint8_t *p = der;
+        size_t der_size = sizeof der;
+
+        if (!ctx || EVP_DigestSignInit(ctx, NULL, EVP_sha256(), NULL, key) != 1 ||
+            EVP_DigestSign(ctx, der, &der_size, data, size) != 1)
+                return -EIO;
+        numbers = d2i_ECDSA_SIG(NULL, &p, (long)der_size);
+        return numbers && BN_bn2binpad(ECDSA_SIG_get0_r(numbers), ret, NUMBER_SIZE) > 0 &&
+                                               BN_bn2binpad(ECDSA_SIG_get0_s(numbers), ret + NUMBER_SIZE,
+                                                            NUMBER_SIZE) > 0
+                               ? 0
+                               : -EIO;
+}

@@ -16,3 +16,7 @@ bool p256_is_key(EVP_PKEY *key);
 
 /* 0: it is the signature by that key; -EBADMSG: it is not; -ENOMEM. */
 int p256_verify(EVP_PKEY *key, const uint8_t signature[P256_SIZE], const void *data, size_t size);
+
+/* For tests and simulated platforms: what the above read. -EIO. */
+int p256_point(EVP_PKEY *key, uint8_t ret[P256_SIZE]);
+int p256_sign(EVP_PKEY *key, const void *data, size_t size, uint8_t ret[P256_SIZE]);

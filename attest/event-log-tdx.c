@@ -42,9 +42,10 @@ static int refuse(size_t number, const char *words, struct cvm_error *err) {
         return cvm_fail(err, &CVM_CODE_EVENT_LOG, EBADMSG, "record %zu of the event log %s", number, words);
 }
 
+static const char signature[16] = "Spec ID Event03";
+
 /* The first record has the old form and says which digests the others have: one of SHA-384. */
 static int read_header(struct cvm_reader *r, struct cvm_error *err) {
-        static const char signature[16] = "Spec ID Event03";
         struct cvm_reader event;
         const uint8_t *magic, *view;
         uint32_t type, size, n;
@@ -208,26 +209,95 @@ static void name_counted(const struct tdx_event *event, char *ret, size_t size) 
                 snprintf(ret, size, "%.*s", (int)length, (const char *)text);
 }
 
+static void put_variable(const char *name, struct cvm_writer *w) {
+        cvm_write_zeros(w, 16);
+        cvm_write_u64le(w, strlen(name));
+        cvm_write_u64le(w, 0);
+        for (const char *c = name; *c; c++)
+                cvm_write_u16le(w, (uint8_t)*c);
+}
+
+static void put_tag(const char *name, struct cvm_writer *w) {
+        cvm_write_u32le(w, 0);
+        cvm_write_u32le(w, (uint32_t)strlen(name));
+        cvm_write_copy(w, name, strlen(name));
+}
+
+static void put_text(const char *name, struct cvm_writer *w) {
+        cvm_write_copy(w, name, strlen(name));
+}
+
+static void put_counted(const char *name, struct cvm_writer *w) {
+        cvm_write_u8(w, (uint8_t)strlen(name));
+        cvm_write_copy(w, name, strlen(name));
+}
+
+/* A separator's data are always the same. */
+static void put_separator(const char *name, struct cvm_writer *w) {
+        cvm_write_zeros(w, 4);
+}
+
 static const struct {
         uint32_t type;
         void (*name)(const struct tdx_event *event, char *ret, size_t size);
+        void (*put)(const char *name, struct cvm_writer *w);
 } names[] = {
-        { 0x5, name_text },
-        { 0x6, name_tag },
-        { 0xa, name_config },
-        { 0xd, name_text },
-        { 0x80000001, name_variable },
-        { 0x80000002, name_variable },
-        { 0x80000007, name_text },
-        { 0x8000000a, name_counted },
-        { 0x8000000b, name_counted },
-        { 0x800000e0, name_variable },
+        { 0x4, NULL, put_separator },
+        { 0x5, name_text, put_text },
+        { 0x6, name_tag, put_tag },
+        { 0xa, name_config, put_text },
+        { 0xd, name_text, put_text },
+        { 0x80000001, name_variable, put_variable },
+        { 0x80000002, name_variable, put_variable },
+        { 0x80000007, name_text, put_text },
+        { 0x8000000a, name_counted, put_counted },
+        { 0x8000000b, name_counted, put_counted },
+        { 0x800000e0, name_variable, put_variable },
 };
 
 void tdx_event_name(const struct tdx_event *event, char *ret, size_t size) {
         *ret = 0;
         for (size_t i = 0; i < ARRAY_SIZE(names); i++)
-                if (names[i].type == event->type)
+                if (names[i].type == event->type && names[i].name)
                         names[i].name(event, ret, size);
         cvm_text_clean(ret, strlen(ret), false);
+}
+
+/* --- writing --- */
+
+uint32_t tdx_event_type_find(const char *text) {
+        for (size_t i = 0; i < ARRAY_SIZE(types); i++)
+                if (strcmp(types[i].text, text) == 0)
+                        return types[i].type;
+        return 0;
+}
+
+void tdx_event_name_write(uint32_t type, const char *name, struct cvm_writer *w) {
+        for (size_t i = 0; i < ARRAY_SIZE(names); i++)
+                if (names[i].type == type)
+                        names[i].put(name, w);
+}
+
+void tdx_event_log_begin(struct cvm_writer *w) {
+        cvm_write_u32le(w, 0);
+        cvm_write_u32le(w, TYPE_NO_ACTION);
+        cvm_write_zeros(w, 20);
+        cvm_write_u32le(w, sizeof signature + 8 + 4 + 4 + 1);
+        cvm_write_copy(w, signature, sizeof signature);
+        cvm_write_u32le(w, 0);                                 /* class: client */
+        cvm_write_copy(w, (const uint8_t[]){ 0, 2, 0, 2 }, 4); /* version 2.0, errata, 64 bits */
+        cvm_write_u32le(w, 1);
+        cvm_write_u16le(w, ALGORITHM_SHA384);
+        cvm_write_u16le(w, CVM_SHA384_SIZE);
+        cvm_write_u8(w, 0);
+}
+
+void tdx_event_write(const struct tdx_event *event, struct cvm_writer *w) {
+        cvm_write_u32le(w, event->index);
+        cvm_write_u32le(w, event->type);
+        cvm_write_u32le(w, 1);
+        cvm_write_u16le(w, ALGORITHM_SHA384);
+        cvm_write_copy(w, event->digest, sizeof event->digest);
+        cvm_write_u32le(w, (uint32_t)event->size);
+        cvm_write_copy(w, event->data, event->size);
 }

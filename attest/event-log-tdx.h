@@ -9,6 +9,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/bytes.h"
 #include "base/digest.h"
 #include "base/error.h"
 
@@ -43,3 +44,11 @@ void tdx_event_type_text(uint32_t type, char *ret, size_t size);
 /* What it is about, for people: the words, variable or file that its data name, cleaned; "" where they name
  * none. */
 void tdx_event_name(const struct tdx_event *event, char *ret, size_t size);
+
+/* For tests and simulated platforms, what is read above. The type of that text, 0: none is known by it. */
+uint32_t tdx_event_type_find(const char *text);
+/* Data of an event of that type which have this name, as far as such data can have one. */
+void tdx_event_name_write(uint32_t type, const char *name, struct cvm_writer *w);
+/* The record that a log begins with, and one event: of its data, its size and its digest as they are. */
+void tdx_event_log_begin(struct cvm_writer *w);
+void tdx_event_write(const struct tdx_event *event, struct cvm_writer *w);

@@ -380,6 +380,7 @@ static int certificates(const void *table, size_t size, struct bundle *bundle, s
 
 const struct evidence_ops evidence_snp = {
         .platform = CVM_PLATFORM_SEV_SNP,
+        .root_name = "ARK-",
         .parse = parse,
         .free = evidence_snp_free,
         .use_chains = use_chains,

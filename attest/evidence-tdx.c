@@ -298,14 +298,17 @@ static bool flag_is_known(const char *name) {
         return false;
 }
 
-/* The chain lies in the quote. */
+/* The chain lies in the quote; what comes with it is collateral, all together in one JSON object. */
 static int certificates(const void *table, size_t size, struct bundle *bundle, struct cvm_error *err) {
+        if (*(const char *)table == '{')
+                return evidence_add_revocation(bundle, table, size, err);
         return cvm_fail(err, &CVM_CODE_REPORT_CHAIN, EBADMSG,
                         "a quote carries its certificates, and something else came with it");
 }
 
 const struct evidence_ops evidence_tdx = {
         .platform = CVM_PLATFORM_TDX,
+        .root_name = "Intel SGX Root CA",
         .parse = parse,
         .free = evidence_tdx_free,
         .authenticate = authenticate,

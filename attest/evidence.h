@@ -83,7 +83,8 @@ struct evidence_origin {
 struct evidence; /* each technology's own, parsed */
 
 struct evidence_ops {
-        int platform; /* enum cvm_platform_id */
+        int platform;          /* enum cvm_platform_id */
+        const char *root_name; /* how the common names of its roots begin, simulated ones too; NULL: any */
 
         /* Report and certificates of a bundle, owned; nothing is believed yet. CVM_CODE_REPORT_FORMAT. */
         int (*parse)(const struct bundle *bundle, struct evidence **ret, struct cvm_error *err);
@@ -123,8 +124,8 @@ struct evidence_ops {
         /* Whether `set` may ever have that name. */
         bool (*flag_is_known)(const char *name);
 
-        /* The certificates and revocation lists in what the guest got with its report; owned, appended to
-         * the bundle's. */
+        /* The certificates and what else the maker publishes, in what the guest got with its report; owned,
+         * appended to the bundle's. */
         int (*certificates)(const void *table, size_t size, struct bundle *bundle, struct cvm_error *err);
 };
 

@@ -71,7 +71,7 @@ static void make_policy(const struct sim_root *root, const struct sim_guest *gue
                                     .serial = 1 };
         struct cvm_error err = { 0 };
 
-        sim_root_digest(root, digest);
+        sim_root_digest(root, CVM_PLATFORM_SEV_SNP, digest);
         need(policy_make(&in, &text, &err) >= 0 &&
                              policy_read(text, strlen(text), "policy", &policy, &err) >= 0,
              &err);
@@ -83,7 +83,7 @@ static void make_scene(void) {
         struct sim_guest guest = { .platform = CVM_PLATFORM_SEV_SNP, .measurement = { 1, 2, 3 } };
         struct cvm_error err = { 0 };
 
-        need(sim_root_make(&pem, &err) >= 0 && sim_root_read(pem.data, pem.size, &root, &err) >= 0, &err);
+        need(sim_root_make(0, &pem, &err) >= 0 && sim_root_read(pem.data, pem.size, &root, &err) >= 0, &err);
         for (size_t i = 0; i < REPORTS; i++)
                 make_bundle(root, &guest, &bundles[i]);
         make_policy(root, &guest);

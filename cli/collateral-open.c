@@ -45,7 +45,7 @@ int collateral_open_arguments(const struct arguments *arguments, int platform, s
         const char *file = argument(arguments, "simulation-root");
         uint8_t root[CVM_SHA256_SIZE];
         uint64_t now_msec = 0;
-        int r = file ? document_root(file, root, err) : 0;
+        int r = file ? document_root(file, platform, root, err) : 0;
 
         if (r >= 0)
                 r = argument_time(arguments, "at", &now_msec, err);

@@ -10,6 +10,7 @@
 #include <openssl/crypto.h>
 #include <openssl/pem.h>
 
+#include "attest/evidence.h"
 #include "base/fd.h"
 #include "base/time.h"
 
@@ -66,18 +67,47 @@ int document_bundle(const char *path, struct bundle *ret, struct cvm_error *err)
         return r < 0 ? r : bundle_read(text, strlen(text), path, ret, err);
 }
 
-int document_root(const char *path, uint8_t ret[CVM_SHA256_SIZE], struct cvm_error *err) {
+static bool is_root_of(int platform, X509 *x509) {
+        const struct evidence_ops *ops = evidence_ops_find(platform);
+        char name[64] = "";
+
+        X509_NAME_get_text_by_NID(X509_get_subject_name(x509), NID_commonName, name, sizeof name);
+        return ops && ops->root_name && strncmp(name, ops->root_name, strlen(ops->root_name)) == 0;
+}
+
+/* The only certificate, or that of the platform; NULL: there is none. */
+static X509 *find_root(BIO *bio, int platform, size_t *ret_n) {
+        X509 *found = NULL, *x509;
+
+        for (*ret_n = 0; (x509 = PEM_read_bio_X509(bio, NULL, NULL, NULL)); (*ret_n)++) {
+                bool is_it = !*ret_n || (!is_root_of(platform, found) && is_root_of(platform, x509));
+
+                X509_free(is_it ? found : x509);
+                found = is_it ? x509 : found;
+        }
+        if (*ret_n < 2 || is_root_of(platform, found))
+                return found;
+        X509_free(found);
+        return NULL;
+}
+
+int document_root(const char *path, int platform, uint8_t ret[CVM_SHA256_SIZE], struct cvm_error *err) {
         CVM_CLEANUP(cvm_freep) char *pem = NULL;
         CVM_CLEANUP(BIO_free_allp) BIO *bio = NULL;
         CVM_CLEANUP(X509_freep) X509 *x509 = NULL;
         uint8_t *spki = NULL;
+        size_t n = 0;
         int size, r = document_text(path, PEM_MAX, &pem, err);
 
         if (r < 0)
                 return r;
         bio = BIO_new_mem_buf(pem, -1);
-        x509 = bio ? PEM_read_bio_X509(bio, NULL, NULL, NULL) : NULL;
+        x509 = bio ? find_root(bio, platform, &n) : NULL;
         size = x509 ? i2d_X509_PUBKEY(X509_get_X509_PUBKEY(x509), &spki) : -1;
+        if (n > 1 && !x509)
+                return cvm_fail(err, &CVM_CODE_KEY, EINVAL,
+                                "none of the certificates in '%s' is a root of '%s'", path,
+                                cvm_platform_texts[platform]);
         if (size <= 0)
                 return cvm_fail(err, &CVM_CODE_KEY, EINVAL, "'%s' is no certificate in PEM", path);
         cvm_sha256(spki, (size_t)size, ret);

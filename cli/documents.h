@@ -19,8 +19,10 @@ int document_policy_payload(const char *path, EVP_PKEY *owner, bool unchecked, s
                             struct cvm_error *err);
 int document_bundle(const char *path, struct bundle *ret, struct cvm_error *err);
 
-/* SHA-256 of the SubjectPublicKeyInfo of a certificate in PEM: how roots are named. */
-int document_root(const char *path, uint8_t ret[CVM_SHA256_SIZE], struct cvm_error *err);
+/* SHA-256 of the SubjectPublicKeyInfo of a root's certificate in PEM: how roots are named. A file with
+ * several (a simulation root has one for each technology) must have that of the platform among them.
+ * CVM_CODE_KEY. */
+int document_root(const char *path, int platform, uint8_t ret[CVM_SHA256_SIZE], struct cvm_error *err);
 
 #define CHALLENGE_HOSTS_MAX 95
 

@@ -62,7 +62,7 @@ static const struct option_row show_options[] = {
         ROOT_OPTION,
         { "facts", OPTION_FLAG, NULL, "what a policy and a prediction need of this host, as JSON" },
         { "output", OPTION_TEXT, "FILE", "where the facts go; without --facts the FORMAT, as everywhere" },
-        { "simulation-root", OPTION_FLAG, NULL, "print the simulation root's certificate (PEM)" },
+        { "simulation-root", OPTION_FLAG, NULL, "print the simulation root's certificates (PEM)" },
         { "record-key", OPTION_FLAG, NULL, "print the public half of the record key (PEM)" },
         { 0 },
 };

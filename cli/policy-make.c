@@ -26,7 +26,7 @@ static const struct option_row options[] = {
           "a chip id in hex, what `host show --facts` wrote (a path with '/' or '.'), or 'any'" },
         { "min-tcb", OPTION_TEXT, "JSON",
           "such as {\"Genoa\":{\"snp\":23}}, or 'any' (what the hosts' documents say)" },
-        { "simulation-root", OPTION_TEXT, "FILE", "certificate of the simulation root (class simulated)" },
+        { "simulation-root", OPTION_TEXT, "FILE", "certificates of the simulation root (class simulated)" },
         { "debug", OPTION_FLAG, NULL, "accept a guest in debug mode: its host can read its memory" },
         { "serial", OPTION_TEXT, "N", "higher than that of the policy before (1)" },
         { "output", OPTION_TEXT, "FILE", "where the policy goes, also -o (standard output)" },
@@ -273,7 +273,7 @@ static int read_maker_root(const struct arguments *arguments, struct making *m, 
 
         if (!ops || !ops->use_kept || m->in.class_ != CVM_CLASS_HARDWARE || m->in.maker_root)
                 return 0;
-        r = file ? document_root(file, m->root, err)
+        r = file ? document_root(file, m->in.platform, m->root, err)
                  : cvm_fail(err, &CVM_CODE_USAGE, EINVAL,
                             "--root-ca is needed: no root of this platform's maker is built in");
         if (r >= 0)
@@ -292,7 +292,7 @@ static int read_root(const char *file, struct making *m, struct cvm_error *err) 
                                                   "the prediction is of a simulated guest: give --simulation-root "
                                                   "(`cvmctl host show --simulation-root`)")
                                        : 0;
-        r = document_root(file, m->root, err);
+        r = document_root(file, m->in.platform, m->root, err);
         if (r < 0)
                 return r;
         m->in.simulation_root = m->root;

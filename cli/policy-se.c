@@ -37,7 +37,7 @@ static int take_root(const struct arguments *arguments, struct request_policy *r
                                 "give --host-key-document of the hosts, or --hosts and --root-ca");
 
         if (r >= 0)
-                r = document_root(path, ret->root, err);
+                r = document_root(path, CVM_PLATFORM_SECURE_EXECUTION, ret->root, err);
         if (r < 0)
                 return r;
         bio = BIO_new_mem_buf(pem.data, (int)pem.size);

@@ -11,8 +11,7 @@
 
 #include "attest/simulation.h"
 
-#define DAY 86400
-#define YEARS 25
+#define P256_BITS 256
 
 static const char marker[] = "cvmd simulation: no hardware protects this guest";
 
@@ -61,8 +60,8 @@ static int set_name(X509 *x509, int (*set)(X509 *, const X509_NAME *), const cha
 
 static int fill(X509 *x509, const struct sim_certificate *spec) {
         if (!X509_set_version(x509, X509_VERSION_3) || !ASN1_INTEGER_set(X509_get_serialNumber(x509), 1) ||
-            !X509_gmtime_adj(X509_getm_notBefore(x509), -DAY) ||
-            !X509_time_adj_ex(X509_getm_notAfter(x509), YEARS * 365, 0, NULL) ||
+            !X509_gmtime_adj(X509_getm_notBefore(x509), SIM_VALID_FROM) ||
+            !X509_gmtime_adj(X509_getm_notAfter(x509), SIM_VALID_UNTIL) ||
             !X509_set_pubkey(x509, spec->key) || set_name(x509, X509_set_subject_name, spec->name) < 0 ||
             set_name(x509, X509_set_issuer_name, spec->issuer) < 0 ||
             (spec->is_ca && add_constraints(x509) < 0) || add_marker(x509) < 0 ||
@@ -73,9 +72,10 @@ static int fill(X509 *x509, const struct sim_certificate *spec) {
 
 static int sign(X509 *x509, EVP_PKEY *signer) {
         CVM_CLEANUP(EVP_MD_CTX_freep) EVP_MD_CTX *ctx = EVP_MD_CTX_new();
+        const EVP_MD *md = EVP_PKEY_get_bits(signer) == P256_BITS ? EVP_sha256() : EVP_sha384();
         EVP_PKEY_CTX *padding = NULL; /* borrowed from ctx */
 
-        if (!ctx || EVP_DigestSignInit(ctx, &padding, EVP_sha384(), NULL, signer) != 1)
+        if (!ctx || EVP_DigestSignInit(ctx, &padding, md, NULL, signer) != 1)
                 return -EIO;
         if (EVP_PKEY_get_base_id(signer) == EVP_PKEY_RSA &&
             (EVP_PKEY_CTX_set_rsa_padding(padding, RSA_PKCS1_PSS_PADDING) != 1 ||

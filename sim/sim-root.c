@@ -9,9 +9,10 @@
 
 static const struct sim_platform *const platforms[] = { &sim_snp };
 
-/* The first technology's root stands for all: it is the one that policies name. */
+/* In the order of the table; those behind `count` were not known when it was made. */
 struct sim_root {
         struct sim_chain *chains[ARRAY_SIZE(platforms)];
+        size_t count;
 };
 
 struct sim_root *sim_root_free(struct sim_root *root) {
@@ -23,13 +24,13 @@ struct sim_root *sim_root_free(struct sim_root *root) {
         return NULL;
 }
 
-int sim_root_make(struct cvm_bytes *ret_pem, struct cvm_error *err) {
+int sim_root_make(size_t have, struct cvm_bytes *ret_pem, struct cvm_error *err) {
         CVM_CLEANUP(BIO_free_allp) BIO *pem = BIO_new(BIO_s_secmem());
         const char *text;
         long size;
         int r = pem ? 0 : -ENOMEM;
 
-        for (size_t i = 0; r >= 0 && i < ARRAY_SIZE(platforms); i++)
+        for (size_t i = have; r >= 0 && i < ARRAY_SIZE(platforms); i++)
                 r = platforms[i]->make(pem, err);
         if (r < 0)
                 return cvm_while(err, r, "making a simulation root");
@@ -37,41 +38,75 @@ int sim_root_make(struct cvm_bytes *ret_pem, struct cvm_error *err) {
         return cvm_bytes_copy(text, (size_t)size, ret_pem);
 }
 
+int sim_root_add(struct sim_root *root, const void *pem, size_t size, struct cvm_error *err) {
+        CVM_CLEANUP(BIO_free_allp) BIO *text = size <= INT32_MAX ? BIO_new_mem_buf(pem, (int)size) : NULL;
+        const size_t before = root->count;
+        int r = text ? 0 : -ENOMEM;
+
+        while (r >= 0 && root->count < ARRAY_SIZE(platforms) && BIO_pending(text) > 0) {
+                r = platforms[root->count]->read(text, &root->chains[root->count], err);
+                root->count += r >= 0;
+        }
+        if (r >= 0 && root->count > before)
+                return 0;
+        while (root->count > before) {
+                root->count--;
+                root->chains[root->count] = platforms[root->count]->free(root->chains[root->count]);
+        }
+        return cvm_while(err, r < 0 ? r : cvm_fail(err, &CVM_CODE_KEY, EINVAL, "there is nothing in it"),
+                         "reading a simulation root");
+}
+
 int sim_root_read(const void *pem, size_t size, struct sim_root **ret, struct cvm_error *err) {
         CVM_CLEANUP(sim_root_freep) struct sim_root *root = calloc(1, sizeof *root);
-        CVM_CLEANUP(BIO_free_allp) BIO *text = size <= INT32_MAX ? BIO_new_mem_buf(pem, (int)size) : NULL;
-        int r = 0;
+        int r = root ? sim_root_add(root, pem, size, err) : -ENOMEM;
 
-        if (!root || !text)
-                return cvm_fail(err, &CVM_CODE_NO_MEMORY, ENOMEM, "reading a simulation root");
-        for (size_t i = 0; r >= 0 && i < ARRAY_SIZE(platforms); i++)
-                r = platforms[i]->read(text, &root->chains[i], err);
-        if (r < 0)
-                return cvm_while(err, r, "reading a simulation root");
-        *ret = TAKE_PTR(root);
-        return 0;
+        if (r >= 0)
+                *ret = TAKE_PTR(root);
+        return r;
 }
 
-static X509 *certificate(const struct sim_root *root) {
-        return platforms[0]->root(root->chains[0]);
+size_t sim_root_count(const struct sim_root *root) {
+        return root->count;
 }
 
-int sim_root_certificate(const struct sim_root *root, char **ret_pem, struct cvm_error *err) {
+/* Its row; count: there is none in this root. */
+static size_t find(const struct sim_root *root, enum cvm_platform_id platform) {
+        size_t i = 0;
+
+        while (i < root->count && platforms[i]->id != platform)
+                i++;
+        return i;
+}
+
+bool sim_root_has(const struct sim_root *root, enum cvm_platform_id platform) {
+        return find(root, platform) < root->count;
+}
+
+int sim_root_certificates(const struct sim_root *root, char **ret_pem, struct cvm_error *err) {
         CVM_CLEANUP(BIO_free_allp) BIO *pem = BIO_new(BIO_s_mem());
         const char *text;
         long size;
+        int r = pem ? 0 : -ENOMEM;
 
-        if (!pem || PEM_write_bio_X509(pem, certificate(root)) != 1)
-                return cvm_fail(err, &CVM_CODE_NO_MEMORY, ENOMEM, "writing a certificate");
+        for (size_t i = 0; r >= 0 && i < root->count; i++)
+                r = PEM_write_bio_X509(pem, platforms[i]->root(root->chains[i])) == 1 ? 0 : -ENOMEM;
+        if (r < 0)
+                return cvm_fail(err, &CVM_CODE_NO_MEMORY, ENOMEM, "writing certificates");
         size = BIO_get_mem_data(pem, &text);
         *ret_pem = strndup(text, (size_t)size);
-        return *ret_pem ? 0 : cvm_fail(err, &CVM_CODE_NO_MEMORY, ENOMEM, "writing a certificate");
+        return *ret_pem ? 0 : cvm_fail(err, &CVM_CODE_NO_MEMORY, ENOMEM, "writing certificates");
 }
 
-void sim_root_digest(const struct sim_root *root, uint8_t ret[32]) {
+void sim_root_digest(const struct sim_root *root, enum cvm_platform_id platform, uint8_t ret[32]) {
+        const size_t i = find(root, platform);
         uint8_t *spki = NULL;
-        int length = i2d_X509_PUBKEY(X509_get_X509_PUBKEY(certificate(root)), &spki);
+        int length;
 
+        memset(ret, 0, 32);
+        if (i == root->count)
+                return;
+        length = i2d_X509_PUBKEY(X509_get_X509_PUBKEY(platforms[i]->root(root->chains[i])), &spki);
         cvm_sha256(spki, length > 0 ? (size_t)length : 0, ret);
         OPENSSL_free(spki);
 }

@@ -5,6 +5,8 @@
  */
 #pragma once
 
+#include <stdbool.h>
+
 #include "attest/simulation.h"
 #include "base/bytes.h"
 #include "base/error.h"
@@ -18,15 +20,23 @@ CVM_DEFINE_CLEANUP(struct sim_root, sim_root_free);
 
 /*
  * Make a root: keys and certificates as one PEM text (RSA-4096 keys take seconds: run it in a worker). It is
- * kept by the caller (mode 0600).
+ * kept by the caller (mode 0600). A root that was made before a technology was simulated goes on as it is
+ * and only lacks that one: have is the number of those that it has, 0 for a new one, and what is made is put
+ * behind it.
  */
-int sim_root_make(struct cvm_bytes *ret_pem, struct cvm_error *err);
+int sim_root_make(size_t have, struct cvm_bytes *ret_pem, struct cvm_error *err);
 int sim_root_read(const void *pem, size_t size, struct sim_root **ret, struct cvm_error *err);
+/* What was made behind it; nothing is added on failure. */
+int sim_root_add(struct sim_root *root, const void *pem, size_t size, struct cvm_error *err);
+size_t sim_root_count(const struct sim_root *root);
+bool sim_root_has(const struct sim_root *root, enum cvm_platform_id platform);
 
-/* The root certificate alone, PEM, owned: what an owner puts into a policy for simulated guests. */
-int sim_root_certificate(const struct sim_root *root, char **ret_pem, struct cvm_error *err);
-/* SHA-256 of the root certificate's SubjectPublicKeyInfo. */
-void sim_root_digest(const struct sim_root *root, uint8_t ret[32]);
+/* The root certificate of each technology, PEM, owned: what an owner puts into a policy for simulated
+ * guests.
+ */
+int sim_root_certificates(const struct sim_root *root, char **ret_pem, struct cvm_error *err);
+/* SHA-256 of the SubjectPublicKeyInfo of that technology's; zeros where there is none. */
+void sim_root_digest(const struct sim_root *root, enum cvm_platform_id platform, uint8_t ret[32]);
 
 /* One guest as the simulated hardware knows it: fixed at launch. */
 struct sim_guest {

@@ -1,4 +1,8 @@
-/* The simulation root of this host: made by a worker when the first simulated guest starts, then kept. */
+/*
+ * The simulation root of this host: made by a worker when the first simulated guest starts, then kept. One
+ * that was made before a technology was simulated gets what it lacks when the first guest of that starts,
+ * and stays what it is for the others.
+ */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -18,15 +22,19 @@ static void root_path(const struct manager *m, char *ret, size_t size) {
         snprintf(ret, size, "%s/simulation-root.pem", m->config.state_dir);
 }
 
+/* The whole root, or what was made behind the one that is there. */
 static int take_root(struct manager *m, const void *pem, size_t size, struct cvm_error *err) {
-        CVM_CLEANUP(sim_root_freep) struct sim_root *root = NULL;
-        int r = sim_root_read(pem, size, &root, err);
+        char *certificates = NULL;
+        int r = m->sim_root ? sim_root_add(m->sim_root, pem, size, err)
+                            : sim_root_read(pem, size, &m->sim_root, err);
 
         if (r >= 0)
-                r = sim_root_certificate(root, &m->sim_pem, err);
-        if (r >= 0)
-                m->sim_root = TAKE_PTR(root);
-        return r;
+                r = sim_root_certificates(m->sim_root, &certificates, err);
+        if (r < 0)
+                return r;
+        free(m->sim_pem);
+        m->sim_pem = certificates;
+        return 0;
 }
 
 int manager_sim_open(struct manager *m, struct cvm_error *err) {
@@ -59,18 +67,36 @@ static void tell_all(struct manager *m, struct cvm_error *err) {
         }
 }
 
+/* Behind what is kept already. */
+static int keep(struct manager *m, const char *pem, struct cvm_error *err) {
+        CVM_CLEANUP(cvm_writer_done) struct cvm_writer whole = { 0 };
+        CVM_CLEANUP(cvm_bytes_done) struct cvm_bytes old = { 0 };
+        char path[4096];
+        int r;
+
+        root_path(m, path, sizeof path);
+        r = m->sim_root ? cvm_read_file(path, PEM_MAX, &old, err) : 0;
+        if (r < 0)
+                return r;
+        cvm_write_copy(&whole, old.data, old.size);
+        cvm_write_copy(&whole, pem, strlen(pem));
+        r = whole.failed ? -ENOMEM : cvm_write_file(path, whole.bytes.data, whole.bytes.size, 0600, err);
+        OPENSSL_cleanse(whole.bytes.data, whole.bytes.size);
+        if (old.data)
+                OPENSSL_cleanse(old.data, old.size);
+        return r;
+}
+
 static void on_made(void *ctx, json_object *answer, struct cvm_error *err) {
         struct manager *m = ctx;
         struct cvm_json place = cvm_json_root(answer, "the worker's answer");
         struct cvm_error why = { 0 };
         const char *pem = "";
-        char path[4096];
         int r = err ? -EIO : cvm_json_get_text(&place, "pem", &pem, &why);
 
         m->sim_run = NULL;
-        root_path(m, path, sizeof path);
         if (r >= 0)
-                r = cvm_write_file(path, pem, strlen(pem), 0600, &why);
+                r = keep(m, pem, &why);
         if (r >= 0)
                 r = take_root(m, pem, strlen(pem), &why);
         if (r < 0)
@@ -83,10 +109,12 @@ void manager_need_sim_root(struct vm *vm, vm_then_fn then) {
         struct manager *m = vm->manager;
         struct cvm_error err = { 0 };
 
-        if (m->sim_root) {
+        if (m->sim_root && sim_root_has(m->sim_root, platform_by_name(vm->row.platform)->id)) {
                 then(vm, NULL);
                 return;
         }
+        json_object_object_add(request, "have",
+                               json_object_new_uint64(m->sim_root ? sim_root_count(m->sim_root) : 0));
         operation_phase(vm->operation, "making the simulation root", 45);
         vm->wants_sim_root = then;
         if (!m->sim_run && worker_run_start(m->event, WORKER_VERB_SIM_ROOT, request, NULL, 0, MAKE_USEC,

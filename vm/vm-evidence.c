@@ -109,7 +109,7 @@ static int own_policy(const struct vm *vm, char **ret, struct cvm_error *err) {
                 inputs.covers.root = vm->definition->root == CVM_ROOT_LUKS ? CVM_COVERED_OWNER_KEYED
                                                                            : CVM_COVERED_VERITY;
         if (vm->definition->simulate) {
-                sim_root_digest(vm->manager->sim_root, root);
+                sim_root_digest(vm->manager->sim_root, (enum cvm_platform_id)inputs.platform, root);
                 inputs.simulation_root = root;
         }
         return policy_make(&inputs, ret, err);

@@ -1,4 +1,5 @@
-/* sim-root: a new simulation root. Its RSA keys take seconds, which the daemon's loop does not have. */
+/* sim-root: a new simulation root, or what one lacks. Its RSA keys take seconds, which the daemon's loop
+ * does not have. */
 #include <openssl/crypto.h>
 
 #include "sim/sim.h"
@@ -6,8 +7,11 @@
 
 static int run(const struct cvm_json *request, json_object **ret, struct cvm_error *err) {
         CVM_CLEANUP(cvm_bytes_done) struct cvm_bytes pem = { 0 };
-        int r = sim_root_make(&pem, err);
+        uint64_t have = 0;
+        int r = cvm_json_get_u64(request, "have", &have, err);
 
+        if (r >= 0)
+                r = sim_root_make(have, &pem, err);
         if (r < 0)
                 return r;
         *ret = json_object_new_object();

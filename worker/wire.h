@@ -21,7 +21,8 @@
  * check:   {"bundle":"<JSON text>","policy":"<JSON text>","nonce":"<hex>","owner":"<hex SPKI>"} (owner
  * optional)
  *          -> {"result":"accepted|refused|could-not-check","reasons":[{"code":"CVM-...","text":"..."}]}
- * sim-root: {} -> {"pem":"..."}: keys and certificates of a new simulation root
+ * sim-root: {"have":N} (optional) -> {"pem":"..."}: keys and certificates of a new simulation root, without
+ *          those of the N technologies that it has already
  * host:    {"root":"/"} (optional) -> {"checks":[{"id":"...","verdict":"PASS|WARN|FAIL","sentence":"...",
  *          "remedy":"..."}]}: what a service may see of the host
  */

@@ -9,6 +9,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
 
         if (sim_root_read(data, size, &root, &err) < 0)
                 return 0;
-        FUZZ_REQUIRE(sim_root_certificate(root, &pem, &err) == 0);
+        FUZZ_REQUIRE(sim_root_certificates(root, &pem, &err) == 0);
         return 0;
 }

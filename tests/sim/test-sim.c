@@ -18,7 +18,7 @@
 static struct cvm_bytes pem; /* made once: it takes seconds */
 
 static int make_root(void **state) {
-        return sim_root_make(&pem, NULL);
+        return sim_root_make(0, &pem, NULL);
 }
 
 static int drop_root(void **state) {
@@ -78,7 +78,7 @@ static void test_a_report_holds_as_simulated(void **state) {
 
         fetch(root, &bundle);
         assert_null(outcome(&bundle, &origin, &claims));
-        sim_root_digest(root, digest);
+        sim_root_digest(root, CVM_PLATFORM_SEV_SNP, digest);
         assert_int_equal(origin.class_, CVM_CLASS_SIMULATED);
         assert_false(origin.root_is_built_in);
         assert_memory_equal(origin.root, digest, sizeof digest);

@@ -17,7 +17,7 @@ static struct sim_root *root; /* made once: it takes seconds */
 static int make_root(void **state) {
         CVM_CLEANUP(cvm_bytes_done) struct cvm_bytes pem = { 0 };
 
-        return sim_root_make(&pem, NULL) < 0 ? -1 : sim_root_read(pem.data, pem.size, &root, NULL);
+        return sim_root_make(0, &pem, NULL) < 0 ? -1 : sim_root_read(pem.data, pem.size, &root, NULL);
 }
 
 static int drop_root(void **state) {

@@ -58,7 +58,7 @@ static void read_document(char *text) {
                 char *space;
 
                 if (strncmp(line, "```vector ", 10) == 0) {
-                        assert_in_range(n_blocks, 0, sizeof blocks / sizeof *blocks - 1);
+                        assert_true(n_blocks < sizeof blocks / sizeof *blocks);
                         b = &blocks[n_blocks++];
                         b->name = line + 10;
                         continue;
@@ -68,7 +68,7 @@ static void read_document(char *text) {
                 space = b ? strchr(line, ' ') : NULL;
                 if (!space)
                         continue;
-                assert_in_range(b->n, 0, LINES_MAX - 1);
+                assert_true(b->n < LINES_MAX);
                 assert_true(strncmp(space, " = ", 3) == 0 || strncmp(space, " : ", 3) == 0);
                 *space = 0;
                 b->lines[b->n++] =

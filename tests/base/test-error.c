@@ -36,7 +36,7 @@ static void test_cause_outlives_long_prefixes(void **state) {
         (void)cvm_fail(&err, &CVM_CODE_FILE, EIO, "the cause");
         for (int i = 0; i < 10; i++)
                 (void)cvm_while(&err, -EIO, "%s", name);
-        assert_in_range(strlen(err.text), 1, CVM_ERROR_TEXT_MAX - 1);
+        assert_true(*err.text && strlen(err.text) < CVM_ERROR_TEXT_MAX);
         assert_string_equal(err.text + strlen(err.text) - strlen(": the cause"), ": the cause");
 }
 

@@ -38,7 +38,7 @@ static void feed(struct cvm_frame_reader *r, const void *data, size_t size, size
                 CVM_CLEANUP(cvm_freep) uint8_t *copy = malloc(n);
                 memcpy(copy, p, n);
                 got = cvm_frame_feed(r, copy, n, &used, &frame);
-                assert_in_range(used, 1, n);
+                assert_true(used >= 1 && used <= n);
                 if (got > 0) {
                         size_t end = strlen(ret);
 
@@ -150,7 +150,7 @@ static void test_memory_follows_what_arrives(void **state) {
              "CVM1010123456789abcdef00200000\n{",
              33, 33, seen, sizeof seen);
         assert_string_equal(seen, "");
-        assert_in_range(r.room, 33, 4096);
+        assert_true(r.room >= 33 && r.room <= 4096);
 }
 
 static void test_largest_frame(void **state) {

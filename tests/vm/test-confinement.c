@@ -189,7 +189,7 @@ static void test_it_has_what_is_named(void **state) {
                 }
         }
         closedir(dir);
-        assert_in_range(named, 3, 6); /* the kernel, both logs, and QEMU's own copies of them */
+        assert_true(named >= 3 && named <= 6); /* the kernel, both logs, and QEMU's own copies of them */
 }
 
 /* The way of all programs that are started: another's file stays closed to them. */

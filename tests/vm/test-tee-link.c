@@ -136,7 +136,7 @@ static void asking_too_often_is_slowed_down(void **state) {
                 while (guest_has_frame(&f->guest, &frame))
                         answered++;
         }
-        assert_in_range(answered, 1, 64);
+        assert_true(answered >= 1 && answered <= 64);
         for (end = after(3 * SECOND); after(0) < end;) {
                 assert_true(sd_event_run(f->event, 20000) >= 0);
                 while (guest_has_frame(&f->guest, &frame))

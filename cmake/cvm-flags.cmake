@@ -1,12 +1,14 @@
 # Compiler flags of every target, and the libraries of the distribution by one name each.
 find_package(PkgConfig REQUIRED)
 pkg_check_modules(JSONC REQUIRED IMPORTED_TARGET json-c>=0.15)
-pkg_check_modules(SYSTEMD REQUIRED IMPORTED_TARGET libsystemd>=252)
 pkg_check_modules(SQLITE REQUIRED IMPORTED_TARGET sqlite3>=3.37)
 pkg_check_modules(CRYPTO REQUIRED IMPORTED_TARGET libcrypto>=3.0)
-pkg_check_modules(SECCOMP REQUIRED IMPORTED_TARGET libseccomp>=2.5)
-pkg_check_modules(CURL REQUIRED IMPORTED_TARGET libcurl>=7.85)
-pkg_check_modules(SMARTCOLS REQUIRED IMPORTED_TARGET smartcols>=2.36)
+if(NOT CVM_GUEST_ONLY)
+  pkg_check_modules(SYSTEMD REQUIRED IMPORTED_TARGET libsystemd>=252)
+  pkg_check_modules(SECCOMP REQUIRED IMPORTED_TARGET libseccomp>=2.5)
+  pkg_check_modules(CURL REQUIRED IMPORTED_TARGET libcurl>=7.85)
+  pkg_check_modules(SMARTCOLS REQUIRED IMPORTED_TARGET smartcols>=2.36)
+endif()
 
 add_library(cvm-flags INTERFACE)
 target_include_directories(cvm-flags INTERFACE ${CMAKE_SOURCE_DIR})

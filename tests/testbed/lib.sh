@@ -56,3 +56,15 @@ snp_options() {
 of() {
         sed -n "s/.*\"$1\": \"\{0,1\}\([^\",}]*\).*/\1/p" record.json | head -n 1
 }
+
+# URI of the Debian archive proper (no security, updates or third parties)
+mirror() {
+        apt-get indextargets --format '$(ORIGIN) $(COMPONENT) $(CODENAME) $(REPO_URI)' 'Created-By: Packages' |
+                awk '$1 == "Debian" && $2 == "main" && $3 !~ /-/ { print $4; exit }'
+}
+
+# How archives are reached and what is checked about them: proxies, dates
+apt_configuration() {
+        apt-config dump | grep -E '^Acquire::(Check-|https?::|Retries|ForceIPv)' || true
+        echo 'APT::Install-Recommends "false";'
+}

@@ -50,6 +50,44 @@ static int cpu_random(uint8_t ret[CPU_BYTES]) {
         }
         return draw ? 0 : -ENOTSUP;
 }
+#elif defined(__s390x__)
+#define FACILITY_MSA5 57 /* has the instruction PRNO */
+#define PRNO_TRNG 114
+
+union pair { /* an even and an odd register: where, and how much */
+        unsigned __int128 both;
+        struct {
+                uint64_t address, size;
+        };
+};
+
+static bool has_trng(void) {
+        uint64_t facilities[4] = { 0 };
+        uint8_t functions[16] = { 0 };
+
+        __asm__ volatile("lghi 0,3\n\tstfle %0" : "+Q"(facilities) : : "0", "cc");
+        if (!(facilities[0] >> (63 - FACILITY_MSA5) & 1))
+                return false;
+        __asm__ volatile("lghi 0,0\n\tlgr 1,%0\n\t.insn rre,0xb93c0000,2,4"
+                         :
+                         : "d"(functions)
+                         : "0", "1", "2", "3", "4", "5", "cc", "memory");
+        return functions[PRNO_TRNG / 8] >> (7 - PRNO_TRNG % 8) & 1;
+}
+
+/* Conditioned bytes of the true random number generator; the instruction may stop half-way. */
+static int cpu_random(uint8_t ret[CPU_BYTES]) {
+        union pair raw = { 0 }, conditioned = { .address = (uintptr_t)ret, .size = CPU_BYTES };
+
+        if (!has_trng())
+                return -ENOTSUP;
+        __asm__ volatile("lghi 0,%2\n"
+                         "0:\t.insn rre,0xb93c0000,%0,%1\n\tbrc 1,0b"
+                         : "+&d"(raw.both), "+&d"(conditioned.both)
+                         : "K"(PRNO_TRNG)
+                         : "0", "cc", "memory");
+        return 0;
+}
 #else
 static int cpu_random(uint8_t ret[CPU_BYTES]) {
         return -ENOTSUP;
@@ -77,7 +115,7 @@ int keys_make(bool lenient, EVP_PKEY **ret_kem, EVP_PKEY **ret_sig, struct cvm_e
         r = cpu_random(seed + CPU_BYTES);
         if (r < 0 && !lenient)
                 return cvm_fail(err, &CVM_CODE_AGENT_ENTROPY, r,
-                                "this CPU offers the guest no random bytes of its own (RDSEED or RDRAND)");
+                                "this CPU offers the guest no random bytes of its own (RDSEED, RDRAND, PRNO)");
         *ret_kem = make_key(EVP_PKEY_X25519, "cvm-agent kem", seed);
         *ret_sig = make_key(EVP_PKEY_ED25519, "cvm-agent sig", seed);
         explicit_bzero(seed, sizeof seed);

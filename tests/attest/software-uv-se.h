@@ -208,6 +208,15 @@ static inline bool uv_start(const uint8_t *image, size_t size, size_t stage3a_si
         return true;
 }
 
+/* The memory as it would begin to run: its entry, in short form, where a machine without an ultravisor
+ * looks. */
+static inline void uv_flatten(struct uv_guest *g) {
+        uint64_t psw = 0x0008000000000000 | g->psw_mask | g->psw_address;
+
+        for (int i = 0; i < 8; i++)
+                g->memory[i] = (uint8_t)(psw >> (56 - 8 * i));
+}
+
 /* --- requests --- */
 
 /* What is sealed in a request whose customer key and slots stand at `customer`; its size, 0: not for this

@@ -1,9 +1,9 @@
 /*
  * The world around protected images, as files: `scene DIR [simulated]` makes certificates, lists and two
  * hosts with their keys, a kernel, an initrd and a loader; `start IMAGE KEY STAGE3A-SIZE DIR` is the host,
- * which opens the image with its private key and puts what it found into DIR; `answer REQUEST KEY IMAGE USER
- * DIR` is a guest of that image there, which answers a request and says USER; `unseal REQUEST KEY DIR` opens
- * a secret.
+ * which opens the image with its private key and puts what it found into DIR, and the opened memory as a
+ * file that starts without an ultravisor; `answer REQUEST KEY IMAGE USER DIR` is a guest of that image
+ * there, which answers a request and says USER; `unseal REQUEST KEY DIR` opens a secret.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -109,6 +109,8 @@ static int start(const char *image, const char *key_file, size_t stage3a_size) {
         put("initrd", guest.initrd.data, guest.initrd.size);
         put("cmdline", guest.cmdline.data, guest.cmdline.size ? guest.cmdline.size - 1 : 0);
         put("cck", guest.cck, sizeof guest.cck);
+        uv_flatten(&guest);
+        put("flat", guest.memory, guest.size);
         printf("%016llx %016llx\n", (unsigned long long)guest.pcf, (unsigned long long)guest.scf);
         free(guest.memory);
         return 0;

@@ -19,6 +19,12 @@ start_testbed() {
         faults=0
 }
 
+# After start_testbed: the packages of s390x are there, and what is built for it
+start_s390x() {
+        "$testbed/make-s390x" "$root" || { echo "SKIP: nothing of s390x, for the reason above"; exit 77; }
+        "$testbed/build-s390x" "$root" "$work"
+}
+
 # pid is that of a QEMU in the background, while there is one
 leave() {
         [ -z "${pid:-}" ] || kill "$pid" 2>/dev/null || true

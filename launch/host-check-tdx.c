@@ -9,6 +9,7 @@
 #include "launch/firmware-tdx.h"
 #include "launch/host-rows.h"
 #include "launch/host-tdx.h"
+#include "launch/quoting-tdx.h"
 
 #define LEAF_FEATURES 7
 #define MSR_MCHECK 0xa0 /* MCHECK's verdict on the platform; 0: good */
@@ -131,6 +132,32 @@ static int has_firmware(const struct host_scene *scene, const struct host_check_
         return 0;
 }
 
+static int is_open_to_guests(const struct host_scene *scene, const struct host_check_row *row,
+                             char detail[HOST_DETAIL_MAX], struct cvm_error *err) {
+        return !tdx_quote_service_is_closed(scene->root_fd);
+}
+
+static int quoting_answers(const struct host_scene *scene, const struct host_check_row *row,
+                           char detail[HOST_DETAIL_MAX], struct cvm_error *err) {
+        struct quoting_platform platform;
+        struct cvm_error why = { 0 };
+        struct host_answer answer;
+        int r = host_probe_firmware(scene->probe, HOST_FIRMWARE_QUOTING, &answer, &why);
+
+        if (r == -ENOENT || r == -EACCES || r == -EPERM) {
+                *err = why;
+                return r;
+        }
+        if (r >= 0)
+                r = quoting_read_platform(answer.data, answer.size, &platform, &why);
+        if (r < 0)
+                snprintf(detail, HOST_DETAIL_MAX, "%s", cvm_error_text(&why, r));
+        else
+                snprintf(detail, HOST_DETAIL_MAX, "its enclave has version %u, the one that certifies it %u",
+                         platform.enclave_svn, platform.pce_svn);
+        return r >= 0;
+}
+
 /* --- the table --- */
 
 #define SETUP "in the machine's setup (BIOS)"
@@ -195,6 +222,12 @@ static const struct host_check_row checks[] = {
           "the quoting service listens at /" TDX_QUOTE_SERVICE,
           "no quoting service listens at /" TDX_QUOTE_SERVICE ": " NO_EVIDENCE,
           "Install Intel's quoting service (qgsd) and let it listen there: no `port` in /etc/qgs.conf." },
+        { "quoting-service-open", "quoting-service", is_open_to_guests, NULL, 0, HOST_WARN,
+          "guests may use the quoting service", "guests may not use the quoting service: " NO_EVIDENCE,
+          TDX_OPEN_QUOTE_SERVICE },
+        { "quoting-service-answers", "quoting-service", quoting_answers, NULL, 0, HOST_WARN,
+          "the quoting service answers", "the quoting service gives no proper answer: " NO_EVIDENCE,
+          "`journalctl -u qgsd` says why." },
         { "certificate-service", "quoting-service", host_row_has_path, "etc/sgx_default_qcnl.conf", 0,
           HOST_WARN, "it is configured where the quoting service gets the platform's certificates",
           "it is not configured where the quoting service gets the platform's certificates",

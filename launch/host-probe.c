@@ -16,6 +16,7 @@
 #include "base/json.h"
 #include "launch/host-firmware-snp.h"
 #include "launch/host.h"
+#include "launch/quoting-tdx.h"
 
 #define RECORDING_MAX (64u << 10)
 
@@ -58,10 +59,15 @@ static const struct {
 const unsigned long host_probe_requests[] = { KVM_GET_API_VERSION, KVM_CHECK_EXTENSION, KVM_GET_DEVICE_ATTR,
                                               HOST_FIRMWARE_REQUEST, 0 };
 
-static const char *const firmware_names[HOST_FIRMWARE_QUESTION_MAX_] = {
-        [HOST_FIRMWARE_STATUS] = "platform-status",
-        [HOST_FIRMWARE_GUEST_STATUS] = "guest-status",
-        [HOST_FIRMWARE_CHIP_IDS] = "chip-ids",
+static const struct {
+        const char *name;
+        int (*ask)(enum host_firmware_question question, uint8_t ret[HOST_FIRMWARE_ANSWER_MAX],
+                   size_t *ret_size, struct cvm_error *err);
+} firmware_questions[HOST_FIRMWARE_QUESTION_MAX_] = {
+        [HOST_FIRMWARE_STATUS] = { "platform-status", host_firmware_ask },
+        [HOST_FIRMWARE_GUEST_STATUS] = { "guest-status", host_firmware_ask },
+        [HOST_FIRMWARE_CHIP_IDS] = { "chip-ids", host_firmware_ask },
+        [HOST_FIRMWARE_QUOTING] = { "quoting-service", quoting_ask },
 };
 
 /* --- this machine --- */
@@ -115,7 +121,7 @@ static int live_kvm(struct host_probe *probe, enum host_kvm_question question, u
 
 static int live_firmware(struct host_probe *probe, enum host_firmware_question question,
                          uint8_t ret[HOST_FIRMWARE_ANSWER_MAX], size_t *ret_size, struct cvm_error *err) {
-        return host_firmware_ask(question, ret, ret_size, err);
+        return firmware_questions[question].ask(question, ret, ret_size, err);
 }
 
 static const struct probe_ops live = { live_cpuid, live_msr, live_kvm, live_firmware };
@@ -191,7 +197,7 @@ static int recorded_firmware(struct host_probe *probe, enum host_firmware_questi
                              uint8_t ret[HOST_FIRMWARE_ANSWER_MAX], size_t *ret_size,
                              struct cvm_error *err) {
         const char *text;
-        int r = recorded_text(probe, "firmware", firmware_names[question], &text, err);
+        int r = recorded_text(probe, "firmware", firmware_questions[question].name, &text, err);
         size_t size;
 
         if (r < 0)
@@ -200,7 +206,7 @@ static int recorded_firmware(struct host_probe *probe, enum host_firmware_questi
         if (size > HOST_FIRMWARE_ANSWER_MAX || cvm_unhex(text, ret, size) < 0)
                 return cvm_fail(err, &CVM_CODE_FIELD, EINVAL,
                                 "'firmware.%s' in '%s' must be at most %d bytes in lower-case hex",
-                                firmware_names[question], HOST_RECORDING, HOST_FIRMWARE_ANSWER_MAX);
+                                firmware_questions[question].name, HOST_RECORDING, HOST_FIRMWARE_ANSWER_MAX);
         *ret_size = size;
         return 0;
 }
@@ -332,7 +338,7 @@ static void record_firmware(struct host_probe *probe, json_object *node,
         if (hide)
                 memset(data, 0xcc, answer.size);
         cvm_hex(data, answer.size, text);
-        json_object_object_add(node, firmware_names[question], json_object_new_string(text));
+        json_object_object_add(node, firmware_questions[question].name, json_object_new_string(text));
 }
 
 json_object *host_probe_record(struct host_probe *probe, const uint32_t *leaves, const uint32_t *registers,

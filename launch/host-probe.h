@@ -29,6 +29,7 @@ enum host_firmware_question {
         HOST_FIRMWARE_STATUS,
         HOST_FIRMWARE_GUEST_STATUS, /* of the present technology, where the status is of an older one */
         HOST_FIRMWARE_CHIP_IDS,
+        HOST_FIRMWARE_QUOTING, /* of the service that signs where the firmware cannot */
         HOST_FIRMWARE_QUESTION_MAX_
 };
 

@@ -1,7 +1,26 @@
 #include "launch/host-tdx.h"
 
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
+
+#include "base/fd.h"
+
+/* Can a process that has the group but is not the owner do this (a bit for others)? */
+static bool may(const struct stat *st, mode_t bit, gid_t group) {
+        return st->st_mode & bit || (group && st->st_gid == group && st->st_mode & (bit << 3));
+}
+
+bool tdx_quote_service_is_closed(int root_fd) {
+        CVM_CLEANUP(cvm_closep) int directory = host_open(root_fd, "run/tdx-qgs", O_PATH);
+        CVM_CLEANUP(cvm_closep) int service = host_open(root_fd, TDX_QUOTE_SERVICE, O_PATH);
+        struct stat above, st;
+
+        if (fstat(directory, &above) < 0 || fstat(service, &st) < 0 || !S_ISSOCK(st.st_mode))
+                return false;
+        return !may(&above, S_IXOTH, st.st_gid) || !may(&st, S_IWOTH, st.st_gid);
+}
 
 void tdx_read_host(int root_fd, struct host_facts *facts) {
         if (!facts->has_kvm || strcmp(facts->cpu_vendor, "GenuineIntel") != 0 ||
@@ -9,6 +28,7 @@ void tdx_read_host(int root_fd, struct host_facts *facts) {
                 return;
         facts->offers[CVM_PLATFORM_TDX] = true;
         facts->has_quote_service = host_has(root_fd, TDX_QUOTE_SERVICE);
+        facts->quote_service_is_closed = tdx_quote_service_is_closed(root_fd);
 }
 
 int tdx_host_keys(struct host_probe *probe, uint32_t *ret, struct cvm_error *err) {

@@ -7,6 +7,13 @@
 #define MSR_KEY_PARTITION 0x87
 #define TDX_QUOTE_SERVICE "run/tdx-qgs/qgs.socket" /* where Intel's quoting service listens */
 
+/* May the user of a guest's QEMU connect to it? That user gets the socket's group, never the superuser's.
+ * What is no socket says nothing: a recording of one. */
+bool tdx_quote_service_is_closed(int root_fd);
+/* And what is to be done where not. */
+#define TDX_OPEN_QUOTE_SERVICE \
+        "Write `socket_mode = 0660` into /etc/qgs.conf, let a group of its own (qgsd) have the socket, and restart qgsd."
+
 /* An Intel processor and kvm_intel with TDX enabled. */
 void tdx_read_host(int root_fd, struct host_facts *facts);
 

@@ -16,6 +16,7 @@ struct host_facts {
         /* the bit of an address that marks a private page, where the processor has one; 0: none */
         uint32_t encryption_bit;
         bool has_quote_service; /* signs what guests' hardware reports, where that cannot sign for others */
+        bool quote_service_is_closed; /* to the users that guests run as */
 };
 
 /* The facts of the host whose files lie below `root`. What is not there is not offered; only a root that

@@ -139,10 +139,18 @@ static int choose_cpu(struct plan *plan, struct cvm_error *err) {
 
 static int add_quote_service(struct plan *plan, const struct host_facts *facts, struct cvm_error *err) {
         json_object *socket;
+        int r = 0;
 
         if (!facts->has_quote_service)
                 return cvm_texts_add(&plan->notes, "the host has no quoting service at /" TDX_QUOTE_SERVICE
                                                    ": this guest can give no evidence");
+        if (facts->quote_service_is_closed)
+                r = cvm_texts_add(
+                                &plan->notes,
+                                "a guest's user may not connect to the quoting service at /" TDX_QUOTE_SERVICE
+                                ": this guest can give no evidence. " TDX_OPEN_QUOTE_SERVICE);
+        if (r < 0)
+                return r;
         socket = json_object_new_object();
         json_object_object_add(socket, "type", json_object_new_string("unix"));
         json_object_object_add(socket, "path", json_object_new_string("/" TDX_QUOTE_SERVICE));

@@ -90,9 +90,12 @@ static int add_files(scmp_filter_ctx filter) {
         return r < 0 ? r : add_threads(filter);
 }
 
+/* A service of the host is not asked from here: who could connect to one could connect to all. */
 static int add_host(scmp_filter_ctx filter) {
         int r = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(fcntl), 1, SCMP_A1(SCMP_CMP_EQ, F_GETFL));
 
+        if (r == 0)
+                r = seccomp_rule_add(filter, SCMP_ACT_ERRNO(EPERM), SCMP_SYS(socket), 0);
         for (size_t i = 0; r == 0 && i < ARRAY_SIZE(allowed_to_look); i++)
                 r = seccomp_rule_add(filter, SCMP_ACT_ALLOW, allowed_to_look[i], 0);
         for (size_t i = 0; r == 0 && host_probe_requests[i]; i++)

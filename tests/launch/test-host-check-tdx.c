@@ -9,12 +9,23 @@
 
 #include <cmocka.h>
 
+#include <sys/socket.h>
+#include <sys/un.h>
+
+#include "base/fd.h"
 #include "launch/host-platform.h"
 #include "launch/host-record.h"
 #include "tests/launch/host-tree.h"
 #include "tests/launch/make-tdvf.h"
 
 #define SKIPPED "this was not looked at: "
+
+/* What the quoting service answers, of this minor version and with this error. */
+#define QUOTING(minor, error)       \
+        "0100" minor "05000000"     \
+        "1c000000" error "08001000" \
+        "00000000"                  \
+        "00000000"
 
 static const struct {
         const char *path, *text;
@@ -45,6 +56,7 @@ static json_object *make_intel(void) {
         set_text(recording, "msr", "000000ce", "0000000000000000");
         set_text(recording, "msr", "00000982", "0000000000000003");
         set_text(recording, "msr", "00001401", "000000fffe000c00");
+        set_text(recording, "firmware", "quoting-service", QUOTING("0100", "00000000"));
         set(recording, "kvm", "api-version", json_object_new_int(12));
         set(recording, "kvm", "vm-types", json_object_new_int(0x21));
         return recording;
@@ -109,6 +121,10 @@ static const struct {
         { "sgx-enclave", HOST_WARN, FILE_("dev/sgx_enclave", NULL) },
         { "sgx-provision", HOST_WARN, FILE_("dev/sgx_provision", NULL) },
         { "quoting-service", HOST_WARN, FILE_("run/tdx-qgs/qgs.socket", NULL) },
+        { "quoting-service-answers", HOST_WARN,
+          VALUE("firmware", "quoting-service", QUOTING("0000", "00000000")) },
+        { "quoting-service-answers", HOST_WARN,
+          VALUE("firmware", "quoting-service", QUOTING("0100", "07200100")) },
         { "certificate-service", HOST_WARN, FILE_("etc/sgx_default_qcnl.conf", NULL) },
         { "qemu-tdx", HOST_FAIL, FILE_("usr/bin/qemu-system-x86_64", "ELF sev-snp-guest") },
         { "libvirt-tdx", HOST_WARN, FILE_("usr/lib/x86_64-linux-gnu/libvirt.so.0", "ELF tdx") },
@@ -159,6 +175,45 @@ static void test_in_a_virtual_machine(void **state) {
         expect_one(*state, "bare-metal", HOST_FAIL);
 }
 
+/* A guest's QEMU is no superuser: it has the socket's group, where that is not the superuser's. */
+static void test_who_may_connect(void **state) {
+        static const struct {
+                mode_t directory, socket;
+                gid_t group;
+                bool opens;
+        } rows[] = {
+                { 0755, 0666, 0, true },     { 0755, 0600, 4321, false }, { 0755, 0660, 4321, true },
+                { 0755, 0660, 0, false },    { 0755, 0640, 4321, false }, { 0700, 0666, 0, false },
+                { 0750, 0660, 4321, false },
+        };
+        CVM_CLEANUP(cvm_json_putp) json_object *recording = make_intel();
+        struct sockaddr_un address = { .sun_family = AF_UNIX };
+        CVM_CLEANUP(cvm_closep) int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+        char directory[64];
+
+        if (geteuid() != 0)
+                skip();
+        put_intel(*state, recording);
+        take(*state, "run/tdx-qgs/qgs.socket");
+        snprintf(directory, sizeof directory, "%s/run/tdx-qgs", (char *)*state);
+        snprintf(address.sun_path, sizeof address.sun_path, "%s/qgs.socket", directory);
+        assert_int_equal(bind(fd, (struct sockaddr *)&address, sizeof address), 0);
+        for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+                struct host_check checks[HOST_CHECKS_MAX];
+                size_t n, found = 0;
+
+                assert_int_equal(chmod(directory, rows[i].directory), 0);
+                assert_int_equal(chmod(address.sun_path, rows[i].socket), 0);
+                assert_int_equal(chown(address.sun_path, 0, rows[i].group), 0);
+                n = check(*state, checks);
+                while (found < n && strcmp(checks[found].id, "quoting-service-open") != 0)
+                        found++;
+                assert_true(found < n);
+                assert_int_equal(checks[found].verdict, rows[i].opens ? HOST_PASS : HOST_WARN);
+                assert_true(rows[i].opens || strstr(checks[found].remedy, "socket_mode = 0660"));
+        }
+}
+
 static void test_facts(void **state) {
         CVM_CLEANUP(cvm_json_putp) json_object *recording = make_intel(), *facts = NULL;
         CVM_CLEANUP(host_scene_done) struct host_scene scene = { .root_fd = -1 };
@@ -180,6 +235,7 @@ int main(void) {
                 cmocka_unit_test_setup_teardown(test_a_complete_host, make_root, remove_root),
                 cmocka_unit_test_setup_teardown(test_each_fault_is_its_finding, make_root, remove_root),
                 cmocka_unit_test_setup_teardown(test_in_a_virtual_machine, make_root, remove_root),
+                cmocka_unit_test_setup_teardown(test_who_may_connect, make_root, remove_root),
                 cmocka_unit_test_setup_teardown(test_facts, make_root, remove_root),
         };
 

@@ -7,8 +7,10 @@
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
+#include <sys/socket.h>
 #include <sys/statfs.h>
 #include <sys/sysmacros.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 #include <sys/xattr.h>
 
@@ -121,6 +123,69 @@ static void test_it_gets_the_groups_of_its_devices(void **state) {
         close(s.out_fd);
         for (size_t i = 0; i < 4; i++)
                 unlink(devices[i]);
+        rmdir(dir);
+}
+
+/* A service that QEMU connects to by itself, as the one that signs trust domains' reports: returns QEMU. */
+static pid_t start_client(const char *path, int err_fd) {
+        char chardev[128];
+        const char *const argv[] = { "qemu-system-x86_64", "-M",       "none",  "-display", "none",
+                                     "-nodefaults",        "-chardev", chardev, NULL };
+        const char *const devices[] = { path, NULL };
+        const struct spawn s = { .argv = (char *const *)argv,
+                                 .out_fd = -1,
+                                 .err_fd = err_fd,
+                                 .ends_with_us = true,
+                                 .uid = USER,
+                                 .devices = devices };
+        struct cvm_error err = { 0 };
+        pid_t pid;
+        int go;
+
+        snprintf(chardev, sizeof chardev, "socket,id=service,path=%s", path);
+        assert_int_equal(spawn_begin(&s, &pid, &go, &err), 0);
+        spawn_go(go);
+        return pid;
+}
+
+static void test_a_service_is_reached_as_the_guests_user(void **state) {
+        char dir[] = "/tmp/cvmd-service-XXXXXX", said[512] = "";
+        struct sockaddr_un address = { .sun_family = AF_UNIX };
+        CVM_CLEANUP(cvm_closep) int service = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+        CVM_CLEANUP(cvm_closep) int words = memfd_create("words", MFD_CLOEXEC);
+        CVM_CLEANUP(cvm_closep) int client = -EBADF;
+        struct pollfd wait = { .fd = service, .events = POLLIN };
+        struct ucred who = { 0 };
+        socklen_t size = sizeof who;
+        siginfo_t info;
+        pid_t pid;
+
+        if (geteuid() != 0)
+                skip();
+        assert_non_null(mkdtemp(dir));
+        assert_int_equal(chmod(dir, 0755), 0);
+        snprintf(address.sun_path, sizeof address.sun_path, "%s/qgs.socket", dir);
+        assert_int_equal(bind(service, (struct sockaddr *)&address, sizeof address), 0);
+        assert_int_equal(listen(service, 1), 0);
+        assert_int_equal(chown(address.sun_path, 0, 4325), 0);
+
+        assert_int_equal(chmod(address.sun_path, 0660), 0);
+        pid = start_client(address.sun_path, -1);
+        assert_int_equal(poll(&wait, 1, 30000), 1);
+        client = accept4(service, NULL, NULL, SOCK_CLOEXEC);
+        assert_int_equal(getsockopt(client, SOL_SOCKET, SO_PEERCRED, &who, &size), 0);
+        assert_int_equal(who.uid, USER);
+        assert_int_equal(who.pid, pid);
+        assert_int_equal(kill(pid, SIGKILL), 0);
+        assert_int_equal(waitid(P_PID, (id_t)pid, &info, WEXITED), 0);
+
+        assert_int_equal(chmod(address.sun_path, 0600), 0);
+        pid = start_client(address.sun_path, words);
+        assert_int_equal(waitid(P_PID, (id_t)pid, &info, WEXITED), 0);
+        assert_int_equal(info.si_status, 1);
+        assert_true(pread(words, said, sizeof said - 1, 0) > 0);
+        expect(said, "Permission denied");
+        unlink(address.sun_path);
         rmdir(dir);
 }
 
@@ -284,6 +349,7 @@ int main(void) {
                 cmocka_unit_test(test_it_has_what_is_named),
                 cmocka_unit_test(test_a_question_ends_with_the_asker),
                 cmocka_unit_test(test_it_gets_the_groups_of_its_devices),
+                cmocka_unit_test(test_a_service_is_reached_as_the_guests_user),
                 cmocka_unit_test(test_others_files_stay_closed),
                 cmocka_unit_test(test_a_control_group_of_its_own),
         };

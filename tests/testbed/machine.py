@@ -3,7 +3,7 @@ import os
 import socket
 import struct
 
-PORT_READ, PORT_WRITE, READ, WRITE, PEEK, POKE, SHARE, EVENT = range(8)
+PORT_READ, PORT_WRITE, READ, WRITE, PEEK, POKE, SHARE, EVENT, REPORT, QUOTE = range(10)
 SHUTDOWN, RESET, CRASH = 1, 2, 3  # KVM_SYSTEM_EVENT
 
 
@@ -16,7 +16,11 @@ class Machine:
 
     def __init__(self, path):
         self.socket = socket.socket(socket.AF_UNIX)
-        self.socket.connect(path)
+        try:
+            self.socket.connect(path)
+        except OSError:
+            self.socket.close()
+            raise
 
     def close(self):
         self.socket.close()
@@ -39,7 +43,7 @@ class Machine:
             raise BootEnded from e
         if status < 0:
             raise OSError(-status, f"{os.strerror(-status)} (command {what} at {address:#x})")
-        return data if what == PEEK else read
+        return data if what in (PEEK, REPORT) else read
 
     def read(self, address, size):
         return self.do(READ, size, address)
@@ -58,6 +62,14 @@ class Machine:
 
     def event(self, kind):
         self.do(EVENT, 0, kind)
+
+    def report(self, data):
+        """What the module says of the trust domain, over 64 bytes."""
+        return self.do(REPORT, 0, 0, 0, data)
+
+    def quote(self, address, size):
+        """The host is asked; what the request itself came to."""
+        return self.do(QUOTE, 0, address, size)
 
 
 class Pci:

@@ -14,6 +14,8 @@
 #include "tests/testbed/kvm.h"
 
 #define PORT_DATA 0x1000 /* in the vCPU's area: where a port's value stands */
+#define VMCALL_GET_QUOTE 0x10002
+#define VMCALL_UNSUPPORTED (1ull << 63) /* as KVM presets it */
 
 /* One process has one machine, and its player outlives the VM that a reset makes anew. */
 static struct {
@@ -160,10 +162,39 @@ static bool event(struct vcpu *vcpu, const struct player_command *c) {
         return true;
 }
 
+static bool report(struct vcpu *vcpu, const struct player_command *c) {
+        struct tdx *tdx = &vcpu->vm->tdx;
+        uint8_t bytes[TDX_REPORT_SIZE];
+        bool fits = tdx->state == TDX_RUNNING && c->length == 64;
+
+        if (fits)
+                tdx_report(tdx, player.bytes, bytes);
+        answer(fits ? 0 : -EINVAL, 0, bytes, fits ? sizeof bytes : 0);
+        return false;
+}
+
+/* KVM passes it on when the buffer consists of whole pages. */
+static bool quote(struct vcpu *vcpu, const struct player_command *c) {
+        struct kvm_run *run = vcpu->run;
+
+        if (vcpu->vm->tdx.state != TDX_RUNNING || c->address % GUEST_PAGE || c->value % GUEST_PAGE) {
+                answer(-EINVAL, 0, NULL, 0);
+                return false;
+        }
+        run->exit_reason = KVM_EXIT_TDX;
+        run->tdx.flags = 0;
+        run->tdx.nr = VMCALL_GET_QUOTE;
+        run->tdx.get_quote.ret = VMCALL_UNSUPPORTED;
+        run->tdx.get_quote.gpa = c->address;
+        run->tdx.get_quote.size = c->value;
+        return true;
+}
+
 static const command_fn commands[PLAYER_WHAT_MAX_] = {
         [PLAYER_PORT_READ] = port, [PLAYER_PORT_WRITE] = port, [PLAYER_READ] = mmio,
         [PLAYER_WRITE] = mmio,     [PLAYER_PEEK] = peek,       [PLAYER_POKE] = poke,
         [PLAYER_SHARE] = share,    [PLAYER_EVENT] = event,
+        [PLAYER_REPORT] = report,  [PLAYER_QUOTE] = quote,
 };
 
 static uint64_t value_read(const struct kvm_run *run, const struct player_command *c) {
@@ -173,6 +204,8 @@ static uint64_t value_read(const struct kvm_run *run, const struct player_comman
                 memcpy(&value, (const uint8_t *)run + PORT_DATA, c->size);
         else if (c->what == PLAYER_READ)
                 memcpy(&value, run->mmio.data, c->size);
+        else if (c->what == PLAYER_QUOTE)
+                value = run->tdx.get_quote.ret;
         return value;
 }
 

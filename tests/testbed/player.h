@@ -20,7 +20,8 @@ struct player_command {
         uint16_t reserved;
         uint32_t length;
         uint64_t address; /* of the port, register or memory; of a system event its type */
-        uint64_t value;   /* to be written; of PLAYER_SHARE how many pages, of PLAYER_PEEK how many bytes */
+        uint64_t value;   /* to be written; of PLAYER_SHARE how many pages, of PLAYER_PEEK and PLAYER_QUOTE how many bytes
+                         */
 };
 
 struct player_answer {
@@ -38,6 +39,9 @@ enum player_what {
         PLAYER_POKE,
         PLAYER_SHARE, /* pages: KVM_HC_MAP_GPA_RANGE, as the guest's kernel asks for it */
         PLAYER_EVENT,
+        PLAYER_REPORT, /* of a trust domain, over `length` = 64 bytes: TDG.MR.REPORT */
+        PLAYER_QUOTE,  /* from the host, of the buffer of `value` bytes: TDG.VP.VMCALL<GetQuote>, answered by
+                          its status */
         PLAYER_WHAT_MAX_,
 };
 

@@ -4,7 +4,7 @@ The player: plays the guest for a program of the guest's, such as the real agent
     player.py SOCKET NAME[,NAME...] COMMAND...
 
 SOCKET is that of the preloaded library (player.h). For each boot of the machine COMMAND is started with the virtio ports
-of these names as its descriptors 3, 4, ... A reset kills it, and another is started with the next boot. Its own end is
+of these names as its descriptors 3, 4, ...; "quotes" is no port but quotes.py. A reset kills it, and another is started with the next boot. Its own end is
 the guest's: with status 0 a shutdown, with 64 a reset, with another a crash. The player ends with the machine.
 """
 import os
@@ -14,6 +14,7 @@ import subprocess
 import sys
 
 from machine import CRASH, RESET, SHUTDOWN, BootEnded, Machine
+from quotes import Quotes
 from virtio_serial import BUFFER, VirtioSerial
 
 IDLE_SECONDS = 0.001  # between two looks at the rings: the device's interrupts go nowhere
@@ -33,6 +34,7 @@ class Relay:
 
     def from_device(self, rings):
         """True when something moved."""
+        self.port.output.reclaim(rings)
         if not self.to_local:
             self.to_local = self.port.input.receive(rings) or b""
         if not self.to_local:
@@ -71,7 +73,6 @@ def relay_all(device, relays, process):
         while True:
             rings = device.poll()
             for relay in relays:
-                relay.port.output.reclaim(rings)
                 moved |= relay.from_device(rings)
             local = {relay.local: relay for relay in relays if relay.wants()}
             ready = select.select([end, *local], [], [], 0 if moved else IDLE_SECONDS)[0]
@@ -82,15 +83,17 @@ def relay_all(device, relays, process):
         os.close(end)
 
 
-def find_ports(device, names):
-    while not all(device.port(name) for name in names):
+def relay_of(device, name):
+    if name == "quotes":
+        return Quotes(device.machine)
+    while not device.port(name):
         device.poll()
-    return [Relay(device.port(name)) for name in names]
+    return Relay(device.port(name))
 
 
 def play(machine, names, command):
     device = VirtioSerial(machine)
-    relays = find_ports(device, names)
+    relays = [relay_of(device, name) for name in names]
     process = start(command, relays)
     for relay in relays:
         relay.theirs.close()

@@ -27,6 +27,10 @@ struct tdx {
 
 void tdx_done(struct tdx *tdx);
 
+/* TDG.MR.REPORT of a guest that runs. */
+#define TDX_REPORT_SIZE 1024
+void tdx_report(const struct tdx *tdx, const uint8_t report_data[64], uint8_t ret[TDX_REPORT_SIZE]);
+
 struct vm;
 struct vcpu;
 struct kvm_tdx_cmd;

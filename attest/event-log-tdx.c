@@ -86,7 +86,8 @@ static int add_event(struct tdx_event_log *log, const struct tdx_event *event, s
         return 0;
 }
 
-/* 0 at the end of the log: the room behind it is filled with ones, by some producers with zeros. */
+/* 0 at the end of the log: the room behind it is filled with ones, by some producers with zeros. Then the
+ * reader may stand in it. */
 static int read_record(struct cvm_reader *r, size_t number, struct tdx_event *ret, struct cvm_error *err) {
         uint32_t digests;
 
@@ -117,9 +118,12 @@ int tdx_event_log_read(const uint8_t *bytes, size_t size, struct tdx_event_log *
                 return cvm_fail(err, &CVM_CODE_EVENT_LOG, E2BIG, "the event log has more than %u bytes",
                                 TDX_LOG_MAX);
         e = read_header(&r, err);
-        for (size_t number = 1; e >= 0 && (e = read_record(&r, number, &event, err)) > 0; number++)
+        log.size = size - r.left;
+        for (size_t number = 1; e >= 0 && (e = read_record(&r, number, &event, err)) > 0; number++) {
+                log.size = size - r.left;
                 if (event.type != TYPE_NO_ACTION)
                         e = add_event(&log, &event, err);
+        }
         if (e < 0)
                 return e;
         *ret = log;

@@ -28,6 +28,7 @@ struct tdx_event {
 struct tdx_event_log {
         struct tdx_event *events; /* owned, in their order; without those that extend nothing */
         size_t n_events;
+        size_t size; /* of the bytes up to the end of the last record */
 };
 
 /* CVM_CODE_EVENT_LOG says which record is wrong. The bytes outlive the log. */

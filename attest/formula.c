@@ -45,3 +45,26 @@ void cvm_report_data_host(const uint8_t data[64], uint8_t ret[CVM_REPORT_DATA_SI
         p = mempcpy(p, data, 64);
         cvm_sha512(bytes, (size_t)(p - bytes), ret);
 }
+
+void cvm_hand_over_write(const struct cvm_hand_over *in, struct cvm_writer *w) {
+        static const char domain[] = "cvmd-hand-over-v1";
+
+        cvm_write_copy(w, domain, sizeof domain);
+        cvm_write_u8(w, in->platform);
+        cvm_write_u8(w, in->suite);
+        cvm_write_copy(w, in->uuid, sizeof in->uuid);
+        cvm_write_copy(w, in->keyset, sizeof in->keyset);
+        cvm_write_copy(w, in->binding, sizeof in->binding);
+        cvm_write_u64be(w, in->generation);
+        cvm_write_u16be(w, in->n_secrets);
+}
+
+void cvm_hand_over_write_secret(uint8_t kind, const char *name, const uint8_t digest[CVM_SHA384_SIZE],
+                                struct cvm_writer *w) {
+        size_t length = strlen(name);
+
+        cvm_write_u8(w, kind);
+        cvm_write_u8(w, (uint8_t)length);
+        cvm_write_copy(w, name, length);
+        cvm_write_copy(w, digest, CVM_SHA384_SIZE);
+}

@@ -41,3 +41,17 @@ struct cvm_evidence_inputs {
 void cvm_report_data(const struct cvm_evidence_inputs *in, uint8_t ret[CVM_REPORT_DATA_SIZE]);
 void cvm_report_data_migration(const struct cvm_evidence_inputs *in, uint8_t ret[CVM_REPORT_DATA_SIZE]);
 void cvm_report_data_host(const uint8_t data[64], uint8_t ret[CVM_REPORT_DATA_SIZE]);
+
+/*
+ * What an agent extends into a register of its platform before it lets the guest go on (section 3a): the
+ * boot, and what was taken in it, in this order. Written in two steps, the second for each secret.
+ */
+struct cvm_hand_over {
+        uint8_t platform, suite;
+        uint8_t uuid[16], keyset[CVM_SHA384_SIZE], binding[CVM_SHA384_SIZE];
+        uint64_t generation;
+        uint16_t n_secrets;
+};
+void cvm_hand_over_write(const struct cvm_hand_over *in, struct cvm_writer *w);
+void cvm_hand_over_write_secret(uint8_t kind, const char *name, const uint8_t digest[CVM_SHA384_SIZE],
+                                struct cvm_writer *w);

@@ -45,7 +45,8 @@ bool agent_is_provisioned(const struct agent *a) {
         return !a->service_key || a->generation > 0;
 }
 
-void agent_waits_for(const struct agent *a, char *ret, size_t size) {
+/* Of what others must bring. */
+static void find_missing(const struct agent *a, char *ret, size_t size) {
         const char *what = "";
 
         if (a->owner.state == OWNER_WRONG)
@@ -64,6 +65,46 @@ void agent_waits_for(const struct agent *a, char *ret, size_t size) {
                 }
 }
 
+void agent_waits_for(const struct agent *a, char *ret, size_t size) {
+        find_missing(a, ret, size);
+        if (!*ret && a->bound && !a->handed_over)
+                snprintf(ret, size, "register");
+}
+
+static int extend(struct agent *a, struct cvm_error *err) {
+        CVM_CLEANUP(cvm_writer_done) struct cvm_writer w = { 0 };
+        struct cvm_hand_over in = { .suite = CVM_SUITE,
+                                    .generation = a->generation,
+                                    .n_secrets = (uint16_t)a->n_taken };
+        const struct tee_self *self;
+        int r = tee_know_self(a->tee, &self, err);
+
+        if (r < 0)
+                return r;
+        in.platform = cvm_platform_byte(self->platform, a->tee->provider->simulated);
+        memcpy(in.uuid, a->uuid, sizeof in.uuid);
+        memcpy(in.keyset, a->keyset_digest, sizeof in.keyset);
+        memcpy(in.binding, a->binding_digest, sizeof in.binding);
+        cvm_hand_over_write(&in, &w);
+        for (size_t i = 0; i < a->n_taken; i++)
+                cvm_hand_over_write_secret(a->taken[i].kind, a->taken[i].name, a->taken[i].digest, &w);
+        return w.failed ? -ENOMEM : tee_extend(a->tee, w.bytes.data, w.bytes.size, err);
+}
+
+void agent_hand_over(struct agent *a) {
+        struct cvm_error err = { 0 };
+        char missing[128];
+        int r;
+
+        find_missing(a, missing, sizeof missing);
+        if (!a->bound || *missing || a->handed_over)
+                return;
+        r = extend(a, &err);
+        a->handed_over = r >= 0;
+        if (r < 0)
+                fprintf(stderr, "cvm-agent: the guest does not go on: %s\n", cvm_error_text(&err, r));
+}
+
 void agent_send_status(struct agent *a) {
         char waits_for[128];
         struct msg_status status = { .waits_for = waits_for,
@@ -71,6 +112,7 @@ void agent_send_status(struct agent *a) {
                                      .has_binding = a->bound,
                                      .generation = a->generation };
 
+        agent_hand_over(a);
         agent_waits_for(a, waits_for, sizeof waits_for);
         memcpy(status.binding, a->binding_digest, sizeof status.binding);
         for (size_t i = 0; i < a->n_taken; i++)

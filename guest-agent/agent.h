@@ -56,7 +56,7 @@ struct agent {
         uint8_t keyset_digest[CVM_SHA384_SIZE];
 
         /* the binding, once it is frozen */
-        bool bound, approved;
+        bool bound, approved, handed_over;
         struct binding binding;
         uint8_t binding_digest[CVM_SHA384_SIZE]; /* of the empty string when unowned */
         EVP_PKEY *owner_key, *service_key;
@@ -84,10 +84,15 @@ void agent_done(struct agent *agent);
 /* One frame of the host. What it is worth is answered into agent->out; nothing else is told. */
 void agent_take(struct agent *agent, const struct cvm_frame *frame);
 
-/* What the hand-over waits for: "binding", "approval", "release", "secret:NAME", "" for nothing. */
+/* What the hand-over waits for: "binding", "approval", "release", "secret:NAME", "register" (it cannot be
+ * extended), "" for nothing. */
 void agent_waits_for(const struct agent *agent, char *ret, size_t size);
 bool agent_is_provisioned(const struct agent *agent);
 void agent_send_status(struct agent *agent);
+
+/* Where nothing is waited for any more: what the platform's register has to say of it is extended, once in a
+ * boot. Until that is done the guest does not go on. */
+void agent_hand_over(struct agent *agent);
 
 /* End this boot: sign the BYE (once), forget the secrets, send it. */
 int agent_say_bye(struct agent *agent, struct cvm_error *err);

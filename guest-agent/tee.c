@@ -10,6 +10,7 @@
 #include "attest/evidence.h"
 #include "attest/message.h"
 #include "base/fd.h"
+#include "guest-agent/boot-tdx.h"
 #include "guest-agent/tee-configfs.h"
 #include "guest-agent/tee-se.h"
 #include "guest-agent/tee-snp.h"
@@ -104,13 +105,34 @@ void tee_report_done(struct tee_report *report) {
 
 void tee_done(struct tee *tee) {
         tee->fd = cvm_close(tee->fd);
+        cvm_writer_done(&tee->own_events);
+}
+
+/* What the hardware's kernel has of it; whoever simulates a platform simulates this too. */
+static int add_event_log(struct tee *tee, struct tee_report *report) {
+        struct cvm_error silent = { 0 };
+        int r = boot_tdx_log(&boot_tdx_system, tee->root, &tee->own_events.bytes, &report->event_log,
+                             &silent);
+
+        if (silent.code)
+                fprintf(stderr, "cvm-agent: evidence goes without the firmware's event log: %s\n",
+                        silent.text);
+        return r;
 }
 
 int tee_ask(struct tee *tee, const struct tee_question *question, struct tee_report *ret,
             struct cvm_error *err) {
         int r = tee->provider->ask(tee, question, ret, err);
 
+        if (r >= 0 && !tee->provider->simulated)
+                r = add_event_log(tee, ret);
         return r < 0 ? cvm_while(err, r, "asking for a report (%s)", tee->provider->name) : 0;
+}
+
+int tee_extend(struct tee *tee, const void *data, size_t size, struct cvm_error *err) {
+        return tee->provider->simulated ? 0
+                                        : boot_tdx_extend(&boot_tdx_system, tee->root, data, size,
+                                                          &tee->own_events, err);
 }
 
 /* The technology whose format the report has. */

@@ -54,6 +54,7 @@ struct tee {
         int fd;                    /* owned by the provider, -EBADF: not open */
         struct tee_self self;
         bool knows_self;
+        struct cvm_writer own_events; /* records of what tee_extend() extended */
 };
 
 /* The simulated platform: over the guest's port org.cvmd.tee.0. */
@@ -73,6 +74,10 @@ int tee_ask(struct tee *tee, const struct tee_question *question, struct tee_rep
             struct cvm_error *err);
 /* Asked once, from the first report: which platform this is, and the host data it was started with. */
 int tee_know_self(struct tee *tee, const struct tee_self **ret, struct cvm_error *err);
+
+/* Extend the register that is left to the guest's own programs by an event with these data, which is in all
+ * event logs from then on. 0: there is no such register, 1: it is done. CVM_CODE_AGENT_REPORT. */
+int tee_extend(struct tee *tee, const void *data, size_t size, struct cvm_error *err);
 
 /* Calls of the system, for the providers' tables: open(2) without a mode, and the time between two tries. */
 int tee_open(const char *path, int flags);

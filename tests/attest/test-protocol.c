@@ -293,6 +293,24 @@ static void check_bundle(struct block *b) {
         expect_text(b, "bundle", text);
 }
 
+static void check_hand_over(struct block *b) {
+        struct cvm_hand_over in = { .platform = 2, .suite = CVM_SUITE, .generation = 7, .n_secrets = 1 };
+        CVM_CLEANUP(cvm_writer_done) struct cvm_writer w = { 0 };
+        uint8_t digest[CVM_SHA384_SIZE];
+
+        assert_int_equal(cvm_uuid_parse(UUID, in.uuid), 0);
+        memcpy(in.keyset, boot.keyset_digest, sizeof in.keyset);
+        memcpy(in.binding, boot.binding_sha384, sizeof in.binding);
+        memset(digest, 0x44, sizeof digest);
+        cvm_write_u32le(&w, 0x444d5643);
+        cvm_write_u32le(&w, 18 + 2 + 16 + 48 + 48 + 8 + 2 + 2 + 4 + 48);
+        cvm_hand_over_write(&in, &w);
+        cvm_hand_over_write_secret(CVM_SECRET_DISK_KEY, "root", digest, &w);
+        cvm_sha384(w.bytes.data, w.bytes.size, digest);
+        expect_hex(b, "event", w.bytes.data, w.bytes.size);
+        expect_hex(b, "digest", digest, sizeof digest);
+}
+
 /* --- section 4: verdict --- */
 
 static void check_verdict(struct block *b) {
@@ -569,6 +587,7 @@ static const struct {
         { "evidence unowned", check_evidence_unowned },
         { "evidence migration", check_evidence_migration },
         { "host report", check_host_report },
+        { "hand-over", check_hand_over },
         { "bundle", check_bundle },
         { "verdict", check_verdict },
         { "secret", check_secret },

@@ -193,8 +193,8 @@ static bool quote(struct vcpu *vcpu, const struct player_command *c) {
 static const command_fn commands[PLAYER_WHAT_MAX_] = {
         [PLAYER_PORT_READ] = port, [PLAYER_PORT_WRITE] = port, [PLAYER_READ] = mmio,
         [PLAYER_WRITE] = mmio,     [PLAYER_PEEK] = peek,       [PLAYER_POKE] = poke,
-        [PLAYER_SHARE] = share,    [PLAYER_EVENT] = event,
-        [PLAYER_REPORT] = report,  [PLAYER_QUOTE] = quote,
+        [PLAYER_SHARE] = share,    [PLAYER_EVENT] = event,     [PLAYER_REPORT] = report,
+        [PLAYER_QUOTE] = quote,
 };
 
 static uint64_t value_read(const struct kvm_run *run, const struct player_command *c) {

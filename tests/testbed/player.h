@@ -20,7 +20,8 @@ struct player_command {
         uint16_t reserved;
         uint32_t length;
         uint64_t address; /* of the port, register or memory; of a system event its type */
-        uint64_t value;   /* to be written; of PLAYER_SHARE how many pages, of PLAYER_PEEK and PLAYER_QUOTE how many bytes
+        uint64_t value; /* to be written; of PLAYER_SHARE how many pages, of PLAYER_PEEK and PLAYER_QUOTE how
+                         * many bytes
                          */
 };
 

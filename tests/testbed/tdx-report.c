@@ -1,5 +1,5 @@
-/* What the module reports of a guest to that guest (TDX Module ABI, TDREPORT_STRUCT). Nothing that a guest can see vouches
- * for it; whoever signs it asks the processor, and here believes it. */
+/* What the module reports of a guest to that guest (TDX Module ABI, TDREPORT_STRUCT). Nothing that a guest
+ * can see vouches for it; whoever signs it asks the processor, and here believes it. */
 #include <string.h>
 
 #include "tests/testbed/tdx.h"
@@ -12,7 +12,8 @@ struct tdreport {
         struct {
                 uint64_t attributes, xfam;
                 uint8_t mrtd[DIGEST_SIZE], mrconfigid[DIGEST_SIZE], mrowner[DIGEST_SIZE];
-                uint8_t mrownerconfig[DIGEST_SIZE], rtmr[4][DIGEST_SIZE], service_td[DIGEST_SIZE], reserved[64];
+                uint8_t mrownerconfig[DIGEST_SIZE], rtmr[4][DIGEST_SIZE], service_td[DIGEST_SIZE],
+                                reserved[64];
         } td_info;
 };
 _Static_assert(sizeof(struct tdreport) == TDX_REPORT_SIZE, "TDREPORT_STRUCT has 1024 bytes");

@@ -3,10 +3,9 @@
 #include <errno.h>
 #include <string.h>
 
-#include <openssl/x509_vfy.h>
 #include <openssl/x509v3.h>
 
-#include "base/digest.h"
+#include "attest/x509.h"
 
 static int refuse(struct cvm_error *err, const char *what) {
         return cvm_fail(err, &CVM_CODE_REPORT_CHAIN, EBADMSG, "%s", what);
@@ -88,38 +87,23 @@ int snp_authorities_read(const struct cvm_bytes *certificates, size_t n, bool vl
         return r;
 }
 
-/* The root goes in as trusted so that OpenSSL has an anchor; critical extensions were judged by
- * snp_certificate_read, which knows the one that OpenSSL does not. */
+/* Critical extensions were judged by snp_certificate_read, which knows the one that OpenSSL does not. */
 static int verify_signatures(const struct snp_chain *chain, uint64_t now_msec, struct cvm_error *err) {
-        CVM_CLEANUP(X509_STORE_freep) X509_STORE *store = X509_STORE_new();
-        CVM_CLEANUP(X509_STORE_CTX_freep) X509_STORE_CTX *ctx = X509_STORE_CTX_new();
-        STACK_OF(X509) *between = sk_X509_new_null();
-        const struct snp_certificate *leaf = chain->key ? chain->key : chain->ca;
-        int r = 0;
+        X509 *links[] = { chain->key ? chain->key->x509 : NULL, chain->ca->x509, chain->root->x509 };
+        const char *why;
+        int r = x509_verify_links(links + !chain->key, ARRAY_SIZE(links) - !chain->key, now_msec, &why);
 
-        if (!store || !ctx || !between || !sk_X509_push(between, chain->ca->x509) ||
-            !X509_STORE_add_cert(store, chain->root->x509) ||
-            !X509_STORE_CTX_init(ctx, store, leaf->x509, between)) {
-                sk_X509_free(between);
+        if (r == -ENOMEM)
                 return cvm_fail(err, &CVM_CODE_NO_MEMORY, ENOMEM, "verifying a certificate chain");
-        }
-        X509_STORE_CTX_set_flags(ctx, X509_V_FLAG_IGNORE_CRITICAL | X509_V_FLAG_CHECK_SS_SIGNATURE);
-        X509_STORE_CTX_set_time(ctx, 0, (time_t)(now_msec / 1000));
-        if (X509_verify_cert(ctx) != 1)
-                r = cvm_fail(err, &CVM_CODE_REPORT_CHAIN, EBADMSG,
-                             "the certificate chain does not verify: %s",
-                             X509_verify_cert_error_string(X509_STORE_CTX_get_error(ctx)));
-        else if (sk_X509_num(X509_STORE_CTX_get0_chain(ctx)) != (chain->key ? 3 : 2))
-                r = refuse(err, "the certificate of the signing key was not issued by the ASK or ASVK");
-        sk_X509_free(between);
-        return r;
+        return r < 0 ? cvm_fail(err, &CVM_CODE_REPORT_CHAIN, EBADMSG,
+                                "the certificate chain does not verify: %s", why)
+                     : 0;
 }
 
 int snp_chain_verify(const struct snp_chain *chain, uint64_t now_msec, struct snp_chain_facts *ret,
                      struct cvm_error *err) {
-        uint8_t spki[1024], *end = spki; /* 550 bytes for RSA 4096 */
         const struct snp_certificate *key = chain->key ? chain->key : chain->ca;
-        int r = verify_signatures(chain, now_msec, err), size;
+        int r = verify_signatures(chain, now_msec, err);
 
         if (r < 0)
                 return r;
@@ -129,11 +113,8 @@ int snp_chain_verify(const struct snp_chain *chain, uint64_t now_msec, struct sn
                 return refuse(err, "the certificates are of different products");
         if (key->simulated != chain->ca->simulated || key->simulated != chain->root->simulated)
                 return refuse(err, "some certificates are of a simulation and some are not");
-        size = i2d_X509_PUBKEY(X509_get_X509_PUBKEY(chain->root->x509), NULL);
-        if (size <= 0 || (size_t)size > sizeof spki)
+        if (x509_key_digest(chain->root->x509, ret->root) < 0)
                 return refuse(err, "the root's public key has no usual form");
-        i2d_X509_PUBKEY(X509_get_X509_PUBKEY(chain->root->x509), &end);
-        cvm_sha256(spki, (size_t)size, ret->root);
         ret->simulated = key->simulated;
         return 0;
 }

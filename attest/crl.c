@@ -5,6 +5,8 @@
 
 #include <openssl/pem.h>
 
+#include "attest/x509.h"
+
 static int refuse(struct cvm_error *err, const char *what) {
         return cvm_fail(err, &CVM_CODE_CRL, EBADMSG, "%s", what);
 }
@@ -30,19 +32,6 @@ static X509_CRL *parse(const void *data, size_t size) {
         return NULL;
 }
 
-static int read_time(const ASN1_TIME *time, uint64_t *ret) {
-        struct tm tm;
-        time_t seconds;
-
-        if (!time || ASN1_TIME_to_tm(time, &tm) != 1)
-                return -EINVAL;
-        seconds = timegm(&tm);
-        if (seconds < 0)
-                return -EINVAL;
-        *ret = (uint64_t)seconds * 1000;
-        return 0;
-}
-
 /* A list that covers less than it seems to (indirect, of some reasons, a delta) says so by a critical one.
  */
 static bool has_critical(const X509_CRL *crl) {
@@ -66,8 +55,8 @@ int crl_read(const void *data, size_t size, const struct crl_profile *profile, s
         if (!profile->algorithm_is_known(algorithm))
                 return cvm_fail(err, &CVM_CODE_CRL, EBADMSG, "a revocation list is not signed by %s",
                                 profile->algorithm);
-        if (read_time(X509_CRL_get0_lastUpdate(crl.crl), &crl.this_msec) < 0 ||
-            read_time(X509_CRL_get0_nextUpdate(crl.crl), &crl.next_msec) < 0)
+        if (x509_read_time(X509_CRL_get0_lastUpdate(crl.crl), &crl.this_msec) < 0 ||
+            x509_read_time(X509_CRL_get0_nextUpdate(crl.crl), &crl.next_msec) < 0)
                 return refuse(err, "a revocation list lacks the dates of its validity");
         if (has_critical(crl.crl))
                 return refuse(err,

@@ -12,8 +12,7 @@
 #include <openssl/x509v3.h>
 
 #include "attest/simulation.h"
-#include "base/clean-openssl.h"
-#include "base/digest.h"
+#include "attest/x509.h"
 
 #define ARC "1.2.840.113741.1.13.1"
 #define PEM_CHAIN_MAX (64u << 10)
@@ -310,47 +309,32 @@ int tdx_chain_read(const void *pem, size_t size, struct tdx_chain *ret, struct c
         return r;
 }
 
-/* The root goes in as trusted so that OpenSSL has an anchor; critical extensions were judged when the
- * certificates were read, where the one is known that OpenSSL does not know. */
+/* Critical extensions were judged when the certificates were read, where the one is known that OpenSSL does
+ * not know. */
 static int verify_signatures(const struct tdx_chain *chain, uint64_t now_msec, struct cvm_error *err) {
-        CVM_CLEANUP(X509_STORE_freep) X509_STORE *store = X509_STORE_new();
-        CVM_CLEANUP(X509_STORE_CTX_freep) X509_STORE_CTX *ctx = X509_STORE_CTX_new();
-        STACK_OF(X509) *between = sk_X509_new_null();
-        int r = 0;
+        X509 *links[TDX_CHAIN_MAX];
+        const char *why;
+        int r;
 
-        if (!store || !ctx || !between || (chain->n > 2 && !sk_X509_push(between, chain->links[1].x509)) ||
-            !X509_STORE_add_cert(store, chain->links[chain->n - 1].x509) ||
-            !X509_STORE_CTX_init(ctx, store, chain->links[0].x509, between)) {
-                sk_X509_free(between);
+        for (size_t i = 0; i < chain->n; i++)
+                links[i] = chain->links[i].x509;
+        r = x509_verify_links(links, chain->n, now_msec, &why);
+        if (r == -ENOMEM)
                 return cvm_fail(err, &CVM_CODE_NO_MEMORY, ENOMEM, "verifying a certificate chain");
-        }
-        X509_STORE_CTX_set_flags(ctx, X509_V_FLAG_IGNORE_CRITICAL | X509_V_FLAG_CHECK_SS_SIGNATURE);
-        X509_STORE_CTX_set_time(ctx, 0, (time_t)(now_msec / 1000));
-        if (X509_verify_cert(ctx) != 1)
-                r = cvm_fail(err, &CVM_CODE_REPORT_CHAIN, EBADMSG, "the chain of '%s' does not verify: %s",
-                             tdx_role_texts[chain->links[0].role],
-                             X509_verify_cert_error_string(X509_STORE_CTX_get_error(ctx)));
-        else if ((size_t)sk_X509_num(X509_STORE_CTX_get0_chain(ctx)) != chain->n)
-                r = refuse(err, "a certificate was not issued by the one behind it");
-        sk_X509_free(between);
-        return r;
+        return r < 0 ? cvm_fail(err, &CVM_CODE_REPORT_CHAIN, EBADMSG,
+                                "the chain of '%s' does not verify: %s",
+                                tdx_role_texts[chain->links[0].role], why)
+                     : 0;
 }
 
 int tdx_chain_verify(const struct tdx_chain *chain, uint64_t now_msec, uint8_t ret_root[32],
                      struct cvm_error *err) {
-        uint8_t spki[256], *end = spki; /* 91 bytes for P-256 */
-        X509_PUBKEY *key = X509_get_X509_PUBKEY(chain->links[chain->n - 1].x509);
-        int size, r = verify_signatures(chain, now_msec, err);
+        int r = verify_signatures(chain, now_msec, err);
 
         for (size_t i = 1; r >= 0 && i < chain->n; i++)
                 if (chain->links[i].simulated != chain->links[0].simulated)
                         r = refuse(err, "some certificates are of a simulation and some are not");
-        if (r < 0)
-                return r;
-        size = i2d_X509_PUBKEY(key, NULL);
-        if (size <= 0 || (size_t)size > sizeof spki)
-                return refuse(err, "the root's public key has no usual form");
-        i2d_X509_PUBKEY(key, &end);
-        cvm_sha256(spki, (size_t)size, ret_root);
-        return 0;
+        if (r >= 0 && x509_key_digest(chain->links[chain->n - 1].x509, ret_root) < 0)
+                r = refuse(err, "the root's public key has no usual form");
+        return r;
 }

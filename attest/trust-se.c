@@ -9,6 +9,7 @@
 #include <openssl/x509v3.h>
 
 #include "attest/simulation.h"
+#include "attest/x509.h"
 
 #define CHAIN_LENGTH 3 /* root, intermediate, signing certificate */
 
@@ -249,8 +250,7 @@ static const struct cvm_code *code_of(int error) {
 }
 
 static int take_facts(struct se_trust *trust, STACK_OF(X509) * chain, struct cvm_error *err) {
-        CVM_CLEANUP(cvm_freep) uint8_t *spki = NULL;
-        int n = 0, length = sk_X509_num(chain), size;
+        int n = 0, length = sk_X509_num(chain);
 
         if (length != CHAIN_LENGTH)
                 return refuse(err, "the signing certificate was not issued by one intermediate of the root");
@@ -263,10 +263,8 @@ static int take_facts(struct se_trust *trust, STACK_OF(X509) * chain, struct cvm
         }
         if (n != 0 && n != length)
                 return refuse(err, "some certificates are of a simulation and some are not");
-        size = i2d_X509_PUBKEY(X509_get_X509_PUBKEY(sk_X509_value(chain, length - 1)), &spki);
-        if (size <= 0)
-                return no_memory(err);
-        cvm_sha256(spki, (size_t)size, trust->root);
+        if (x509_key_digest(sk_X509_value(chain, length - 1), trust->root) < 0)
+                return refuse(err, "the root's public key has no usual form");
         trust->simulated = n != 0;
         return 0;
 }

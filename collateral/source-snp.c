@@ -8,6 +8,7 @@
 
 #include "attest/crl-snp.h"
 #include "attest/evidence.h"
+#include "attest/x509.h"
 
 #define SIGNING_KEY_VLEK 1
 
@@ -144,22 +145,13 @@ static int check_object(const struct object *o, const struct snp_chain *chain, s
         return 0;
 }
 
-static int read_msec(const ASN1_TIME *time, uint64_t *ret) {
-        struct tm tm;
-
-        if (ASN1_TIME_to_tm(time, &tm) != 1 || timegm(&tm) < 0)
-                return -EBADMSG;
-        *ret = (uint64_t)timegm(&tm) * 1000;
-        return 0;
-}
-
 /* Of several certificates the time in which all of them hold. */
 static int take_dates(const struct snp_certificate *c, struct collateral_facts *facts,
                       struct cvm_error *err) {
         uint64_t made, expires;
 
-        if (read_msec(X509_get0_notBefore(c->x509), &made) < 0 ||
-            read_msec(X509_get0_notAfter(c->x509), &expires) < 0)
+        if (x509_read_time(X509_get0_notBefore(c->x509), &made) < 0 ||
+            x509_read_time(X509_get0_notAfter(c->x509), &expires) < 0)
                 return cvm_fail(err, &CVM_CODE_REPORT_CHAIN, EBADMSG,
                                 "a certificate's dates cannot be read");
         if (made > facts->made)

@@ -22,8 +22,8 @@ struct appraising {
         const struct policy_measurement *measured; /* the entry that matches; NULL: none */
         struct binding binding;                    /* only if `owned`: the owner signed it */
         bool owned;
-        struct cvm_bytes payload;  /* of the binding; empty: there is none */
-        uint64_t revocations_made; /* UTC milliseconds; 0: no list was believed */
+        struct cvm_bytes payload; /* of the binding; empty: there is none */
+        struct published published[PUBLISHED_MAX];
         struct verdict *verdict;
 };
 
@@ -59,7 +59,7 @@ static void check_origin(struct appraising *a) {
                     : a->origin.root_is_named ? "the policy's maker_root"
                                               : "one of the maker's");
         else
-                a->verdict->revocations_made = a->revocations_made;
+                memcpy(a->verdict->published, a->published, sizeof a->published);
 }
 
 static void check_nonce(struct appraising *a) {
@@ -326,11 +326,11 @@ static void check_coverage(struct appraising *a) {
 }
 
 static void check_collateral(struct appraising *a) {
-        uint64_t age = (a->input->now_msec - a->revocations_made) / 1000;
+        uint64_t since = published_since(a->published), age = (a->input->now_msec - since) / 1000;
 
         if (!a->policy->has_collateral_max_age)
                 return;
-        if (a->revocations_made && age > a->policy->collateral_max_age)
+        if (since && age > a->policy->collateral_max_age)
                 ADD(a, CRL_STALE, "what the maker published is %llu s old, the policy demands at most %u",
                     (unsigned long long)age, a->policy->collateral_max_age);
         else if (!a->bundle->n_revocations)
@@ -525,15 +525,15 @@ static int take_binding(struct appraising *a, struct cvm_error *err) {
 
 /* Lists that were given are always heeded, also where the policy asks for none. */
 static int take_revocations(struct appraising *a, struct evidence *evidence, struct cvm_error *err) {
-        const uint64_t now = a->input->now_msec, mark = a->input->revocations_mark;
+        const uint64_t now = a->input->now_msec;
         struct cvm_error found = { 0 };
         int r;
 
         if (!a->bundle->n_revocations)
                 return 0;
-        r = a->ops->check_collateral(evidence, now, &a->revocations_made, &found);
-        if (a->revocations_made && a->revocations_made < mark && mark <= now)
-                ADD(a, CRL_OLDER, "the revocation list is older than one that was seen before");
+        r = a->ops->check_collateral(evidence, now, a->published, &found);
+        if (published_are_older(a->published, a->input->seen, now))
+                ADD(a, CRL_OLDER, "what the maker published is older than what was seen before");
         return r < 0 ? reason_of(a, r, NULL, err, &found) : 0;
 }
 

@@ -6,8 +6,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "attest/crl.h"
-
 #define PARTS_MAX 128
 #define SIGNERS_MAX 32
 
@@ -55,8 +53,8 @@ static int add_part(struct gathered *g, enum part_kind kind, const void *data, s
         return 0;
 }
 
-/* Digits in either case and space around them; anything else is no list. */
-static int add_hex_list(struct gathered *g, const char *text, size_t size, struct cvm_error *err) {
+/* Digits in either case and space around them; anything else is no list, and leaves *ret empty. */
+static int unhex(const char *text, size_t size, struct cvm_bytes *ret, struct cvm_error *err) {
         CVM_CLEANUP(cvm_freep) char *lower = strndup(text, size);
         CVM_CLEANUP(cvm_freep) uint8_t *der = malloc(size / 2 + 1);
         size_t n = 0;
@@ -67,8 +65,16 @@ static int add_hex_list(struct gathered *g, const char *text, size_t size, struc
                 if (!isspace((unsigned char)lower[i]))
                         lower[n++] = (char)tolower((unsigned char)lower[i]);
         lower[n] = 0;
-        return n && n % 2 == 0 && cvm_unhex(lower, der, n / 2) == 0 ? add_part(g, PART_LIST, der, n / 2, err)
-                                                                    : 0;
+        if (n && n % 2 == 0 && cvm_unhex(lower, der, n / 2) == 0)
+                *ret = (struct cvm_bytes){ TAKE_PTR(der), n / 2 };
+        return 0;
+}
+
+static int add_hex_list(struct gathered *g, const char *text, size_t size, struct cvm_error *err) {
+        CVM_CLEANUP(cvm_bytes_done) struct cvm_bytes der = { 0 };
+        int r = unhex(text, size, &der, err);
+
+        return r < 0 || !der.size ? r : add_part(g, PART_LIST, der.data, der.size, err);
 }
 
 static bool has_text(const char *text, size_t size, const char *what) {
@@ -82,6 +88,14 @@ static int add_plain(struct gathered *g, const char *text, size_t size, struct c
             (size > 1 && text[0] == 0x30 && (uint8_t)text[1] >= 0x80))
                 return add_part(g, PART_LIST, text, size, err);
         return add_hex_list(g, text, size, err);
+}
+
+static int add_text(struct gathered *g, const struct cvm_json *root, const char *member,
+                    struct cvm_error *err) {
+        const char *text = NULL;
+        int r = cvm_json_get_text(root, member, &text, err);
+
+        return r > 0 ? add_plain(g, text, strlen(text), err) : r;
 }
 
 /* dcap-qvl's form: the signed bytes are a text of their own, their signature another. */
@@ -113,13 +127,8 @@ static int add_together(struct gathered *g, const struct cvm_json *root, struct 
 
         if (r >= 0)
                 r = add_signed(g, root, PART_QE_IDENTITY, "qe_identity", "enclaveIdentity", err);
-        for (size_t i = 0; r >= 0 && i < ARRAY_SIZE(plain); i++) {
-                const char *text = NULL;
-
-                r = cvm_json_get_text(root, plain[i], &text, err);
-                if (r > 0)
-                        r = add_plain(g, text, strlen(text), err);
-        }
+        for (size_t i = 0; r >= 0 && i < ARRAY_SIZE(plain); i++)
+                r = add_text(g, root, plain[i], err);
         return r;
 }
 
@@ -132,10 +141,12 @@ static int add_json(struct gathered *g, const char *text, size_t size, struct cv
                 return r;
         root = cvm_json_root(node, "collateral");
         if (json_object_object_get_ex(node, "tcbInfo", NULL))
-                return add_part(g, PART_TCB_INFO, text, size, err);
-        if (json_object_object_get_ex(node, "enclaveIdentity", NULL))
-                return add_part(g, PART_QE_IDENTITY, text, size, err);
-        return add_together(g, &root, err);
+                r = add_part(g, PART_TCB_INFO, text, size, err);
+        else if (json_object_object_get_ex(node, "enclaveIdentity", NULL))
+                r = add_part(g, PART_QE_IDENTITY, text, size, err);
+        else
+                r = add_together(g, &root, err);
+        return r < 0 ? r : add_text(g, &root, "issuer_chain", err);
 }
 
 static int add_item(struct gathered *g, const struct cvm_bytes *item, struct cvm_error *err) {
@@ -172,6 +183,26 @@ static int find_signers(struct gathered *g, struct cvm_error *err) {
 
 /* documents */
 
+int tdx_document_verify(const struct tdx_document *document, const X509 *signer, const char *what,
+                        struct cvm_error *err) {
+        int r = p256_verify(X509_get0_pubkey(signer), document->signature, document->payload,
+                            document->payload_size);
+
+        return r == -EBADMSG ? cvm_fail(err, &CVM_CODE_COLLATERAL, EBADMSG,
+                                        "the signature of %s does not verify", what)
+                             : r;
+}
+
+int tdx_document_is_valid(const struct tdx_document *document, uint64_t now_msec, const char *what,
+                          struct cvm_error *err) {
+        return now_msec < document->issued || now_msec > document->next
+                               ? cvm_fail(err, &CVM_CODE_COLLATERAL_STALE, ETIME,
+                                          now_msec < document->issued ? "%s is not issued yet at that time"
+                                                                      : "%s has expired",
+                                          what)
+                               : 0;
+}
+
 /* The signer's chain ends in the very root of the quote's, so that the maker of the one is that of the
  * other.
  */
@@ -185,11 +216,7 @@ static int verify_by(const struct tdx_document *document, const struct tdx_certi
 
         if (r < 0)
                 return cvm_fail_as(err, &CVM_CODE_COLLATERAL, EBADMSG, &why, r);
-        r = p256_verify(X509_get0_pubkey(signer->x509), document->signature, document->payload,
-                        document->payload_size);
-        return r == -EBADMSG ? cvm_fail(err, &CVM_CODE_COLLATERAL, EBADMSG,
-                                        "the signature of %s does not verify", what)
-                             : r;
+        return tdx_document_verify(document, signer->x509, what, err);
 }
 
 static int verify_document(const struct gathered *g, const struct tdx_document *document,
@@ -204,12 +231,7 @@ static int verify_document(const struct gathered *g, const struct tdx_document *
                 if (r >= 0)
                         *ret_signer = g->signers[i].x509;
         }
-        if (r >= 0 && (now_msec < document->issued || now_msec > document->next))
-                return cvm_fail(err, &CVM_CODE_COLLATERAL_STALE, ETIME,
-                                now_msec < document->issued ? "%s is not issued yet at that time"
-                                                            : "%s has expired",
-                                what);
-        return r;
+        return r < 0 ? r : tdx_document_is_valid(document, now_msec, what, err);
 }
 
 /* Of several the one that is newest at that time. */
@@ -302,6 +324,17 @@ static int take_identity(const struct gathered *g, const struct tdx_certificate 
 
 /* revocation lists */
 
+static const struct crl_profile profile = { tdx_algorithm_is_known, "ECDSA with SHA-256" };
+
+int tdx_list_read(const void *data, size_t size, struct crl *ret, struct cvm_error *err) {
+        CVM_CLEANUP(cvm_bytes_done) struct cvm_bytes der = { 0 };
+        int r = size && *(const uint8_t *)data != 0x30 ? unhex(data, size, &der, err) : 0;
+
+        if (r >= 0)
+                r = crl_read(der.size ? der.data : data, der.size ? der.size : size, &profile, ret, err);
+        return r;
+}
+
 struct revocable {
         X509 *certificate; /* NULL: not there */
         const char *what;
@@ -311,7 +344,6 @@ struct revocable {
 static int check_issuer(const struct gathered *g, X509 *issuer, const char *whose, uint64_t now_msec,
                         const struct revocable *certificates, size_t n, uint64_t *ret_made,
                         struct cvm_error *err) {
-        static const struct crl_profile profile = { tdx_algorithm_is_known, "ECDSA with SHA-256" };
         int r = cvm_fail(err, &CVM_CODE_COLLATERAL_MISSING, ENODATA,
                          "the revocation list of '%s' is not there", whose);
         bool valid = false;
@@ -340,7 +372,7 @@ static int check_issuer(const struct gathered *g, X509 *issuer, const char *whos
 }
 
 static int check_lists(const struct gathered *g, const struct tdx_chain *pck, X509 *const signers[2],
-                       uint64_t now_msec, uint64_t made[2], struct cvm_error *err) {
+                       uint64_t now_msec, struct published *ret, struct cvm_error *err) {
         const struct tdx_certificate *ca = &pck->links[1], *root = &pck->links[2];
         const struct revocable leaves[] = { { pck->links[0].x509, tdx_role_texts[TDX_ROLE_PCK] } };
         const struct revocable authorities[] = {
@@ -350,9 +382,9 @@ static int check_lists(const struct gathered *g, const struct tdx_chain *pck, X5
         };
         struct cvm_error other = { 0 };
         int r = check_issuer(g, ca->x509, tdx_role_texts[ca->role], now_msec, leaves, ARRAY_SIZE(leaves),
-                             &made[0], err);
+                             &ret[TDX_PCK_LIST].made, err);
         int q = check_issuer(g, root->x509, tdx_role_texts[root->role], now_msec, authorities,
-                             ARRAY_SIZE(authorities), &made[1], &other);
+                             ARRAY_SIZE(authorities), &ret[TDX_ROOT_LIST].made, &other);
 
         if (q >= 0 || (r < 0 && !is_refused(&other)))
                 return r;
@@ -368,19 +400,22 @@ void tdx_collateral_done(struct tdx_collateral *collateral) {
         *collateral = (struct tdx_collateral){ 0 };
 }
 
+static struct published published_of(const struct tdx_document *document) {
+        return (struct published){ document->issued, document->evaluation };
+}
+
 /* Every part is asked, so that what refuses is never hidden by what is merely missing. */
 static int judge(const struct gathered *g, const struct tdx_chain *pck, const struct tdx_platform *platform,
                  uint64_t now_msec, struct tdx_collateral *c, struct cvm_error *err) {
         const struct tdx_certificate *root = &pck->links[2];
         struct cvm_error errors[3] = { 0 };
         X509 *signers[2] = { NULL, NULL };
-        uint64_t made[4] = { 0 };
         int worst = -1;
         int results[3];
 
         results[0] = take_info(g, root, platform, now_msec, &c->info, &signers[0], &errors[0]);
         results[1] = take_identity(g, root, now_msec, &c->qe, &signers[1], &errors[1]);
-        results[2] = check_lists(g, pck, signers, now_msec, made, &errors[2]);
+        results[2] = check_lists(g, pck, signers, now_msec, c->published, &errors[2]);
         for (int i = 0; i < (int)ARRAY_SIZE(results); i++) {
                 if (results[i] == -ENOMEM)
                         return cvm_fail(err, &CVM_CODE_NO_MEMORY, ENOMEM, "reading collateral");
@@ -389,12 +424,8 @@ static int judge(const struct gathered *g, const struct tdx_chain *pck, const st
         }
         if (worst >= 0)
                 return cvm_fail(err, errors[worst].code, -results[worst], "%s", errors[worst].text);
-        made[2] = c->info.document.issued;
-        made[3] = c->qe.document.issued;
-        c->made = made[0];
-        for (size_t i = 1; i < ARRAY_SIZE(made); i++)
-                if (made[i] < c->made)
-                        c->made = made[i];
+        c->published[TDX_TCB_INFO] = published_of(&c->info.document);
+        c->published[TDX_QE_IDENTITY] = published_of(&c->qe.document);
         return 0;
 }
 

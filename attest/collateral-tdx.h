@@ -6,13 +6,28 @@
  */
 #pragma once
 
+#include "attest/crl.h"
+#include "attest/published.h"
 #include "attest/tcb-tdx.h"
+
+/* The order in which TDX's collateral is remembered. */
+enum tdx_published { TDX_PCK_LIST, TDX_ROOT_LIST, TDX_TCB_INFO, TDX_QE_IDENTITY };
 
 struct tdx_collateral {
         struct tdx_tcb_info info;
         struct tdx_qe_identity qe;
-        uint64_t made; /* since when the oldest part of it is valid, UTC milliseconds */
+        struct published published[PUBLISHED_MAX]; /* by enum tdx_published */
 };
+
+/* A list in any form in which it is served: DER, PEM, or DER in hex of either case. CVM_CODE_CRL. */
+int tdx_list_read(const void *data, size_t size, struct crl *ret, struct cvm_error *err);
+
+/* Whether the holder of that certificate signed it (`what` in words): CVM_CODE_COLLATERAL. Whether it is
+ * valid at now_msec: CVM_CODE_COLLATERAL_STALE. */
+int tdx_document_verify(const struct tdx_document *document, const X509 *signer, const char *what,
+                        struct cvm_error *err);
+int tdx_document_is_valid(const struct tdx_document *document, uint64_t now_msec, const char *what,
+                          struct cvm_error *err);
 
 void tdx_collateral_done(struct tdx_collateral *collateral);
 

@@ -105,9 +105,9 @@ static int authenticate(struct evidence *evidence, uint64_t now_msec, struct evi
 }
 
 /* All that could be looked at lay with the hosts' documents, before the request was made. */
-static int check_collateral(struct evidence *evidence, uint64_t now_msec, uint64_t *ret_made,
-                            struct cvm_error *err) {
-        *ret_made = 0;
+static int check_collateral(struct evidence *evidence, uint64_t now_msec,
+                            struct published ret[PUBLISHED_MAX], struct cvm_error *err) {
+        memset(ret, 0, PUBLISHED_MAX * sizeof ret[0]);
         return cvm_fail(err, &CVM_CODE_CRL, ENODATA,
                         "revocation lists for this platform are checked when a request is made");
 }

@@ -294,10 +294,10 @@ static int check_lists(const struct snp_chain *chain, const struct bundle *bundl
                                     "none of the revocation lists is of the certificates' root");
 }
 
-static int check_collateral(struct evidence *evidence, uint64_t now_msec, uint64_t *ret_made,
-                            struct cvm_error *err) {
-        *ret_made = 0;
-        return check_lists(&evidence->verified->chain, evidence->bundle, now_msec, ret_made, err);
+static int check_collateral(struct evidence *evidence, uint64_t now_msec,
+                            struct published ret[PUBLISHED_MAX], struct cvm_error *err) {
+        memset(ret, 0, PUBLISHED_MAX * sizeof *ret);
+        return check_lists(&evidence->verified->chain, evidence->bundle, now_msec, &ret->made, err);
 }
 
 static void claim_tcbs(const struct snp_report *report, struct evidence_claims *ret) {

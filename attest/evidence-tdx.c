@@ -171,15 +171,15 @@ static void keep_evaluation(struct evidence *evidence, const struct tdx_collater
         tell_difference(&e, evidence->differs, sizeof evidence->differs);
 }
 
-static int check_collateral(struct evidence *evidence, uint64_t now_msec, uint64_t *ret_made,
-                            struct cvm_error *err) {
+static int check_collateral(struct evidence *evidence, uint64_t now_msec,
+                            struct published ret[PUBLISHED_MAX], struct cvm_error *err) {
         CVM_CLEANUP(tdx_collateral_done) struct tdx_collateral collateral = { 0 };
         const struct bundle *bundle = evidence->bundle;
         const struct tdx_level *qe = NULL;
         int r = tdx_collateral_read(bundle->revocations, bundle->n_revocations, &evidence->chain,
                                     &evidence->platform, now_msec, &collateral, err);
 
-        *ret_made = collateral.made;
+        memcpy(ret, collateral.published, sizeof collateral.published);
         if (r >= 0)
                 r = tdx_qe_check(&collateral.qe, &evidence->quote.qe, &qe, err);
         if (r >= 0)

@@ -105,12 +105,13 @@ struct evidence_ops {
 
         /*
          * Only after authenticate() said 0: what the maker publishes and the bundle brings says of its
-         * certificates and its TCB; revocation lists for them must be there. ret_made: since when it is
-         * valid, UTC milliseconds; 0: none of it was theirs and held. CVM_CODE_REVOKED,
-         * CVM_CODE_CRL, CVM_CODE_CRL_STALE, CVM_CODE_COLLATERAL*, CVM_CODE_QUOTING_ENCLAVE.
+         * certificates and its TCB; revocation lists for them must be there. ret: how new each of it is
+         * that was theirs and held, in the order in which its source (collateral/) names what is renewed.
+         * CVM_CODE_REVOKED, CVM_CODE_CRL, CVM_CODE_CRL_STALE, CVM_CODE_COLLATERAL*,
+         * CVM_CODE_QUOTING_ENCLAVE.
          */
-        int (*check_collateral)(struct evidence *evidence, uint64_t now_msec, uint64_t *ret_made,
-                                struct cvm_error *err);
+        int (*check_collateral)(struct evidence *evidence, uint64_t now_msec,
+                                struct published ret[PUBLISHED_MAX], struct cvm_error *err);
 
         /* Measurement, registers, host data and report_data, nothing else: for the guest itself, which has
          * the report from its own platform and not from somebody who may lie, and to explain what nobody

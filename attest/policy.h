@@ -56,9 +56,9 @@ struct appraisal {
         uint8_t nonce[CVM_NONCE_SIZE]; /* the one that was sent */
         uint64_t now_msec;
         const uint8_t *owner_spki; /* own key, 44 bytes; NULL: policy says unowned is fine */
-        /* Since when the newest list seen before is valid, UTC milliseconds: an older one is a replay. Says
-         * nothing where it is later than now_msec. 0: none was seen. */
-        uint64_t revocations_mark;
+        /* The newest that was seen before of what this evidence is checked with: an older one is a replay.
+         */
+        struct published seen[PUBLISHED_MAX];
         struct chain_cache *chains;       /* borrowed, filled here; NULL: each chain is verified anew */
         const struct evidence_kept *kept; /* of the request that the evidence answers; NULL: nothing */
         const uint8_t *secret_store; /* CVM_SHA512_SIZE: what the platform's own store must hold; NULL: any

@@ -5,6 +5,7 @@
 #pragma once
 
 #include "attest/binding.h"
+#include "attest/published.h"
 
 enum verdict_result { VERDICT_ACCEPTED, VERDICT_REFUSED, VERDICT_UNKNOWN };
 extern const char *const verdict_result_texts[]; /* "accepted", "refused", "could-not-check", NULL */
@@ -45,9 +46,9 @@ struct verdict {
         uint8_t evidence[CVM_SHA384_SIZE]; /* of the report bytes */
         uint8_t policy[CVM_SHA384_SIZE];   /* SHA-384 of the policy's payload bytes */
         uint64_t time;                     /* UTC milliseconds; RFC 3339 in JSON */
-        /* Not part of the document: since when the newest revocation list of a root that the policy accepts
-         * is valid, UTC milliseconds; 0: there was none. The verifier's mark for the next time. */
-        uint64_t revocations_made;
+        /* Not part of the document: how new what was published is, where the policy accepts its root. The
+         * verifier's marks for the next time. */
+        struct published published[PUBLISHED_MAX];
 };
 
 void verdict_done(struct verdict *verdict);

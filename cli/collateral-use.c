@@ -102,41 +102,48 @@ int collateral_use(const char *cache, const uint8_t *simulation_root, uint64_t n
         return r;
 }
 
-/* 1: the directory and the name of this evidence's mark; 0: it has none. */
-static int find_mark(const uint8_t *simulation_root, const struct bundle *bundle,
-                     struct collateral_store *store, struct collateral_need *ret, struct cvm_error *err) {
+/* The directory of this evidence's marks, and their names in their order; none where it is not known. */
+static int find_marks(const uint8_t *simulation_root, const struct bundle *bundle,
+                      struct collateral_store *store, char ret[PUBLISHED_MAX][COLLATERAL_NAME_MAX],
+                      size_t *ret_n, struct cvm_error *err) {
         struct collateral_need needs[COLLATERAL_NEEDS_MAX];
         size_t n = 0;
         int r;
 
+        *ret_n = 0;
         if (!bundle->n_revocations || !collateral_source_find(bundle->platform))
                 return 0;
         r = collateral_open("", bundle->platform, simulation_root, 0, store, err);
         if (r < 0 || store->source->needs(bundle, NULL, needs, &n, NULL) < 0)
                 return r;
-        for (size_t i = 0; i < n; i++)
-                if (needs[i].kind == COLLATERAL_REVOCATIONS) {
-                        *ret = needs[i];
-                        return 1;
-                }
+        for (size_t i = 0; i < n && *ret_n < PUBLISHED_MAX; i++)
+                if (collateral_ages(needs[i].kind))
+                        strcpy(ret[(*ret_n)++], needs[i].name);
         return 0;
 }
 
-int collateral_mark(const uint8_t *simulation_root, const struct bundle *bundle, uint64_t *ret,
-                    struct cvm_error *err) {
+int collateral_marks(const uint8_t *simulation_root, const struct bundle *bundle,
+                     struct published ret[PUBLISHED_MAX], struct cvm_error *err) {
         CVM_CLEANUP(collateral_store_done) struct collateral_store store = { 0 };
-        struct collateral_need need;
-        int r = find_mark(simulation_root, bundle, &store, &need, err);
+        char names[PUBLISHED_MAX][COLLATERAL_NAME_MAX];
+        size_t n;
+        int r = find_marks(simulation_root, bundle, &store, names, &n, err);
 
-        *ret = 0;
-        return r > 0 ? mark_read(store.marks, need.name, ret, err) : r;
+        memset(ret, 0, PUBLISHED_MAX * sizeof *ret);
+        for (size_t i = 0; r >= 0 && i < n; i++)
+                r = mark_read(store.marks, names[i], &ret[i], err);
+        return r;
 }
 
-int collateral_raise_mark(const uint8_t *simulation_root, const struct bundle *bundle, uint64_t made,
-                          struct cvm_error *err) {
+int collateral_raise_marks(const uint8_t *simulation_root, const struct bundle *bundle,
+                           const struct published seen[PUBLISHED_MAX], struct cvm_error *err) {
         CVM_CLEANUP(collateral_store_done) struct collateral_store store = { 0 };
-        struct collateral_need need;
-        int r = made ? find_mark(simulation_root, bundle, &store, &need, err) : 0;
+        char names[PUBLISHED_MAX][COLLATERAL_NAME_MAX];
+        size_t n;
+        int r = find_marks(simulation_root, bundle, &store, names, &n, err);
 
-        return r > 0 ? mark_raise(store.marks, need.name, made, err) : r;
+        for (size_t i = 0; r >= 0 && i < n; i++)
+                if (seen[i].made)
+                        r = mark_raise(store.marks, names[i], &seen[i], err);
+        return r;
 }

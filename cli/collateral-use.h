@@ -18,9 +18,8 @@
 int collateral_use(const char *cache, const uint8_t *simulation_root, uint64_t now_msec,
                    struct bundle *bundle, struct cvm_error *err);
 
-/* The mark of the list that this evidence is checked with: since when the newest one seen is valid; 0: none.
- */
-int collateral_mark(const uint8_t *simulation_root, const struct bundle *bundle, uint64_t *ret,
-                    struct cvm_error *err);
-int collateral_raise_mark(const uint8_t *simulation_root, const struct bundle *bundle, uint64_t made,
-                          struct cvm_error *err);
+/* The marks of what this evidence is checked with: how new the newest is that was seen. */
+int collateral_marks(const uint8_t *simulation_root, const struct bundle *bundle,
+                     struct published ret[PUBLISHED_MAX], struct cvm_error *err);
+int collateral_raise_marks(const uint8_t *simulation_root, const struct bundle *bundle,
+                           const struct published seen[PUBLISHED_MAX], struct cvm_error *err);

@@ -135,14 +135,14 @@ static int read_inputs(const struct arguments *arguments, struct raw *raw, struc
 /* Without a policy; with one the appraisal asks the lists. */
 static int check_lists(struct raw *raw, const struct evidence_ops *ops, struct evidence *evidence,
                        struct cvm_error *why) {
-        uint64_t made = 0, mark = raw->with.revocations_mark;
-        int r = ops->check_collateral(evidence, raw->with.now_msec, &made, why);
+        struct published found[PUBLISHED_MAX];
+        int r = ops->check_collateral(evidence, raw->with.now_msec, found, why);
 
-        if (made && made < mark && mark <= raw->with.now_msec)
+        if (published_are_older(found, raw->with.seen, raw->with.now_msec))
                 verdict_add(&raw->verdict, &CVM_CODE_CRL_OLDER,
-                            "the revocation list is older than one that was seen before");
+                            "what the maker published is older than what was seen before");
         if (raw->origin.root_is_built_in)
-                raw->verdict.revocations_made = made;
+                memcpy(raw->verdict.published, found, sizeof found);
         return r;
 }
 
@@ -150,7 +150,7 @@ static int authenticate(struct raw *raw, struct cvm_error *err) {
         const struct evidence_ops *ops = evidence_ops_find(raw->bundle.platform);
         struct evidence *evidence = NULL;
         struct cvm_error why = { 0 };
-        uint64_t made;
+        struct published found[PUBLISHED_MAX];
         int r;
 
         if (!ops) {
@@ -164,7 +164,7 @@ static int authenticate(struct raw *raw, struct cvm_error *err) {
                 r = ops->authenticate(evidence, raw->with.now_msec, &raw->origin, &why);
         raw->authentic = r >= 0;
         if (raw->authentic && raw->bundle.n_revocations && raw->policy)
-                ops->check_collateral(evidence, raw->with.now_msec, &made, NULL); /* the appraisal tells */
+                ops->check_collateral(evidence, raw->with.now_msec, found, NULL); /* the appraisal tells */
         else if (raw->authentic && raw->bundle.n_revocations)
                 r = check_lists(raw, ops, evidence, &why);
         if (raw->authentic)
@@ -201,7 +201,7 @@ void raw_evidence_take(const struct verdict *full, struct verdict *ret) {
         const struct cvm_code *unasked[] = { &CVM_CODE_REPORT_DATA, NULL, NULL, NULL, NULL };
 
         ret->class_ = full->class_;
-        ret->revocations_made = full->revocations_made;
+        memcpy(ret->published, full->published, sizeof full->published);
         if (has_reason(full, &CVM_CODE_UNOWNED_EVIDENCE)) {
                 verdict_add(ret, &CVM_CODE_RAW_REPORT,
                             "the policy demands an owner's binding, which a report alone does not bring");

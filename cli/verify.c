@@ -38,12 +38,12 @@ int verify_complete(const struct arguments *arguments, const struct policy *poli
                 with->now_msec = cvm_time_now();
         if (r >= 0 && cache)
                 r = collateral_use(cache, root_of(policy), with->now_msec, bundle, err);
-        return r < 0 ? r : collateral_mark(root_of(policy), bundle, &with->revocations_mark, err);
+        return r < 0 ? r : collateral_marks(root_of(policy), bundle, with->seen, err);
 }
 
 int verify_remember(const struct policy *policy, const struct bundle *bundle, const struct verdict *verdict,
                     struct cvm_error *err) {
-        return collateral_raise_mark(root_of(policy), bundle, verdict->revocations_made, err);
+        return collateral_raise_marks(root_of(policy), bundle, verdict->published, err);
 }
 
 int verify_bundle(const struct policy *policy, const struct bundle *bundle, const struct appraisal *with,

@@ -17,12 +17,13 @@
 /* 1: it is there and fresh, 0: it is to be asked for. What is there and does not hold is asked for. */
 static int is_fresh(const struct collateral_fetch *f, const char *name) {
         CVM_CLEANUP(cvm_bytes_done) struct cvm_bytes object = { 0 };
-        bool ages = f->store->source->kind(name) == COLLATERAL_REVOCATIONS;
+        enum collateral_kind kind = (enum collateral_kind)f->store->source->kind(name);
         uint64_t fetched;
 
         if (collateral_store_get(f->store, name, &object, NULL, &fetched, NULL) <= 0)
                 return 0;
-        if (f->refresh || (ages && fetched + f->max_age_msec < f->began_msec))
+        if (f->refresh || (f->early && kind == COLLATERAL_JUDGEMENT) ||
+            (collateral_ages(kind) && fetched + f->max_age_msec < f->began_msec))
                 return fetched >= f->began_msec;
         return 1;
 }
@@ -127,13 +128,19 @@ static int back_off(const struct collateral_fetch *f, const struct http_answer *
         return r < 0 ? r : wait_for(f, wait, busy ? "asks for patience" : "gave no whole answer", err);
 }
 
-static int ask(const struct collateral_fetch *f, const char *name, struct cvm_bytes *ret,
-               struct cvm_error *err) {
+static int take(const struct collateral_source *source, const char *name, struct http_answer *answer,
+                struct cvm_bytes *ret, struct cvm_error *err) {
+        if (source->take)
+                return source->take(name, &answer->body, answer->header, ret, err);
+        *ret = cvm_bytes_take(&answer->body);
+        return 0;
+}
+
+static int ask(const struct collateral_fetch *f, const char *name, const struct collateral_place *place,
+               struct cvm_bytes *ret, struct cvm_error *err) {
         CVM_CLEANUP(cvm_freep) char *budget = NULL;
-        char path[COLLATERAL_PATH_MAX];
         int r = budget_path(f, &budget, err);
 
-        f->store->source->path(name, path);
         for (unsigned tries = 1; r >= 0; tries++) {
                 CVM_CLEANUP(http_answer_done) struct http_answer answer = { 0 };
                 uint64_t left;
@@ -143,18 +150,29 @@ static int ask(const struct collateral_fetch *f, const char *name, struct cvm_by
                 if (r >= 0 && left == 0)
                         r = give_up(f, &(struct http_answer){ .timed_out = true }, err);
                 if (r >= 0)
-                        r = http_get(&f->service, path, COLLATERAL_OBJECT_MAX,
+                        r = http_get(&f->service, place->path, place->headers, COLLATERAL_OBJECT_MAX,
                                      left < REQUEST_MSEC ? left : REQUEST_MSEC, &answer, err);
                 if (r >= 0)
                         r = judge(f, &answer, err);
-                if (r > 0) {
-                        *ret = cvm_bytes_take(&answer.body);
-                        return 0;
-                }
+                if (r > 0)
+                        return take(f->store->source, name, &answer, ret, err);
                 if (r == 0)
                         r = back_off(f, &answer, tries, budget, err);
         }
         return r;
+}
+
+/* Of its place, which may be another of the maker's services. */
+static int ask_where_it_is(const struct collateral_fetch *f, const char *name, struct cvm_bytes *ret,
+                           struct cvm_error *err) {
+        const struct collateral_asked asked = { f->service.is_mirror, f->early };
+        struct collateral_fetch there = *f;
+        struct collateral_place place;
+
+        f->store->source->place(name, &asked, &place);
+        if (place.service && !f->service.is_mirror)
+                there.service.base = place.service;
+        return ask(&there, name, &place, ret, err);
 }
 
 int collateral_fetch(const struct collateral_fetch *f, const char *name, bool *ret_asked,
@@ -172,7 +190,7 @@ int collateral_fetch(const struct collateral_fetch *f, const char *name, bool *r
         if (r >= 0 && is_fresh(f, name))
                 return 0; /* somebody else fetched it meanwhile */
         if (r >= 0)
-                r = ask(f, name, &object, err);
+                r = ask_where_it_is(f, name, &object, err);
         if (r < 0)
                 return cvm_while(err, r, "'%s'", name);
         *ret_asked = true;

@@ -13,6 +13,7 @@ struct collateral_fetch {
         uint64_t deadline_usec;            /* CLOCK_MONOTONIC */
         uint64_t max_age_msec;             /* a list that was fetched longer ago is asked for again */
         bool refresh;                      /* ask for everything again */
+        bool early;                        /* and for judgements, for those that are not standard yet */
         uint64_t began_msec;               /* UTC; what was fetched since then is fresh in any case */
         void (*say)(const char *sentence); /* of waiting; NULL: nobody listens */
 };

@@ -3,6 +3,7 @@
 #include <ctype.h>
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include <curl/curl.h>
@@ -28,6 +29,7 @@ static void transfer_done(struct transfer *t) {
 
 void http_answer_done(struct http_answer *answer) {
         cvm_bytes_done(&answer->body);
+        free(answer->header);
 }
 
 bool http_base_is_valid(const char *text) {
@@ -141,13 +143,25 @@ static int take_failure(const struct transfer *t, CURLcode code, struct http_ans
         return 0;
 }
 
-static int take_answer(CURL *curl, struct transfer *t, struct http_answer *ret, struct cvm_error *err) {
+/* Of the answer itself, not of one that led to it. */
+static int take_header(CURL *curl, const char *const *names, char **ret) {
+        struct curl_header *found = NULL;
+
+        for (; names && *names && !found; names++)
+                if (curl_easy_header(curl, *names, 0, CURLH_HEADER, -1, &found) != CURLHE_OK)
+                        found = NULL;
+        *ret = found ? strdup(found->value) : NULL;
+        return found && !*ret ? -ENOMEM : 0;
+}
+
+static int take_answer(CURL *curl, struct transfer *t, const char *const *headers, struct http_answer *ret,
+                       struct cvm_error *err) {
         curl_off_t retry_after = 0;
         long status = 0;
 
         curl_easy_getinfo(curl, CURLINFO_RESPONSE_CODE, &status);
         curl_easy_getinfo(curl, CURLINFO_RETRY_AFTER, &retry_after);
-        if (cvm_writer_take(&t->body, &ret->body) < 0)
+        if (cvm_writer_take(&t->body, &ret->body) < 0 || take_header(curl, headers, &ret->header) < 0)
                 return cvm_fail(err, &CVM_CODE_NO_MEMORY, ENOMEM, "reading an answer");
         ret->status = (unsigned)status;
         if (retry_after > 0)
@@ -157,8 +171,8 @@ static int take_answer(CURL *curl, struct transfer *t, struct http_answer *ret, 
         return 0;
 }
 
-int http_get(const struct http_service *service, const char *path, size_t max_bytes, uint64_t timeout_msec,
-             struct http_answer *ret, struct cvm_error *err) {
+int http_get(const struct http_service *service, const char *path, const char *const *headers,
+             size_t max_bytes, uint64_t timeout_msec, struct http_answer *ret, struct cvm_error *err) {
         CVM_CLEANUP(transfer_done) struct transfer t = { .service = service, .max_bytes = max_bytes };
         CVM_CLEANUP(curl_easy_cleanupp) CURL *curl = curl_easy_init();
         CVM_CLEANUP(cvm_freep) char *url = NULL;
@@ -172,5 +186,6 @@ int http_get(const struct http_service *service, const char *path, size_t max_by
         if (!curl || !set_options(curl, &t, url, timeout_msec))
                 return cvm_fail(err, &CVM_CODE_INTERNAL, EINVAL, "libcurl cannot do what is asked of it");
         code = curl_easy_perform(curl);
-        return code == CURLE_OK ? take_answer(curl, &t, ret, err) : take_failure(&t, code, ret, err);
+        return code == CURLE_OK ? take_answer(curl, &t, headers, ret, err)
+                                : take_failure(&t, code, ret, err);
 }

@@ -16,6 +16,7 @@ struct http_service {
 struct http_answer {
         unsigned status; /* 0: none came, see `trouble` */
         struct cvm_bytes body;
+        char *header; /* owned: the value of the one that was asked for; NULL: it was not there */
         uint64_t retry_after_msec; /* 0: the service named none */
         bool timed_out;
         char trouble[256]; /* why no whole answer came; "" */
@@ -28,9 +29,10 @@ void http_answer_done(struct http_answer *answer);
 bool http_base_is_valid(const char *text);
 
 /*
- * GET base + path within timeout_msec. 0 with an answer of any status, or with none where trying again may
- * help. CVM_CODE_COLLATERAL_ADDRESS: the name leads to addresses that are not public;
+ * GET base + path within timeout_msec; of the answer's headers the first that is there of those names
+ * (NULL-terminated; NULL: none is wanted). 0 with an answer of any status, or with none where trying again
+ * may help. CVM_CODE_COLLATERAL_ADDRESS: the name leads to addresses that are not public;
  * CVM_CODE_COLLATERAL_SERVICE: more than max_bytes, or no connection that may be trusted.
  */
-int http_get(const struct http_service *service, const char *path, size_t max_bytes, uint64_t timeout_msec,
-             struct http_answer *ret, struct cvm_error *err);
+int http_get(const struct http_service *service, const char *path, const char *const *headers,
+             size_t max_bytes, uint64_t timeout_msec, struct http_answer *ret, struct cvm_error *err);

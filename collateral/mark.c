@@ -1,8 +1,10 @@
 #include "collateral/mark.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <limits.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/fd.h"
@@ -17,32 +19,49 @@ static int join(const char *directory, const char *name, char ret[PATH_MAX], str
         return 0;
 }
 
-int mark_read(const char *directory, const char *name, uint64_t *ret, struct cvm_error *err) {
+/* "TIME" or "TIME COUNT", and a newline. */
+static int parse(char *text, struct published *ret) {
+        char *count, *end = NULL;
+        unsigned long long value;
+
+        text[strcspn(text, "\n")] = 0;
+        count = strchr(text, ' ');
+        if (count) {
+                *count++ = 0;
+                value = strtoull(count, &end, 10);
+                if (!isdigit((unsigned char)*count) || *end || value > UINT32_MAX)
+                        return -EINVAL;
+                ret->evaluation = (uint32_t)value;
+        }
+        return cvm_time_parse(text, &ret->made);
+}
+
+int mark_read(const char *directory, const char *name, struct published *ret, struct cvm_error *err) {
         CVM_CLEANUP(cvm_bytes_done) struct cvm_bytes text = { 0 };
+        struct published mark = { 0 };
         char path[PATH_MAX];
         int r = join(directory, name, path, err);
 
-        if (r < 0)
-                return r;
-        if (access(path, F_OK) < 0 && errno == ENOENT) {
-                *ret = 0;
+        if (r >= 0 && access(path, F_OK) < 0 && errno == ENOENT) {
+                *ret = mark;
                 return 0;
         }
-        r = cvm_read_file(path, MARK_MAX, &text, err);
+        if (r >= 0)
+                r = cvm_read_file(path, MARK_MAX, &text, err);
         if (r < 0)
                 return r;
-        text.data[strcspn((char *)text.data, "\n")] = 0;
-        if (cvm_time_parse((char *)text.data, ret) < 0)
+        if (parse((char *)text.data, &mark) < 0)
                 return cvm_fail(err, &CVM_CODE_FILE, EBADMSG,
-                                "'%s' holds no time: what the newest revocation list was is not known",
-                                path);
+                                "'%s' holds no mark: what the newest that was seen is, is not known", path);
+        *ret = mark;
         return 0;
 }
 
-int mark_raise(const char *directory, const char *name, uint64_t msec, struct cvm_error *err) {
+int mark_raise(const char *directory, const char *name, const struct published *seen,
+               struct cvm_error *err) {
         CVM_CLEANUP(cvm_closep) int lock = -EBADF;
-        char path[PATH_MAX], text[CVM_TIME_TEXT + 1];
-        uint64_t mark;
+        struct published mark = { 0 };
+        char path[PATH_MAX], time[CVM_TIME_TEXT], text[MARK_MAX];
         int r = directory_make(directory, err);
 
         if (r >= 0)
@@ -51,9 +70,14 @@ int mark_raise(const char *directory, const char *name, uint64_t msec, struct cv
                 r = mark_read(directory, name, &mark, err);
         if (r >= 0)
                 r = join(directory, name, path, err);
-        if (r < 0 || mark >= msec)
+        if (r < 0 || !published_is_older(&mark, seen))
                 return r < 0 ? r : 0;
-        cvm_time_format(msec, text);
-        text[CVM_TIME_TEXT - 1] = '\n';
-        return cvm_write_file(path, text, CVM_TIME_TEXT, 0600, err);
+        mark.made = seen->made > mark.made ? seen->made : mark.made;
+        mark.evaluation = seen->evaluation > mark.evaluation ? seen->evaluation : mark.evaluation;
+        cvm_time_format(mark.made, time);
+        if (mark.evaluation)
+                snprintf(text, sizeof text, "%s %u\n", time, mark.evaluation);
+        else
+                snprintf(text, sizeof text, "%s\n", time);
+        return cvm_write_file(path, text, strlen(text), 0600, err);
 }

@@ -89,28 +89,29 @@ static void authorities(const char *name, char ret[COLLATERAL_NAME_MAX]) {
         format(&o, ret);
 }
 
-static void path(const char *name, char ret[COLLATERAL_PATH_MAX]) {
+static void place(const char *name, const struct collateral_asked *asked, struct collateral_place *ret) {
         static const char *const spl[] = {
                 [1] = "blSPL", [2] = "teeSPL", [3] = "snpSPL", [8] = "ucodeSPL", [9] = "fmcSPL"
         };
         const struct snp_product_facts *facts;
         struct object o = { 0 };
-        char chip[2 * sizeof o.chip_id + 1];
+        char chip[2 * sizeof o.chip_id + 1], *path = ret->path;
         int n;
 
+        *ret = (struct collateral_place){ 0 };
         parse(name, &o);
         facts = &snp_products[o.product];
-        n = snprintf(ret, COLLATERAL_PATH_MAX, "/%s/v1/%s/", o.vlek ? "vlek" : "vcek", facts->name);
+        n = snprintf(path, COLLATERAL_PATH_MAX, "/%s/v1/%s/", o.vlek ? "vlek" : "vcek", facts->name);
         if (o.kind != COLLATERAL_CERTIFICATE) {
-                snprintf(ret + n, COLLATERAL_PATH_MAX - (size_t)n, "%s",
+                snprintf(path + n, COLLATERAL_PATH_MAX - (size_t)n, "%s",
                          o.kind == COLLATERAL_AUTHORITIES ? "cert_chain" : "crl");
                 return;
         }
         cvm_hex(o.chip_id, facts->chip_id_size, chip);
-        n += snprintf(ret + n, COLLATERAL_PATH_MAX - (size_t)n, "%s", chip);
+        n += snprintf(path + n, COLLATERAL_PATH_MAX - (size_t)n, "%s", chip);
         for (size_t i = 0; i < SNP_TCB_SIZE; i++)
                 if (facts->components[i])
-                        n += snprintf(ret + n, COLLATERAL_PATH_MAX - (size_t)n, "%c%s=%02u", i ? '&' : '?',
+                        n += snprintf(path + n, COLLATERAL_PATH_MAX - (size_t)n, "%c%s=%02u", i ? '&' : '?',
                                       spl[facts->spl[i]], o.tcb[i]);
 }
 
@@ -154,8 +155,8 @@ static int take_dates(const struct snp_certificate *c, struct collateral_facts *
             x509_read_time(X509_get0_notAfter(c->x509), &expires) < 0)
                 return cvm_fail(err, &CVM_CODE_REPORT_CHAIN, EBADMSG,
                                 "a certificate's dates cannot be read");
-        if (made > facts->made)
-                facts->made = made;
+        if (made > facts->published.made)
+                facts->published.made = made;
         if (expires < facts->expires)
                 facts->expires = expires;
         return 0;
@@ -169,7 +170,7 @@ static int verify_list(const struct cvm_bytes *object, const struct snp_chain *c
         if (r >= 0)
                 r = crl_verify(&crl, chain->root->x509, now_msec, err);
         if (r >= 0)
-                *facts = (struct collateral_facts){ crl.this_msec, crl.next_msec };
+                *facts = (struct collateral_facts){ { .made = crl.this_msec }, crl.next_msec };
         return r;
 }
 
@@ -279,7 +280,7 @@ static int needs(const struct bundle *bundle, const char *product,
         memcpy(o.chip_id, report.chip_id, snp_products[o.product].chip_id_size);
         for (size_t i = 0; i < sizeof o.tcb; i++)
                 o.tcb[i] = (uint8_t)(report.reported_tcb >> (8 * i));
-        for (o.kind = 0; o.kind < COLLATERAL_KIND_MAX_; o.kind++) {
+        for (o.kind = 0; o.kind <= COLLATERAL_CERTIFICATE; o.kind++) {
                 ret[o.kind] = (struct collateral_need){ .kind = o.kind };
                 if (o.kind != COLLATERAL_CERTIFICATE ||
                     (!o.vlek && !cvm_is_zero(o.chip_id, sizeof o.chip_id)))
@@ -288,7 +289,7 @@ static int needs(const struct bundle *bundle, const char *product,
         ret[COLLATERAL_AUTHORITIES].is_there =
                         roles[o.vlek ? SNP_ROLE_ASVK : SNP_ROLE_ASK] && roles[SNP_ROLE_ARK];
         ret[COLLATERAL_CERTIFICATE].is_there = roles[o.vlek ? SNP_ROLE_VLEK : SNP_ROLE_VCEK];
-        *ret_n = COLLATERAL_KIND_MAX_;
+        *ret_n = COLLATERAL_CERTIFICATE + 1;
         return 0;
 }
 
@@ -300,6 +301,6 @@ const struct collateral_source collateral_snp = {
         .kind = kind,
         .needs = needs,
         .authorities = authorities,
-        .path = path,
+        .place = place,
         .verify = verify,
 };

@@ -6,7 +6,12 @@ static const struct collateral_source *const technologies[] = {
         &collateral_snp,
 };
 
-const char *const collateral_kind_texts[] = { "authorities", "revocations", "certificate", NULL };
+const char *const collateral_kind_texts[] = { "authorities", "revocations", "certificate", "judgement",
+                                              NULL };
+
+bool collateral_ages(enum collateral_kind kind) {
+        return kind == COLLATERAL_REVOCATIONS || kind == COLLATERAL_JUDGEMENT;
+}
 
 const struct collateral_source *collateral_source_at(size_t i) {
         return i < ARRAY_SIZE(technologies) ? technologies[i] : NULL;

@@ -112,20 +112,25 @@ int collateral_store_get(const struct collateral_store *store, const char *name,
         return 1;
 }
 
-/* Against the mark, and against the list that is there: a mark may be lost with its directory. */
+static bool ages(const struct collateral_store *store, const char *name) {
+        return collateral_ages((enum collateral_kind)store->source->kind(name));
+}
+
+/* Against the mark, and against the object that is there: a mark may be lost with its directory. */
 static int check_age(const struct collateral_store *store, const char *name,
                      const struct collateral_facts *facts, struct cvm_error *err) {
         CVM_CLEANUP(cvm_bytes_done) struct cvm_bytes object = { 0 };
         struct collateral_facts present = { 0 };
-        uint64_t mark;
+        struct published mark;
         int r = mark_read(store->marks, name, &mark, err);
 
         if (r < 0)
                 return r;
         collateral_store_get(store, name, &object, &present, NULL, NULL);
-        if (facts->made < mark || facts->made < present.made)
+        if (published_is_older(&facts->published, &mark) ||
+            published_is_older(&facts->published, &present.published))
                 return cvm_fail(err, &CVM_CODE_CRL_OLDER, ESTALE,
-                                "'%s': this list is older than one that was seen before", name);
+                                "'%s' is older than one that was seen before", name);
         return 0;
 }
 
@@ -134,9 +139,7 @@ int collateral_store_check(const struct collateral_store *store, const char *nam
                            struct collateral_facts *ret, struct cvm_error *err) {
         int r = verify(store, name, object, authorities, ret, err);
 
-        return r >= 0 && store->source->kind(name) == COLLATERAL_REVOCATIONS
-                               ? check_age(store, name, ret, err)
-                               : r;
+        return r >= 0 && ages(store, name) ? check_age(store, name, ret, err) : r;
 }
 
 int collateral_store_put(const struct collateral_store *store, const char *name,
@@ -150,8 +153,8 @@ int collateral_store_put(const struct collateral_store *store, const char *name,
                 r = lock = directory_lock(store->cache, err);
         if (r >= 0)
                 r = collateral_store_check(store, name, object, NULL, &facts, err);
-        if (r >= 0 && store->source->kind(name) == COLLATERAL_REVOCATIONS)
-                r = mark_raise(store->marks, name, facts.made, err);
+        if (r >= 0 && ages(store, name))
+                r = mark_raise(store->marks, name, &facts.published, err);
         if (r >= 0 && asprintf(&path, "%s/%s", store->cache, name) < 0) {
                 path = NULL;
                 r = cvm_fail(err, &CVM_CODE_NO_MEMORY, ENOMEM, "keeping '%s'", name);

@@ -88,10 +88,10 @@ static void test_list_in_the_evidence(void **state) {
 
         with_list_in_table(&good, -60, false);
         assert_int_equal(good.verdict.result, VERDICT_ACCEPTED);
-        assert_int_equal(good.verdict.revocations_made, TEST_NOW - 60000);
+        assert_int_equal(good.verdict.published->made, TEST_NOW - 60000);
         with_list_in_table(&revoked, -60, true);
         assert_true(has_reason(&revoked, &CVM_CODE_REVOKED));
-        assert_int_equal(revoked.verdict.revocations_made, TEST_NOW - 60000);
+        assert_int_equal(revoked.verdict.published->made, TEST_NOW - 60000);
 }
 
 /* An old list is valid, and silent on what was revoked since. */
@@ -104,7 +104,7 @@ static void test_list_older_than_the_mark(void **state) {
         for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
                 CVM_CLEANUP(scene_done) struct scene s = scene();
 
-                s.appraisal.revocations_mark = TEST_NOW + (uint64_t)(int64_t)(rows[i].mark * 1000);
+                s.appraisal.seen->made = TEST_NOW + (uint64_t)(int64_t)(rows[i].mark * 1000);
                 with_list_in_table(&s, -60, false);
                 assert_int_equal(has_reason(&s, &CVM_CODE_CRL_OLDER), rows[i].older);
                 assert_int_equal(s.verdict.result, rows[i].older ? VERDICT_UNKNOWN : VERDICT_ACCEPTED);
@@ -120,7 +120,7 @@ static void test_mark_of_a_root_that_is_refused(void **state) {
         s.inputs.min_tcb = ANY;
         with_list_in_table(&s, -60, false);
         assert_true(has_reason(&s, &CVM_CODE_REPORT_ROOT));
-        assert_int_equal(s.verdict.revocations_made, 0);
+        assert_int_equal(s.verdict.published->made, 0);
 }
 
 static int make(void **state) {

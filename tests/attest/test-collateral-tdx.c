@@ -59,7 +59,9 @@ static void test_good(void **state) {
         items = make_items(&w);
         if (judge_items(&w, items.items, ITEM_MAX_, &collateral, &err) < 0)
                 fail_msg("%s", err.text);
-        assert_int_equal(collateral.made, TEST_NOW - 7200 * 1000);
+        assert_int_equal(published_since(collateral.published), TEST_NOW - 7200 * 1000);
+        assert_int_equal(collateral.published[TDX_PCK_LIST].made, TEST_NOW - 3600 * 1000);
+        assert_int_equal(collateral.published[TDX_QE_IDENTITY].evaluation, 17);
         assert_int_equal(collateral.info.document.evaluation, 17);
         assert_int_equal(collateral.info.levels.n, 2);
         assert_int_equal(collateral.info.levels.items[0].status, TDX_UP_TO_DATE); /* the highest first */

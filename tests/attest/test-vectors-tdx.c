@@ -106,7 +106,8 @@ static struct outcome judge(const struct bundle *bundle, const char *at) {
         struct outcome o = { 0 };
         struct cvm_error err = { 0 };
         struct evidence *evidence = NULL;
-        uint64_t now, made;
+        struct published published[PUBLISHED_MAX];
+        uint64_t now;
         int r;
 
         assert_int_equal(cvm_time_parse(at, &now), 0);
@@ -114,7 +115,7 @@ static struct outcome judge(const struct bundle *bundle, const char *at) {
         if (r >= 0)
                 r = ops->authenticate(evidence, now, &o.origin, &err);
         if (r >= 0 && bundle->n_revocations)
-                r = ops->check_collateral(evidence, now, &made, &err);
+                r = ops->check_collateral(evidence, now, published, &err);
         if (evidence)
                 ops->claims(evidence, &o.claims);
         if (evidence)

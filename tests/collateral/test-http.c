@@ -35,7 +35,7 @@ static void refuses(const char *before_port, bool is_mirror, const struct cvm_co
         CVM_CLEANUP(cvm_closep) int fd = listener(before_port, base);
         const struct http_service service = { base, is_mirror };
 
-        assert_true(http_get(&service, "/x", 100, 5000, &answer, &err) < 0);
+        assert_true(http_get(&service, "/x", NULL, 100, 5000, &answer, &err) < 0);
         assert_ptr_equal(err.code, code);
         assert_true(accept(fd, NULL, NULL) < 0 && errno == EAGAIN); /* and nobody came */
 }
@@ -62,7 +62,8 @@ static void test_a_mirror_may_be_private(void **state) {
         const struct http_service service = { base, true };
         CVM_CLEANUP(cvm_closep) int caller = -EBADF;
 
-        assert_int_equal(http_get(&service, "/x", 100, 50, &answer, &err), 0); /* nobody answers here */
+        assert_int_equal(http_get(&service, "/x", NULL, 100, 50, &answer, &err),
+                         0); /* nobody answers here */
         assert_true(answer.timed_out);
         assert_int_equal(answer.status, 0);
         caller = accept(fd, NULL, NULL);
@@ -76,7 +77,7 @@ static void test_nobody_there(void **state) {
         struct http_service service = { base, true };
 
         cvm_close(listener("http://127.0.0.1:", base));
-        assert_int_equal(http_get(&service, "/x", 100, 5000, &answer, &err), 0);
+        assert_int_equal(http_get(&service, "/x", NULL, 100, 5000, &answer, &err), 0);
         assert_false(answer.timed_out);
         assert_true(answer.trouble[0]);
 }

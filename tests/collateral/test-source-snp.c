@@ -43,11 +43,13 @@ static void test_names_and_addresses(void **state) {
         };
 
         for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
-                char path[COLLATERAL_PATH_MAX], name[COLLATERAL_NAME_MAX];
+                char name[COLLATERAL_NAME_MAX];
+                struct collateral_place place;
 
                 assert_int_equal(snp->kind(rows[i].name), rows[i].kind);
-                snp->path(rows[i].name, path);
-                assert_string_equal(path, rows[i].path);
+                snp->place(rows[i].name, &(struct collateral_asked){ 0 }, &place);
+                assert_string_equal(place.path, rows[i].path);
+                assert_true(!place.service && !place.headers);
                 snp->authorities(rows[i].name, name);
                 assert_string_equal(name, rows[i].authorities);
         }
@@ -180,7 +182,7 @@ static const char *outcome(const char *name, const char *object, const char *aut
         assert_int_equal(cvm_time_parse("2026-09-01T00:00:00Z", &now), 0);
         if (snp->verify(name, &o, &a, NULL, now, &facts, &err) < 0)
                 return cvm_error_code(&err)->id;
-        assert_true(facts.made < now && facts.expires > now);
+        assert_true(facts.published.made < now && facts.expires > now);
         return "";
 }
 

@@ -85,7 +85,7 @@ static void test_order(void **s) {
         assert_string_equal(put(&store, CHAIN, make_authorities()), "");
         assert_string_equal(put(&store, LIST, list(-60)), "");
         assert_int_equal(collateral_store_get(&store, LIST, &object, &facts, &fetched, &err), 1);
-        assert_int_equal(facts.made, TEST_NOW - 60000);
+        assert_int_equal(facts.published.made, TEST_NOW - 60000);
         assert_int_equal(facts.expires, TEST_NOW + DAY * 1000);
         assert_int_equal(collateral_store_names(&store, &names, &err), 0);
         assert_int_equal(cvm_texts_count(names), 2); /* locks and leftovers are none */
@@ -95,7 +95,7 @@ static void test_order(void **s) {
 
 static void test_older_lists(void **s) {
         CVM_CLEANUP(collateral_store_done) struct collateral_store store = open_store();
-        uint64_t mark;
+        struct published mark;
 
         put(&store, CHAIN, make_authorities());
         assert_string_equal(put(&store, LIST, list(-60)), "");
@@ -109,11 +109,11 @@ static void test_older_lists(void **s) {
         put(&store, CHAIN, make_authorities());
         assert_string_equal(put(&store, LIST, list(-60)), "CVM-CRL-OLDER");
         assert_int_equal(mark_read(store.marks, LIST, &mark, NULL), 0);
-        assert_int_equal(mark, TEST_NOW - 59000);
+        assert_int_equal(mark.made, TEST_NOW - 59000);
         assert_string_equal(put(&store, LIST, list(60)),
                             "CVM-CRL-STALE"); /* of the future: pushes no mark */
         assert_int_equal(mark_read(store.marks, LIST, &mark, NULL), 0);
-        assert_int_equal(mark, TEST_NOW - 59000);
+        assert_int_equal(mark.made, TEST_NOW - 59000);
 }
 
 static void test_roots(void **s) {
@@ -145,22 +145,41 @@ static void test_what_others_wrote_there(void **s) {
         assert_null(object.data);
 }
 
+static void raise_mark(const char *name, uint64_t made, uint32_t evaluation, uint64_t then_made,
+                       uint32_t then_evaluation) {
+        struct published mark;
+
+        assert_int_equal(mark_raise(state, name, &(struct published){ made, evaluation }, NULL), 0);
+        assert_int_equal(mark_read(state, name, &mark, NULL), 0);
+        assert_int_equal(mark.made, then_made);
+        assert_int_equal(mark.evaluation, then_evaluation);
+}
+
 static void test_marks(void **s) {
+        static const char *const broken[] = { "",
+                                              "17",
+                                              "2027-01-15T08:00:00Z ",
+                                              "2027-01-15T08:00:00Z -1",
+                                              "2027-01-15T08:00:00Z 4294967296",
+                                              "2027-01-15T08:00:00Z 1 2" };
         CVM_CLEANUP(cvm_freep) char *path = NULL;
         struct cvm_error err = { 0 };
-        uint64_t mark = 99;
+        struct published mark = { 99, 99 };
 
         assert_int_equal(mark_read(state, "x", &mark, &err), 0);
-        assert_int_equal(mark, 0);
-        assert_int_equal(mark_raise(state, "x", TEST_NOW, &err), 0);
-        assert_int_equal(mark_raise(state, "x", TEST_NOW - 1, &err), 0);
-        assert_int_equal(mark_read(state, "x", &mark, &err), 0);
-        assert_int_equal(mark, TEST_NOW);
+        assert_int_equal(mark.made + mark.evaluation, 0);
+        raise_mark("x", TEST_NOW, 0, TEST_NOW, 0);
+        raise_mark("x", TEST_NOW - 1, 0, TEST_NOW, 0);
+        raise_mark("x", TEST_NOW - 1, 17, TEST_NOW, 17); /* date and count by themselves */
+        raise_mark("x", TEST_NOW + 1, 16, TEST_NOW + 1, 17);
+        raise_mark("x", TEST_NOW + 1, UINT32_MAX, TEST_NOW + 1, UINT32_MAX);
         assert_true(asprintf(&path, "%s/x", state) > 0);
-        assert_int_equal(cvm_write_file(path, "", 0, 0600, &err), 0);
-        assert_true(mark_read(state, "x", &mark, &err) < 0); /* lost is not none */
-        assert_ptr_equal(err.code, &CVM_CODE_FILE);
-        assert_true(mark_raise(state, "x", TEST_NOW, &err) < 0);
+        for (size_t i = 0; i < ARRAY_SIZE(broken); i++) { /* lost is not none */
+                assert_int_equal(cvm_write_file(path, broken[i], strlen(broken[i]), 0600, &err), 0);
+                assert_true(mark_read(state, "x", &mark, &err) < 0);
+                assert_ptr_equal(err.code, &CVM_CODE_FILE);
+                assert_true(mark_raise(state, "x", &(struct published){ TEST_NOW, 1 }, &err) < 0);
+        }
 }
 
 static int make(void **s) {

@@ -12,12 +12,15 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
         if (collateral_pack_read(data, size, "fuzz", &pack, &err) < 0)
                 return 0;
         for (size_t i = 0; i < pack.n; i++) {
-                char path[COLLATERAL_PATH_MAX], name[COLLATERAL_NAME_MAX];
+                struct collateral_place place;
+                char name[COLLATERAL_NAME_MAX];
 
                 FUZZ_REQUIRE(!strchr(pack.items[i].name, '/') && pack.items[i].name[0] != '.');
-                pack.items[i].source->path(pack.items[i].name, path);
+                pack.items[i].source->place(pack.items[i].name, &(struct collateral_asked){ 0 }, &place);
                 pack.items[i].source->authorities(pack.items[i].name, name);
-                FUZZ_REQUIRE(path[0] == '/' && pack.items[i].source->kind(name) == COLLATERAL_AUTHORITIES);
+                FUZZ_REQUIRE(place.path[0] == '/');
+                FUZZ_REQUIRE(strcmp(name, pack.items[i].name) == 0 ||
+                             pack.items[i].source->kind(name) == COLLATERAL_AUTHORITIES);
         }
         text = collateral_pack_write(&pack);
         FUZZ_REQUIRE(text && collateral_pack_read(text, strlen(text), "fuzz", &again, &err) == 0);

@@ -81,7 +81,8 @@ static void forecast(const struct collateral_store *store, const struct row *fir
         if (first->code)
                 output_say("'%s' does not hold (%s): fetch it again.", first->name, first->code->id);
         else
-                output_say("All of it holds until %s; then '%s' expires, in %llu days.", until, first->name,
+                output_say("All of %s holds until %s; then '%s' expires, in %llu days.",
+                           cvm_platform_texts[store->source->platform], until, first->name,
                            (unsigned long long)days_left(store, first));
 }
 
@@ -113,6 +114,7 @@ static int run_list(const struct arguments *arguments, struct cvm_error *err) {
         uint64_t within = UINT64_MAX;
         int r = argument_u64(arguments, "within", 100000, &within, err);
 
+        collateral_say_class(arguments);
         for (size_t i = 0; r >= 0 && (source = collateral_source_at(i)); i++) {
                 CVM_CLEANUP(collateral_store_done) struct collateral_store store = { 0 };
 
@@ -162,7 +164,8 @@ static int import_open(struct import *i, struct cvm_error *err) {
         return collateral_open_arguments(i->arguments, i->item->source->platform, &i->store, err);
 }
 
-/* With the authorities of the same bundle, or those that are here. An older list is no fault of the bundle.
+/* With the authorities of the same bundle, or those that are here. An older object is no fault of the
+ * bundle.
  */
 static int check_item(struct import *i, struct cvm_error *err) {
         const struct collateral_item *authorities;
@@ -191,7 +194,7 @@ static int put_item(struct import *i, json_object *list, struct cvm_error *err) 
                 return r;
         }
         if (r < 0)
-                output_say("%s: a newer list was seen before, and stays", i->item->name);
+                output_say("%s: a newer one was seen before, and stays", i->item->name);
         node = json_object_new_object();
         json_object_object_add(node, "name", json_object_new_string(i->item->name));
         json_object_object_add(node, "kind",
@@ -233,6 +236,7 @@ static int run_import(const struct arguments *arguments, struct cvm_error *err) 
         const char *file = arguments->words[0];
         int r = cvm_read_file(file, COLLATERAL_PACK_MAX, &text, err);
 
+        collateral_say_class(arguments);
         if (r >= 0)
                 r = collateral_pack_read(text.data, text.size, file, &pack, err);
         if (r >= 0)
@@ -289,6 +293,7 @@ static int run_export(const struct arguments *arguments, struct cvm_error *err) 
         const struct collateral_source *source;
         int r = 0;
 
+        collateral_say_class(arguments);
         for (size_t i = 0; r >= 0 && (source = collateral_source_at(i)); i++) {
                 CVM_CLEANUP(collateral_store_done) struct collateral_store store = { 0 };
 

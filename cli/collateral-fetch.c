@@ -13,7 +13,6 @@
 #include "collateral/directory.h"
 #include "collateral/fetch.h"
 
-#define REPORT_MAX (64u << 10)
 #define TIMEOUT_SECONDS 120
 #define MAX_AGE_SECONDS 86400
 
@@ -21,9 +20,12 @@ static const struct option_row options[] = {
         { "bundle", OPTION_TEXT, "FILE", "the evidence, as `evidence get` wrote it" },
         { "platform", OPTION_TEXT, "PLATFORM", "of a raw report, such as sev-snp" },
         { "report", OPTION_TEXT, "FILE", "a raw report in place of a bundle" },
+        { "quote", OPTION_TEXT, "FILE", "the same, where the platform calls it so" },
         { "product", OPTION_TEXT, "NAME", "its processor, where the report does not name it" },
         { "service", OPTION_TEXT, "URL", "a mirror to ask instead of the maker; it may be private" },
-        { "max-age", OPTION_TEXT, "SECONDS", "ask again for a list fetched longer ago (86400)" },
+        { "max-age", OPTION_TEXT, "SECONDS", "ask again for what ages and was fetched longer ago (86400)" },
+        { "update", OPTION_TEXT, "CHANNEL",
+          "early: the maker's newest judgements, before they are standard" },
         { "refresh", OPTION_FLAG, NULL, "ask for everything again" },
         COLLATERAL_OPTIONS,
         { 0 },
@@ -42,7 +44,7 @@ static void say(const char *sentence) {
 }
 
 static int read_evidence(const struct arguments *arguments, struct bundle *ret, struct cvm_error *err) {
-        const char *bundle = argument(arguments, "bundle"), *report = argument(arguments, "report");
+        const char *bundle = argument(arguments, "bundle"), *report = raw_evidence_report(arguments);
         int r;
 
         if (!bundle == !report)
@@ -51,7 +53,7 @@ static int read_evidence(const struct arguments *arguments, struct bundle *ret, 
         if (bundle)
                 return document_bundle(bundle, ret, err);
         r = raw_evidence_platform(arguments, &ret->platform, err);
-        return r < 0 ? r : cvm_read_file(report, REPORT_MAX, &ret->report, err);
+        return r < 0 ? r : raw_evidence_read(report, &ret->report, err);
 }
 
 /* A maker is never told of chips that do not exist. */
@@ -70,14 +72,18 @@ static int check_class(const struct arguments *arguments, const struct bundle *b
 
 static int read_service(const struct arguments *arguments, struct collateral_fetch *fetch,
                         struct cvm_error *err) {
-        const char *url = argument(arguments, "service");
+        const char *url = argument(arguments, "service"), *update = argument(arguments, "update");
         uint64_t max_age = MAX_AGE_SECONDS;
         int r = argument_u64(arguments, "max-age", 366ull * 86400, &max_age, err);
 
         if (r >= 0 && url && !http_base_is_valid(url))
                 r = cvm_fail(err, &CVM_CODE_ARGUMENT, EINVAL,
-                             "--service must be an address such as https://mirror.example/amd, not '%s'",
+                             "--service must be an address such as https://mirror.example/path, not '%s'",
                              url);
+        if (r >= 0 && update && strcmp(update, "early") != 0 && strcmp(update, "standard") != 0)
+                r = cvm_fail(err, &CVM_CODE_ARGUMENT, EINVAL, "--update must be early or standard, not '%s'",
+                             update);
+        fetch->early = update && strcmp(update, "early") == 0;
         fetch->service = (struct http_service){ url ? url : fetch->store->source->service, url };
         fetch->max_age_msec = max_age * 1000;
         fetch->refresh = argument(arguments, "refresh");
@@ -145,6 +151,7 @@ static int run(const struct arguments *arguments, struct cvm_error *err) {
         size_t n = 0;
         int r = read_evidence(arguments, &bundle, err);
 
+        collateral_say_class(arguments);
         if (r >= 0)
                 r = check_class(arguments, &bundle, err);
         if (r >= 0)

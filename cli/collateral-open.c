@@ -40,6 +40,11 @@ int collateral_open(const char *cache, int platform, const uint8_t *simulation_r
                                              now_msec ? now_msec : cvm_time_now(), ret, err);
 }
 
+void collateral_say_class(const struct arguments *arguments) {
+        if (argument(arguments, "simulation-root"))
+                output_say("SIMULATED: this collateral vouches for no hardware");
+}
+
 int collateral_open_arguments(const struct arguments *arguments, int platform, struct collateral_store *ret,
                               struct cvm_error *err) {
         const char *file = argument(arguments, "simulation-root");
@@ -49,8 +54,6 @@ int collateral_open_arguments(const struct arguments *arguments, int platform, s
 
         if (r >= 0)
                 r = argument_time(arguments, "at", &now_msec, err);
-        if (r >= 0 && file)
-                output_say("SIMULATED: this collateral vouches for no hardware");
         return r < 0 ? r
                      : collateral_open(argument(arguments, "cache"), platform, file ? root : NULL, now_msec,
                                        ret, err);

@@ -20,6 +20,8 @@
  */
 int collateral_open(const char *cache, int platform, const uint8_t *simulation_root, uint64_t now_msec,
                     struct collateral_store *ret, struct cvm_error *err);
+/* A word on the class that the options name, once for each verb. */
+void collateral_say_class(const struct arguments *arguments);
 /* The same as the options say. */
 int collateral_open_arguments(const struct arguments *arguments, int platform, struct collateral_store *ret,
                               struct cvm_error *err);

@@ -11,18 +11,24 @@
 #include "cli/output.h"
 #include "collateral/mark.h"
 
-static int use_list(const struct collateral_store *store, const char *name, struct bundle *bundle,
-                    struct cvm_error *err) {
+/* A list that does not hold says nothing, so that nothing could be checked. */
+static const struct cvm_code *code_of(const struct cvm_error *why, enum collateral_kind kind) {
+        const struct cvm_code *code = cvm_error_code(why);
+
+        return kind == COLLATERAL_REVOCATIONS && code->fault != CVM_FAULT_EVIDENCE_UNKNOWN ? &CVM_CODE_CRL
+                                                                                           : code;
+}
+
+static int use_published(const struct collateral_store *store, const struct collateral_need *need,
+                         struct bundle *bundle, struct cvm_error *err) {
         CVM_CLEANUP(cvm_bytes_done) struct cvm_bytes object = { 0 };
         struct cvm_error why = { 0 };
-        int r = collateral_store_get(store, name, &object, NULL, NULL, &why);
+        int r = collateral_store_get(store, need->name, &object, NULL, NULL, &why);
 
         if (r > 0)
                 return evidence_add_revocation(bundle, object.data, object.size, err);
-        return r < 0 ? cvm_fail(err,
-                                cvm_error_code(&why)->fault == CVM_FAULT_EVIDENCE_UNKNOWN ? why.code
-                                                                                          : &CVM_CODE_CRL,
-                                -r, "the revocation list in '%s': %.300s", store->cache, why.text)
+        return r < 0 ? cvm_fail(err, code_of(&why, need->kind), -r, "the %s in '%s': %.300s",
+                                collateral_kind_texts[need->kind], store->cache, why.text)
                      : 0;
 }
 
@@ -64,7 +70,7 @@ static int use_file(int dir, const char *path, const char *name, struct bundle *
         return r < 0 ? r : evidence_add_revocation(bundle, object.data, object.size, err);
 }
 
-/* Of a platform whose collateral nobody fetches here: every file is the maker's, as it came. */
+/* Every file is the maker's, as it came. */
 static int use_files(const char *path, struct bundle *bundle, struct cvm_error *err) {
         CVM_CLEANUP(closedirp) DIR *dir = opendir(path);
         const struct dirent *entry;
@@ -79,25 +85,40 @@ static int use_files(const char *path, struct bundle *bundle, struct cvm_error *
         return r;
 }
 
+static int use_need(const struct collateral_store *store, const struct collateral_need *need,
+                    struct bundle *bundle, struct cvm_error *err) {
+        if (!need->name[0] || need->is_there)
+                return 0;
+        return collateral_ages(need->kind) ? use_published(store, need, bundle, err)
+                                           : use_certificates(store, need->name, bundle, err);
+}
+
+static bool refuses(const struct cvm_error *err) {
+        return cvm_error_code(err)->fault == CVM_FAULT_EVIDENCE_NO;
+}
+
 int collateral_use(const char *cache, const uint8_t *simulation_root, uint64_t now_msec,
                    struct bundle *bundle, struct cvm_error *err) {
         CVM_CLEANUP(collateral_store_done) struct collateral_store store = { 0 };
+        const struct collateral_source *source = collateral_source_find(bundle->platform);
         struct collateral_need needs[COLLATERAL_NEEDS_MAX];
         size_t n = 0;
-        int r;
+        int r = source ? collateral_open(cache, bundle->platform, simulation_root, now_msec, &store, err)
+                       : 0;
 
-        if (!collateral_source_find(bundle->platform))
+        if (r >= 0 && (!source || (source->takes_files && access(store.cache, F_OK) < 0)))
                 return use_files(cache, bundle, err);
-        r = collateral_open(cache, bundle->platform, simulation_root, now_msec, &store, err);
         /* What the report lacks so much that nothing can be named for it, the appraisal will say. */
-        if (r >= 0 && store.source->needs(bundle, NULL, needs, &n, NULL) < 0)
+        if (r >= 0 && source->needs(bundle, NULL, needs, &n, NULL) < 0)
                 n = 0;
-        for (size_t i = 0; r >= 0 && i < n; i++) {
-                if (!needs[i].name[0] || needs[i].is_there)
-                        continue;
-                r = needs[i].kind == COLLATERAL_REVOCATIONS
-                                    ? use_list(&store, needs[i].name, bundle, err)
-                                    : use_certificates(&store, needs[i].name, bundle, err);
+        for (size_t i = 0; i < n; i++) {
+                struct cvm_error why = { 0 };
+                int q = use_need(&store, &needs[i], bundle, &why);
+
+                if (q < 0 && (r >= 0 || (refuses(&why) && !refuses(err)))) {
+                        *err = why;
+                        r = q;
+                }
         }
         return r;
 }

@@ -10,10 +10,11 @@
         }
 
 /*
- * Add to the bundle what it lacks and that cache has: certificates, and in any case the list. Objects under
- * this simulation root (NULL: the maker's). Where the platform has none that is fetched, all files of that
- * directory are added, as the maker served them. A certificate that does not hold is left out, and said; a
- * list that does not hold is a failure: the evidence could not be checked.
+ * Add to the bundle what it lacks and that cache has: certificates, and in any case what ages. Objects under
+ * this simulation root (NULL: the maker's). Where the platform has none that is fetched, or takes files and
+ * the directory is no such cache, all its files are added, as the maker served them. A certificate that does
+ * not hold is left out, and said; a list or a judgement that does not hold is a failure, and what refuses
+ * goes before what could not be checked.
  */
 int collateral_use(const char *cache, const uint8_t *simulation_root, uint64_t now_msec,
                    struct bundle *bundle, struct cvm_error *err);

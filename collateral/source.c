@@ -1,9 +1,11 @@
 #include "collateral/source.h"
 
 #include "collateral/source-snp.h"
+#include "collateral/source-tdx.h"
 
 static const struct collateral_source *const technologies[] = {
         &collateral_snp,
+        &collateral_tdx,
 };
 
 const char *const collateral_kind_texts[] = { "authorities", "revocations", "certificate", "judgement",

@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 """A maker's key service that misbehaves as told: fake-service.py DIR.
 
-It serves DIR/service, writes its port to the fifo DIR/port, a line for each request to DIR/log, and asks DIR/behave
+It serves DIR/service, with the headers that a file's neighbour FILE.headers has, writes its port to the fifo DIR/port, a line for each request to DIR/log, and asks DIR/behave
 before each: lines "PART WHAT [ARGUMENT]", of which the first counts whose PART is in the path. A WHAT with "once:" in
 front is forgotten after it was done.
 """
@@ -44,8 +44,12 @@ class Service(http.server.BaseHTTPRequestHandler):
 
     def serve(self, name):
         try:
+            headers = {}
+            if os.path.exists(name + ".headers"):
+                with open(name + ".headers", encoding="ascii") as f:
+                    headers = dict(line.rstrip("\n").split(": ", 1) for line in f)
             with open(name, "rb") as f:
-                self.answer(200, f.read())
+                self.answer(200, f.read(), **headers)
         except FileNotFoundError:
             self.answer(404)
 

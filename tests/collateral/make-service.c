@@ -10,26 +10,10 @@
 
 #include <cmocka.h>
 #include <stdlib.h>
-#include <sys/stat.h>
 
-#include "base/fd.h"
 #include "tests/attest/make-crl-snp.h"
 #include "tests/attest/scene-snp.h"
-
-static const char *top;
-
-static void put(const char *name, const void *data, size_t size) {
-        struct cvm_error err = { 0 };
-        char path[4096];
-
-        snprintf(path, sizeof path, "%s/%s", top, name);
-        for (char *slash = path + strlen(top); (slash = strchr(slash + 1, '/')); *slash = '/') {
-                *slash = 0;
-                mkdir(path, 0700);
-        }
-        if (cvm_write_file(path, data, size, 0600, &err) < 0)
-                fail_msg("%s", err.text);
-}
+#include "tests/collateral/service.h"
 
 static void put_certificate(const char *name, const struct make_spec *spec) {
         CVM_CLEANUP(cvm_bytes_done) struct cvm_bytes der = make_certificate(spec);

@@ -45,7 +45,7 @@ fetch 0 '"from":"service"' --max-age 0
 
 # The forecast, and the way over a disk.
 expect 0 '"days_left":1' "$cvmctl" collateral list "${sim[@]}" -o jsonl
-expect 0 "All of it holds until" "$cvmctl" collateral list "${sim[@]}"
+expect 0 "All of sev-snp holds until" "$cvmctl" collateral list "${sim[@]}"
 expect 0 "$name" "$cvmctl" collateral list "${sim[@]}" -o name
 expect 0 '"state":"CVM-CRL-STALE"' "$cvmctl" collateral list --simulation-root root.pem --at 2027-01-14T09:00:00Z -o jsonl
 [ -z "$("$cvmctl" collateral list "${sim[@]}" --within 0 -o name -q)" ] || fault "--within 0 lists what holds for a day"

@@ -127,7 +127,8 @@ static void test_roots(void **s) {
         store.root[0] ^= 1;
         assert_string_equal(put(&store, CHAIN, make_authorities()), "CVM-REPORT-ROOT");
         assert_true(access(hardware.cache, F_OK) < 0 || rmdir(hardware.cache) == 0); /* empty */
-        assert_true(collateral_store_open(cache, state, CVM_PLATFORM_TDX, NULL, 0, &hardware, &err) < 0);
+        assert_true(collateral_store_open(cache, state, CVM_PLATFORM_SECURE_EXECUTION, NULL, 0, &hardware,
+                                          &err) < 0);
         assert_ptr_equal(err.code, &CVM_CODE_EVIDENCE_PLATFORM);
 }
 

@@ -284,6 +284,24 @@ int plan_explain(struct plan *plan, const struct plan_contents *contents, struct
         return r;
 }
 
+bool plan_boots_with(const struct plan *plan, const struct plan_file *file) {
+        return file->role != PLAN_FIRMWARE || !plan->simulated || plan->guest.type;
+}
+
+void plan_mac(const struct plan *plan, size_t i, char ret[PLAN_MAC_TEXT]) {
+        const struct definition *d = plan->definition;
+        uint8_t digest[CVM_SHA256_SIZE];
+        char seed[CVM_UUID_TEXT + 8];
+
+        if (d->nics[i].mac) {
+                snprintf(ret, PLAN_MAC_TEXT, "%s", d->nics[i].mac);
+                return;
+        }
+        snprintf(seed, sizeof seed, "%.36s-%zu", d->uuid, i);
+        cvm_sha256(seed, strlen(seed), digest);
+        snprintf(ret, PLAN_MAC_TEXT, "52:54:00:%02x:%02x:%02x", digest[0], digest[1], digest[2]);
+}
+
 static json_object *files_json(const struct plan *plan) {
         json_object *list = json_object_new_array();
 

@@ -61,6 +61,13 @@ int plan_predict(const struct definition *definition, struct plan **ret, struct 
 int plan_add(struct plan *plan, const char *name, json_object *value, struct cvm_error *err);
 json_object *plan_json(const struct plan *plan);
 
+/* Is that file given to the guest? A simulated one boots without the firmware that is measured for it. */
+bool plan_boots_with(const struct plan *plan, const struct plan_file *file);
+#define PLAN_MAC_TEXT 18
+/* The address of NIC i: the definition's, or one that follows from the uuid, so that it stays at every
+ * start. */
+void plan_mac(const struct plan *plan, size_t i, char ret[PLAN_MAC_TEXT]);
+
 /* The digests of a plan's files that are measured. firmware may be NULL: the synthetic one (simulated
  * guests). */
 struct plan_contents {

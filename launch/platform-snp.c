@@ -8,6 +8,7 @@
 #include "launch/failure-snp.h"
 #include "launch/host-snp.h"
 #include "launch/id-block-snp.h"
+#include "launch/libvirt-snp.h"
 #include "launch/measure-snp.h"
 #include "launch/plan.h"
 #include "launch/synthetic-snp.h"
@@ -290,6 +291,7 @@ const struct platform platform_snp = {
         .state_query = "query-sev",
         .check_state = check_state,
         .failures = snp_failures,
+        .libvirt = &snp_libvirt,
         .host_data_size = CVM_SHA256_SIZE,
         .host_data = cvm_sha256,
 };

@@ -7,6 +7,7 @@
 #include "launch/explain-tdx.h"
 #include "launch/failure-tdx.h"
 #include "launch/host-tdx.h"
+#include "launch/libvirt-tdx.h"
 #include "launch/measure-tdx.h"
 #include "launch/plan.h"
 #include "launch/rtmr-tdx.h"
@@ -200,6 +201,7 @@ const struct platform platform_tdx = {
         .read_host = tdx_read_host,
         .confide = confide,
         .failures = tdx_failures,
+        .libvirt = &tdx_libvirt,
         .host_data_size = CVM_SHA384_SIZE,
         .host_data = cvm_sha384,
 };

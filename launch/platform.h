@@ -9,6 +9,7 @@
 #include "launch/explain.h"
 #include "launch/failure.h"
 #include "launch/host.h"
+#include "launch/libvirt-security.h"
 #include "launch/measure.h"
 
 struct plan;
@@ -72,6 +73,8 @@ struct platform {
         int (*check_state)(json_object *answer, uint64_t policy, struct cvm_error *err);
         /* how QEMU says that a launch failed; NULL: nothing of its own */
         const struct failure_row *failures;
+        /* how libvirt says the guest's object; NULL: its guests are not started by libvirt */
+        const struct libvirt_security *libvirt;
         /* digest of a binding as the platform's host data: SNP SHA-256, 32 bytes; TDX SHA-384, 48 */
         size_t host_data_size;
         void (*host_data)(const void *binding, size_t size, uint8_t ret[]);

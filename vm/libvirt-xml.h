@@ -7,6 +7,8 @@
 
 #include "launch/plan.h"
 
+#define LIBVIRT_CONSOLE_SOCKET "console.sock" /* of an interactive console, under runtime_dir */
+
 struct libvirt_domain {
         const struct plan *plan;
         const char *name, *uuid;
@@ -20,5 +22,8 @@ struct libvirt_domain {
         const char *console_log; /* file that libvirt appends the console to; NULL: none */
 };
 
-/* Owned text. The same domain gives the same bytes. */
+/*
+ * Owned text. The same domain gives the same bytes. CVM_CODE_LIBVIRT_FIELD, with the name of the
+ * definition's field, for what libvirt cannot say: nothing is left out silently.
+ */
 int libvirt_xml(const struct libvirt_domain *domain, char **ret, struct cvm_error *err);

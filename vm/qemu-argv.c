@@ -12,8 +12,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/digest.h"
-
 struct argv {
         char **words;
         int error;
@@ -81,8 +79,8 @@ static void add_boot(struct argv *a, const struct plan *plan, const struct qemu_
         for (size_t i = 0; i < plan->n_files; i++) {
                 enum plan_file_role role = plan->files[i].role;
 
-                if (role == PLAN_DISK || (role == PLAN_FIRMWARE && plan->simulated && !plan->guest.type))
-                        continue; /* a simulated guest boots without the firmware that is measured for it */
+                if (role == PLAN_DISK || !plan_boots_with(plan, &plan->files[i]))
+                        continue;
                 add(a, options[role], "/proc/self/fd/%d", fds->files[i]);
         }
         if (plan->definition->kernel && *plan->cmdline)
@@ -128,26 +126,15 @@ static char *forwards(const struct definition_nic *nic) {
         return all;
 }
 
-/* QEMU would give every guest the same address. Without a named one it follows from the uuid, so that it
- * stays at every start. */
-static void mac_of(const struct definition *d, size_t i, char ret[18]) {
-        uint8_t digest[CVM_SHA256_SIZE];
-        char seed[CVM_UUID_TEXT + 8];
-
-        snprintf(seed, sizeof seed, "%.36s-%zu", d->uuid, i);
-        cvm_sha256(seed, strlen(seed), digest);
-        snprintf(ret, 18, "52:54:00:%02x:%02x:%02x", digest[0], digest[1], digest[2]);
-}
-
 static void add_nics(struct argv *a, const struct plan *plan, const struct qemu_fds *fds) {
         for (size_t i = 0; i < plan->definition->n_nics; i++) {
                 const struct definition_nic *nic = &plan->definition->nics[i];
                 CVM_CLEANUP(cvm_freep) char *rules = NULL;
-                char mac[18];
+                char mac[PLAN_MAC_TEXT];
 
                 if (nic->type == NIC_NONE)
                         continue;
-                mac_of(plan->definition, i, mac);
+                plan_mac(plan, i, mac); /* QEMU would give every guest the same */
                 if (nic->type == NIC_USER) {
                         rules = forwards(nic);
                         if (!rules)
@@ -156,7 +143,7 @@ static void add_nics(struct argv *a, const struct plan *plan, const struct qemu_
                 } else
                         add(a, "-netdev", "tap,id=net%zu,fd=%d", i, fds->taps[i]);
                 add(a, "-device", "virtio-net-%s,netdev=net%zu,mac=%s,romfile=", plan->platform->bus, i,
-                    nic->mac ? nic->mac : mac);
+                    mac);
         }
 }
 

@@ -1,0 +1,6 @@
+/* Secure Execution in libvirt's XML. */
+#pragma once
+
+#include "launch/libvirt-security.h"
+
+extern const struct libvirt_security se_libvirt;

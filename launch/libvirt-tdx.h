@@ -1,0 +1,6 @@
+/* TDX in libvirt's XML. */
+#pragma once
+
+#include "launch/libvirt-security.h"
+
+extern const struct libvirt_security tdx_libvirt;

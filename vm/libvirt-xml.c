@@ -136,6 +136,15 @@ static int write_cpu_feature(struct rendering *r, char *feature, struct cvm_erro
         return 0;
 }
 
+/* As QEMU has it by itself, where libvirt would have a socket for each. */
+static void write_topology(struct rendering *r) {
+        xml_open(&r->w, "topology");
+        xml_attribute(&r->w, "sockets", "1");
+        xml_attribute(&r->w, "cores", "%u", r->definition->vcpus);
+        xml_attribute(&r->w, "threads", "1");
+        xml_close(&r->w);
+}
+
 static int write_cpu(struct rendering *r, struct cvm_error *err) {
         static const struct {
                 const char *model, *mode;
@@ -161,6 +170,7 @@ static int write_cpu(struct rendering *r, struct cvm_error *err) {
                 xml_text(&r->w, model);
                 xml_close(&r->w);
         }
+        write_topology(r);
         while (result >= 0 && (feature = strtok_r(NULL, ",", &rest)))
                 result = write_cpu_feature(r, feature, err);
         xml_close(&r->w);
@@ -367,6 +377,8 @@ static const struct libvirt_property *find_property(const struct libvirt_securit
 static int check_properties(const struct plan *plan, struct cvm_error *err) {
         if (!plan->platform->libvirt)
                 return refuse(err, "platform", "libvirt's guests of it are not known to this version");
+        if (!plan->guest.properties)
+                return 0;
         json_object_object_foreach(plan->guest.properties, name, value) {
                 const struct libvirt_property *p = find_property(plan->platform->libvirt, name);
                 uint64_t bits = json_object_is_type(value, json_type_int) ? json_object_get_uint64(value)

@@ -122,19 +122,22 @@ static bool find_cause(const char *text, struct failure *ret) {
         return failure_find(causes, text, ret);
 }
 
-void stderr_words(int fd, struct cvm_error *err) {
-        CVM_CLEANUP(cvm_freep) char *text = fd_tail(fd, TAIL);
+int stderr_text_words(char *text, struct cvm_error *err) {
         struct failure failure;
         const char *line;
 
-        if (text && find_cause(text, &failure)) {
+        if (find_cause(text, &failure)) {
                 line = line_at(text, (size_t)(failure.at - text));
-                cvm_fail(err, failure.code, EIO, "%s (QEMU: %.200s)", failure.sentence, line);
-                return;
+                return cvm_fail(err, failure.code, EIO, "%s (QEMU: %.200s)", failure.sentence, line);
         }
-        line = text ? last_line(text) : "";
-        if (*line)
-                cvm_fail(err, &CVM_CODE_QEMU, EIO, "QEMU ended: %.300s", line);
-        else
-                cvm_fail(err, &CVM_CODE_QEMU, EIO, "QEMU ended without a word");
+        line = last_line(text);
+        return *line ? cvm_fail(err, &CVM_CODE_QEMU, EIO, "QEMU ended: %.300s", line)
+                     : cvm_fail(err, &CVM_CODE_QEMU, EIO, "QEMU ended without a word");
+}
+
+void stderr_words(int fd, struct cvm_error *err) {
+        CVM_CLEANUP(cvm_freep) char *text = fd_tail(fd, TAIL);
+        char nothing[] = "";
+
+        stderr_text_words(text ? text : nothing, err);
 }

@@ -7,6 +7,9 @@
  * under CVM_CODE_QEMU. */
 void stderr_words(int fd, struct cvm_error *err);
 
+/* The same of a text that is at hand, without control characters; it is cut. Returns a negative errno. */
+int stderr_text_words(char *text, struct cvm_error *err);
+
 /* At most max_bytes from the end of a file, control characters cleaned, owned text; NULL where there is
  * none. */
 char *file_tail(const char *path, size_t max_bytes);

@@ -7,6 +7,8 @@ if(NOT CVM_GUEST_ONLY)
   pkg_check_modules(SYSTEMD REQUIRED IMPORTED_TARGET libsystemd>=252)
   pkg_check_modules(SECCOMP REQUIRED IMPORTED_TARGET libseccomp>=2.5)
   pkg_check_modules(CURL REQUIRED IMPORTED_TARGET libcurl>=7.85)
+  pkg_check_modules(LIBVIRT REQUIRED IMPORTED_TARGET libvirt>=9.0)
+  pkg_check_modules(LIBVIRT_QEMU REQUIRED IMPORTED_TARGET libvirt-qemu>=9.0)
   pkg_check_modules(SMARTCOLS REQUIRED IMPORTED_TARGET smartcols>=2.36)
 endif()
 

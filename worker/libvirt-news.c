@@ -1,0 +1,219 @@
+/*
+ * What libvirt tells, on to the daemon. States come from questions, not from memory: a domain's message says
+ * what it is. Only suspended and resumed are taken from the event itself, so that neither is lost when they
+ * follow one another quickly.
+ */
+#include <errno.h>
+#include <libvirt/libvirt-qemu.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/syscall.h>
+
+#include "base/fd.h"
+#include "worker/libvirt-host.h"
+
+#define KEEPALIVE_SECONDS 5
+#define KEEPALIVE_COUNT 3
+#define RETRY_MSEC 1000
+#define PID_FILE "/run/libvirt/qemu/%s.pid" /* written by libvirt, for the superuser's libvirtd */
+
+static bool is_ours(virDomainPtr domain) {
+        const char *name = virDomainGetName(domain);
+
+        return name && strncmp(name, LIBVIRT_NAME_PREFIX, strlen(LIBVIRT_NAME_PREFIX)) == 0;
+}
+
+int host_digest(virDomainPtr domain, uint8_t ret[CVM_SHA256_SIZE]) {
+        char *xml = virDomainGetXMLDesc(domain, VIR_DOMAIN_XML_INACTIVE | VIR_DOMAIN_XML_SECURE);
+
+        if (!xml)
+                return -EIO;
+        cvm_sha256(xml, strlen(xml), ret);
+        free(xml);
+        return 0;
+}
+
+/* libvirt has no question for it. The domain must still run behind the look at the file: then the process
+ * that the descriptor stands for is its own. */
+static int open_process(virDomainPtr domain, uint32_t *ret_pid) {
+        CVM_CLEANUP(cvm_bytes_done) struct cvm_bytes text = { 0 };
+        struct cvm_error err = { 0 };
+        char path[512];
+        int pid, fd;
+
+        snprintf(path, sizeof path, PID_FILE, virDomainGetName(domain));
+        if (cvm_read_file(path, 32, &text, &err) < 0)
+                return -ESRCH;
+        pid = atoi((const char *)text.data);
+        fd = pid > 0 ? (int)syscall(SYS_pidfd_open, pid, 0) : -1;
+        if (fd < 0 || virDomainIsActive(domain) != 1) {
+                cvm_close(fd);
+                return -ESRCH;
+        }
+        *ret_pid = (uint32_t)pid;
+        return fd;
+}
+
+static int state_of(virDomainPtr domain) {
+        int state = VIR_DOMAIN_NOSTATE, reason;
+
+        if (virDomainGetState(domain, &state, &reason, 0) < 0)
+                return LIBVIRT_ABSENT;
+        if (virDomainIsActive(domain) != 1) /* shut off, and crashed too */
+                return LIBVIRT_OFF;
+        return state == VIR_DOMAIN_RUNNING || state == VIR_DOMAIN_BLOCKED ? LIBVIRT_RUNNING : LIBVIRT_PAUSED;
+}
+
+static void tell_domain(struct libvirt_host *host, virDomainPtr domain, int state, bool destroyed) {
+        CVM_CLEANUP(cvm_closep) int fd = -EBADF;
+        char uuid[VIR_UUID_STRING_BUFLEN];
+        struct libvirt_message m = { .kind = LIBVIRT_DOMAIN, .state = state, .destroyed = destroyed };
+
+        if (virDomainGetUUIDString(domain, uuid) < 0)
+                return;
+        m.uuid = uuid;
+        if (state != LIBVIRT_ABSENT)
+                m.has_sha256 = host_digest(domain, m.sha256) >= 0;
+        if (state > LIBVIRT_OFF)
+                fd = open_process(domain, &m.pid);
+        host_send(host, &m, fd);
+}
+
+void host_tell_domain(struct libvirt_host *host, virDomainPtr domain) {
+        tell_domain(host, domain, state_of(domain), false);
+}
+
+static void tell(struct libvirt_host *host, virDomainPtr domain, int kind, bool by_guest, const char *text) {
+        char uuid[VIR_UUID_STRING_BUFLEN];
+        struct libvirt_message m = { .kind = kind, .by_guest = by_guest };
+
+        if (!is_ours(domain) || virDomainGetUUIDString(domain, uuid) < 0)
+                return;
+        m.uuid = uuid;
+        if (text)
+                m.text = (struct cvm_bytes){ (uint8_t *)text, strnlen(text, LIBVIRT_TEXT_MAX) };
+        host_send(host, &m, -EBADF);
+}
+
+static int on_lifecycle(virConnectPtr connection, virDomainPtr domain, int event, int detail, void *ctx) {
+        int state;
+
+        if (!is_ours(domain))
+                return 0;
+        if (event == VIR_DOMAIN_EVENT_CRASHED)
+                tell(ctx, domain, LIBVIRT_ENDS, true, "guest-panic");
+        state = event == VIR_DOMAIN_EVENT_SUSPENDED ? LIBVIRT_PAUSED
+                : event == VIR_DOMAIN_EVENT_RESUMED ? LIBVIRT_RUNNING
+                                                    : state_of(domain);
+        tell_domain(ctx, domain, state,
+                    event == VIR_DOMAIN_EVENT_STOPPED && detail == VIR_DOMAIN_EVENT_STOPPED_DESTROYED);
+        return 0;
+}
+
+static void on_reboot(virConnectPtr connection, virDomainPtr domain, void *ctx) {
+        tell(ctx, domain, LIBVIRT_REBOOTED, false, NULL);
+}
+
+static void on_device(virConnectPtr connection, virDomainPtr domain, const char *alias, void *ctx) {
+        tell(ctx, domain, LIBVIRT_DEVICES, false, alias);
+}
+
+/* What libvirt has no event for: a channel of ours that is opened, and why a guest ends. */
+static void on_qemu(virConnectPtr connection, virDomainPtr domain, const char *event, long long seconds,
+                    unsigned int micros, const char *details, void *ctx) {
+        CVM_CLEANUP(cvm_json_putp) json_object *node = NULL;
+        const char *reason = "";
+        struct cvm_error err = { 0 };
+        struct cvm_json place;
+        bool yes = false;
+
+        if (!details || cvm_json_parse(details, strlen(details), event, &node, &err) < 0)
+                return;
+        place = cvm_json_root(node, event);
+        if (strcmp(event, "VSERPORT_CHANGE") == 0) {
+                if (cvm_json_get_bool(&place, "open", &yes, &err) > 0 && yes)
+                        tell(ctx, domain, LIBVIRT_PORT, false, NULL);
+        } else if (strcmp(event, "SHUTDOWN") == 0) {
+                (void)cvm_json_get_bool(&place, "guest", &yes, &err);
+                (void)cvm_json_get_text(&place, "reason", &reason, &err);
+                tell(ctx, domain, LIBVIRT_ENDS, yes, reason);
+        }
+}
+
+static int watch(struct libvirt_host *host) {
+        static const struct {
+                int id;
+                virConnectDomainEventGenericCallback fn;
+        } events[] = {
+                { VIR_DOMAIN_EVENT_ID_LIFECYCLE, VIR_DOMAIN_EVENT_CALLBACK(on_lifecycle) },
+                { VIR_DOMAIN_EVENT_ID_REBOOT, VIR_DOMAIN_EVENT_CALLBACK(on_reboot) },
+                { VIR_DOMAIN_EVENT_ID_DEVICE_ADDED, VIR_DOMAIN_EVENT_CALLBACK(on_device) },
+                { VIR_DOMAIN_EVENT_ID_DEVICE_REMOVED, VIR_DOMAIN_EVENT_CALLBACK(on_device) },
+        };
+        int r = 0;
+
+        for (size_t i = 0; r >= 0 && i < ARRAY_SIZE(events); i++)
+                r = virConnectDomainEventRegisterAny(host->connection, NULL, events[i].id, events[i].fn,
+                                                     host, NULL);
+        if (r >= 0)
+                r = virConnectDomainQemuMonitorEventRegister(
+                                host->connection, NULL, "^(VSERPORT_CHANGE|SHUTDOWN)$", on_qemu, host, NULL,
+                                VIR_CONNECT_DOMAIN_QEMU_MONITOR_EVENT_REGISTER_REGEX);
+        return r;
+}
+
+/* Registered before it is looked: what changes in between is told twice rather than not at all. */
+static int tell_all(struct libvirt_host *host) {
+        struct libvirt_message m = { .kind = LIBVIRT_CONNECTED };
+        virDomainPtr *domains = NULL;
+        int n = virConnectListAllDomains(host->connection, &domains, 0);
+
+        for (int i = 0; i < n; i++) {
+                if (is_ours(domains[i]))
+                        host_tell_domain(host, domains[i]);
+                virDomainFree(domains[i]);
+        }
+        free(domains);
+        if (n >= 0)
+                host_send(host, &m, -EBADF);
+        return n;
+}
+
+static void on_retry(int timer, void *ctx) {
+        (void)host_connect(ctx);
+}
+
+static void drop(struct libvirt_host *host) {
+        virConnectPtr connection = TAKE_PTR(host->connection);
+
+        if (connection)
+                virConnectClose(connection);
+}
+
+static void on_close(virConnectPtr connection, int reason, void *ctx) {
+        struct libvirt_message m = { .kind = LIBVIRT_DISCONNECTED };
+        struct libvirt_host *host = ctx;
+
+        if (connection != host->connection)
+                return;
+        drop(host);
+        host_send(host, &m, -EBADF);
+        virEventUpdateTimeout(host->retry, RETRY_MSEC);
+}
+
+bool host_connect(struct libvirt_host *host) {
+        if (host->connection && virConnectIsAlive(host->connection) == 1)
+                return true;
+        if (host->connection)
+                on_close(host->connection, 0, host);
+        if (host->retry < 0)
+                host->retry = virEventAddTimeout(-1, on_retry, host, NULL);
+        host->connection = virConnectOpen(host->uri);
+        if (host->connection &&
+            (virConnectRegisterCloseCallback(host->connection, on_close, host, NULL) < 0 ||
+             virConnectSetKeepAlive(host->connection, KEEPALIVE_SECONDS, KEEPALIVE_COUNT) < 0 ||
+             watch(host) < 0 || tell_all(host) < 0))
+                drop(host);
+        virEventUpdateTimeout(host->retry, host->connection ? -1 : RETRY_MSEC);
+        return host->connection != NULL;
+}

@@ -1,0 +1,173 @@
+#include <errno.h>
+#include <libvirt/libvirt-qemu.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/sendfile.h>
+
+#include "base/fd.h"
+#include "worker/libvirt-host.h"
+
+#define UNDEFINE_ALL                                                    \
+        (VIR_DOMAIN_UNDEFINE_NVRAM | VIR_DOMAIN_UNDEFINE_MANAGED_SAVE | \
+         VIR_DOMAIN_UNDEFINE_SNAPSHOTS_METADATA | VIR_DOMAIN_UNDEFINE_CHECKPOINTS_METADATA)
+
+/* One request under way: what the verbs work on. */
+struct job {
+        struct libvirt_host *host;
+        const struct libvirt_request *request;
+        const char *text; /* of the request, "" without one */
+        int *fds;
+        size_t n_fds;
+        virDomainPtr domain; /* NULL: not defined */
+        struct libvirt_message answer;
+};
+
+/* All return 0, or negative with libvirt's error or, where there is none, errno. */
+static int do_copy(struct job *job) {
+        ssize_t n = job->n_fds == 2 ? 1 : -1;
+        off_t from = 0;
+
+        errno = EINVAL;
+        while (n > 0)
+                n = sendfile(job->fds[1], job->fds[0], &from, 1 << 30);
+        return n < 0 ? -errno : 0;
+}
+
+static int do_define(struct job *job) {
+        virDomainPtr domain = virDomainDefineXMLFlags(job->host->connection, job->text, 0);
+        int autostart = 0;
+
+        if (!domain)
+                return -EIO;
+        if (job->domain)
+                virDomainFree(job->domain);
+        job->domain = domain;
+        if (virDomainGetAutostart(domain, &autostart) < 0 ||
+            (autostart && virDomainSetAutostart(domain, 0) < 0))
+                return -EIO;
+        job->answer.has_sha256 = host_digest(domain, job->answer.sha256) >= 0;
+        return job->answer.has_sha256 ? 0 : -EIO;
+}
+
+/* It must be what the daemon defined: somebody may have changed it since. */
+static int check_unchanged(struct job *job) {
+        uint8_t now[CVM_SHA256_SIZE];
+
+        if (host_digest(job->domain, now) < 0)
+                return -EIO;
+        job->answer.has_sha256 = true;
+        memcpy(job->answer.sha256, now, sizeof now);
+        return memcmp(now, job->request->sha256, sizeof now) == 0 ? 0 : -ESTALE;
+}
+
+static int do_start(struct job *job) {
+        int r = check_unchanged(job);
+
+        if (r >= 0 && cvm_texts_count(job->request->groups) != job->n_fds)
+                r = -EBADMSG;
+        for (size_t i = 0; r >= 0 && i < job->n_fds; i++)
+                r = virDomainFDAssociate(job->domain, job->request->groups[i], 1, &job->fds[i], 0);
+        return r < 0 ? r : virDomainCreateWithFlags(job->domain, VIR_DOMAIN_START_PAUSED);
+}
+
+static int do_resume(struct job *job) {
+        return virDomainResume(job->domain);
+}
+
+static int do_suspend(struct job *job) {
+        return virDomainSuspend(job->domain);
+}
+
+static int do_shutdown(struct job *job) {
+        return virDomainShutdownFlags(job->domain, VIR_DOMAIN_SHUTDOWN_ACPI_POWER_BTN);
+}
+
+static int do_reset(struct job *job) {
+        return virDomainReset(job->domain, 0);
+}
+
+static int do_destroy(struct job *job) {
+        return virDomainDestroyFlags(job->domain, VIR_DOMAIN_DESTROY_DEFAULT);
+}
+
+static int do_undefine(struct job *job) {
+        return job->domain ? virDomainUndefineFlags(job->domain, UNDEFINE_ALL) : 0;
+}
+
+static void take_text(struct libvirt_message *message, const char *text) {
+        size_t size = strnlen(text, LIBVIRT_TEXT_MAX);
+
+        message->text.data = (uint8_t *)strndup(text, size);
+        message->text.size = message->text.data ? size : 0;
+}
+
+static int do_monitor(struct job *job) {
+        char *result = NULL;
+
+        if (virDomainQemuMonitorCommand(job->domain, job->text, &result, 0) < 0)
+                return -EIO;
+        take_text(&job->answer, result);
+        free(result);
+        return 0;
+}
+
+static const struct {
+        int (*run)(struct job *job);
+        bool needs_libvirt, needs_domain;
+        bool tells; /* what the domain is behind it */
+} verbs[] = {
+        [LIBVIRT_COPY] = { do_copy, false, false, false },
+        [LIBVIRT_DEFINE] = { do_define, true, false, false },
+        [LIBVIRT_START] = { do_start, true, true, true },
+        [LIBVIRT_RESUME] = { do_resume, true, true, false },
+        [LIBVIRT_SUSPEND] = { do_suspend, true, true, false },
+        [LIBVIRT_SHUTDOWN] = { do_shutdown, true, true, false },
+        [LIBVIRT_RESET] = { do_reset, true, true, false },
+        [LIBVIRT_DESTROY] = { do_destroy, true, true, true },
+        [LIBVIRT_UNDEFINE] = { do_undefine, true, false, false },
+        [LIBVIRT_MONITOR] = { do_monitor, true, true, false },
+};
+
+static int run(struct job *job) {
+        int verb = job->request->verb;
+
+        virResetLastError();
+        if (verbs[verb].needs_libvirt) {
+                if (!host_connect(job->host))
+                        return -ENOTCONN;
+                job->domain = virDomainLookupByUUIDString(job->host->connection, job->request->uuid);
+        }
+        if (verbs[verb].needs_domain && !job->domain)
+                return -ENOENT;
+        return verbs[verb].run(job);
+}
+
+static void describe_failure(struct libvirt_message *answer, int r) {
+        const virError *e = virGetLastError();
+
+        answer->error_domain = e ? (uint32_t)e->domain : 0;
+        answer->error_code = e && e->code ? (uint32_t)e->code : VIR_ERR_INTERNAL_ERROR;
+        if (r == -ESTALE)
+                answer->error_code = VIR_ERR_OPERATION_ABORTED;
+        take_text(answer, e && e->message ? e->message : strerror(-r));
+}
+
+void host_serve(struct libvirt_host *host, const struct libvirt_request *request, int *fds, size_t n_fds) {
+        CVM_CLEANUP(cvm_freep) char *text = strndup((const char *)request->text.data, request->text.size);
+        struct job job = { .host = host,
+                           .request = request,
+                           .text = text ? text : "",
+                           .fds = fds,
+                           .n_fds = n_fds,
+                           .answer = { .kind = LIBVIRT_ANSWER, .id = request->id } };
+        int r = run(&job);
+
+        if (r < 0)
+                describe_failure(&job.answer, r);
+        if (verbs[request->verb].tells && job.domain)
+                host_tell_domain(host, job.domain);
+        host_send(host, &job.answer, -EBADF);
+        libvirt_message_done(&job.answer);
+        if (job.domain)
+                virDomainFree(job.domain);
+}

@@ -10,6 +10,7 @@
 #include "cli/fetch.h"
 #include "cli/key-file.h"
 #include "cli/output.h"
+#include "cli/request-platform.h"
 #include "cli/seal.h"
 #include "cli/verify.h"
 
@@ -18,15 +19,34 @@
 static const struct option_row get_options[] = {
         { "challenge", OPTION_TEXT, "FILE", "the challenge to be answered" },
         { "nonce", OPTION_TEXT, "HEX", "or the nonce itself" },
+        { "request", OPTION_TEXT, "FILE", "what evidence challenge --request wrote with that challenge" },
         { "output", OPTION_TEXT, "FILE", "where the bundle goes, also -o (standard output)" },
         { 0 },
 };
+
+static int read_request(const struct arguments *arguments, const struct challenge *challenge,
+                        struct cvm_bytes *ret, struct cvm_error *err) {
+        const char *file = argument(arguments, "request");
+        const struct request_platform *platform =
+                        challenge->has_platform
+                                        ? request_platform_find(cvm_platform_texts[challenge->platform])
+                                        : NULL;
+
+        if (!platform)
+                return !file ? 0
+                             : cvm_fail(err, &CVM_CODE_USAGE, EINVAL,
+                                        "--request goes with the --challenge that was made with it");
+        return file ? platform->read(file, ret, err)
+                    : cvm_fail(err, &CVM_CODE_EVIDENCE_REQUEST, EINVAL,
+                               "the challenge was made with a request: give it with --request");
+}
 
 static int run_get(const struct arguments *arguments, struct cvm_error *err) {
         CVM_CLEANUP(sd_bus_flush_close_unrefp) sd_bus *bus = NULL;
         CVM_CLEANUP(cvm_freep) char *path = NULL, *bundle = NULL;
         const char *file = argument(arguments, "challenge"), *hex = argument(arguments, "nonce");
-        struct challenge challenge = { 0 };
+        CVM_CLEANUP(challenge_wipe) struct challenge challenge = { 0 };
+        CVM_CLEANUP(cvm_bytes_done) struct cvm_bytes request = { 0 };
         int r;
 
         if (!file == !hex)
@@ -35,9 +55,11 @@ static int run_get(const struct arguments *arguments, struct cvm_error *err) {
         if (hex && cvm_unhex(hex, challenge.nonce, sizeof challenge.nonce) < 0)
                 r = cvm_fail(err, &CVM_CODE_ARGUMENT, EINVAL, "--nonce must be 64 hex digits");
         if (r >= 0)
+                r = read_request(arguments, &challenge, &request, err);
+        if (r >= 0)
                 r = fetch_open_vm(arguments->words[0], &bus, &path, err);
         if (r >= 0)
-                r = fetch_evidence(bus, path, challenge.nonce, &bundle, err);
+                r = fetch_evidence(bus, path, challenge.nonce, &request, &bundle, err);
         return r < 0 ? r : output_file(argument(arguments, "output"), bundle, 0644, err);
 }
 
@@ -71,10 +93,26 @@ static void attestation_done(struct attestation *a) {
         free(a->envelope);
 }
 
+/* A guest whose evidence answers requests is asked by one that is made here, for the hosts that are named.
+ */
+static int make_request(sd_bus *bus, const char *path, const struct arguments *arguments,
+                        struct challenge *challenge, struct cvm_bytes *ret, struct cvm_error *err) {
+        CVM_CLEANUP(cvm_json_putp) json_object *vm = NULL;
+        const struct request_platform *platform;
+        int r = bus_properties(bus, path, CVMD_VM_INTERFACE, &vm, err);
+
+        if (r < 0)
+                return r;
+        platform = request_platform_find(json_object_get_string(json_object_object_get(vm, "platform")));
+        return platform ? platform->challenge(arguments, challenge, ret, err) : 0;
+}
+
 static int attest(sd_bus *bus, const char *path, const struct arguments *arguments, struct attestation *a,
                   struct cvm_error *err) {
         const char *policy = argument(arguments, "policy"), *key = argument(arguments, "owner-key");
-        struct challenge challenge;
+        CVM_CLEANUP(challenge_wipe) struct challenge challenge = { 0 };
+        CVM_CLEANUP(cvm_bytes_done) struct cvm_bytes request = { 0 };
+        struct request_kept kept = { 0 };
         struct appraisal with = { 0 };
         int r;
 
@@ -86,7 +124,11 @@ static int attest(sd_bus *bus, const char *path, const struct arguments *argumen
                 r = document_policy(policy, a->key, &a->policy, err);
         challenge_make(&challenge);
         if (r >= 0)
-                r = fetch_evidence(bus, path, challenge.nonce, &a->bundle_text, err);
+                r = make_request(bus, path, arguments, &challenge, &request, err);
+        if (r >= 0)
+                r = request_keep(arguments, &challenge, &kept, &with, err);
+        if (r >= 0)
+                r = fetch_evidence(bus, path, challenge.nonce, &request, &a->bundle_text, err);
         if (r >= 0)
                 r = bundle_read(a->bundle_text, strlen(a->bundle_text), "evidence", &a->bundle, err);
         if (r >= 0)
@@ -114,6 +156,7 @@ static const struct option_row attest_options[] = {
         { "policy", OPTION_TEXT, "FILE", "what the owner accepts" },
         { "owner-key", OPTION_TEXT, "KEY", "the owner's private key (default owner.pem)" },
         BESIDE_OPTIONS,
+        REQUEST_ATTEST_OPTIONS,
         { "save", OPTION_TEXT, "DIR", "keep bundle.json and verdict.json there" },
         { 0 },
 };
@@ -170,6 +213,8 @@ static const struct option_row put_options[] = {
         { "in", OPTION_TEXT, "FILE", "its bytes (default: standard input)" },
         { "policy", OPTION_TEXT, "FILE", "what the owner accepts" },
         { "owner-key", OPTION_TEXT, "KEY", "the owner's private key (default owner.pem)" },
+        HOST_KEY_LIST_OPTION,
+        REQUEST_ATTEST_OPTIONS,
         { 0 },
 };
 

@@ -102,7 +102,7 @@ static int from_vm(const char *name, struct observed *ret, struct cvm_error *err
 
         cvm_random(nonce, sizeof nonce);
         if (r >= 0)
-                r = fetch_evidence(bus, path, nonce, &bundle, err);
+                r = fetch_evidence(bus, path, nonce, NULL, &bundle, err);
         if (r >= 0)
                 r = from_bundle(bundle, strlen(bundle), ret, err);
         ret->source = "guest's evidence (unchecked)";

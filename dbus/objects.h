@@ -100,6 +100,7 @@ struct options {
         char *binding; /* owned text */
         uint8_t nonce[32];
         bool has_nonce, dry_run, has_user;
+        struct cvm_bytes request; /* owned */
         uint32_t user;
         struct named_fd files[64];
         size_t n_files;

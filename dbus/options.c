@@ -6,10 +6,12 @@
 
 #define TEXT_MAX 256
 #define BINDING_MAX (64u << 10)
+#define REQUEST_MAX (64u << 10)
 
 void options_done(struct options *options) {
         free(options->binding);
         options->binding = NULL;
+        cvm_bytes_done(&options->request);
 }
 
 static int read_text(sd_bus_message *m, const char **ret) {
@@ -74,6 +76,17 @@ static int read_nonce(sd_bus_message *m, struct options *o) {
         return r;
 }
 
+static int read_request(sd_bus_message *m, struct options *o) {
+        const void *bytes;
+        size_t size;
+        int r = sd_bus_message_read_array(m, 'y', &bytes, &size);
+
+        if (r < 0 || size == 0 || size > REQUEST_MAX)
+                return r < 0 ? r : -EINVAL;
+        cvm_bytes_done(&o->request);
+        return cvm_bytes_copy(bytes, size, &o->request) < 0 ? -ENOMEM : r;
+}
+
 static int read_files(sd_bus_message *m, struct options *o) {
         int r = sd_bus_message_enter_container(m, 'a', "{sh}");
 
@@ -99,6 +112,7 @@ static const struct {
         { "nonce", "ay", read_nonce },          { "state", "s", read_state },
         { "trust", "s", read_trust },           { "platform", "s", read_platform },
         { "label", "s", read_label },           { "user", "u", read_user },
+        { "request", "ay", read_request },
 };
 
 static bool is_allowed(const char *const *allowed, const char *name) {

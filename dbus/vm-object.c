@@ -183,13 +183,13 @@ static int call_delete(struct call *c, struct cvm_error *err) {
 }
 
 static int call_get_evidence(struct call *c, struct cvm_error *err) {
-        static const char *const allowed[] = { "nonce", NULL };
+        static const char *const allowed[] = { "nonce", "request", NULL };
         CVM_CLEANUP(options_done) struct options o = { 0 };
         int r = options_read(c->m, allowed, &o, err);
 
         if (r >= 0 && !o.has_nonce)
                 return cvm_fail(err, &CVM_CODE_FIELD, EINVAL, "evidence needs the verifier's 'nonce'");
-        return r < 0 ? r : vm_evidence(c->vm, o.nonce, &c->caller, &c->operation, err);
+        return r < 0 ? r : vm_evidence(c->vm, o.nonce, &o.request, &c->caller, &c->operation, err);
 }
 
 static int call_put_secret(struct call *c, struct cvm_error *err) {

@@ -112,7 +112,7 @@ static int attest(struct device *d, const struct tee_question *question, uint64_
         return 0;
 }
 
-int tee_se_ask(const struct tee_se_calls *calls, const char *path, const struct tee_question *question,
+int tee_se_ask(const struct tee_se_calls *calls, const char *device, const struct tee_question *question,
                struct tee_report *ret, struct cvm_error *err) {
         CVM_CLEANUP(se_exchange_done) struct se_exchange x = { .is_answer = true };
         uint64_t flags;
@@ -123,7 +123,7 @@ int tee_se_ask(const struct tee_se_calls *calls, const char *path, const struct 
                                 "the ultravisor answers the owner's request, and there is none");
         r = se_attestation_flags(question->request.data, question->request.size, &flags, err);
         if (r >= 0) {
-                CVM_CLEANUP(device_done) struct device d = device_open(calls, path);
+                CVM_CLEANUP(device_done) struct device d = device_open(calls, device);
 
                 r = attest(&d, question, flags, &x, err);
         }
@@ -146,9 +146,9 @@ static bool takes_secrets(struct device *d) {
                (info.driver & info.ultravisor) >> (UV_ADD_SECRET & 0xff) & 1;
 }
 
-int tee_se_keep(const struct tee_se_calls *calls, const char *path, const void *request, size_t size,
+int tee_se_keep(const struct tee_se_calls *calls, const char *device, const void *request, size_t size,
                 char ret_words[TEE_WORDS_MAX], struct cvm_error *err) {
-        CVM_CLEANUP(device_done) struct device d = device_open(calls, path);
+        CVM_CLEANUP(device_done) struct device d = device_open(calls, device);
         int r = d.fd < 0 ? -errno : 0;
 
         if (r >= 0 && !takes_secrets(&d))
@@ -157,7 +157,7 @@ int tee_se_keep(const struct tee_se_calls *calls, const char *path, const void *
         if (r >= 0)
                 r = call(&d, UV_ADD_SECRET, request, size);
         if (r < 0)
-                return cvm_fail(err, &CVM_CODE_AGENT_STORE, r, "'%s': %s", path, strerror(-r));
+                return cvm_fail(err, &CVM_CODE_AGENT_STORE, r, "'%s': %s", device, strerror(-r));
         snprintf(ret_words, TEE_WORDS_MAX, "the ultravisor %s%s (rc 0x%x, 0x%x)",
                  d.last.rc == RC_SUCCESS ? "has added it" : "did not add it: ",
                  d.last.rc == RC_SUCCESS ? "" : text_of(add_results, d.last.rc), d.last.rc, d.last.rrc);

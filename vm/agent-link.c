@@ -48,7 +48,7 @@ struct request {
         struct agent_link *link; /* borrowed */
         uint64_t id;
         uint8_t answer;          /* type of the message that answers it */
-        struct cvm_bytes unsent; /* evidence request that waits for a WELCOME: its nonce */
+        struct cvm_bytes unsent; /* evidence request that waits for a WELCOME: nonce, verifier's request */
         sd_event_source *timer;
         agent_answer_fn done;
         void *ctx;
@@ -380,21 +380,27 @@ int agent_link_approve(struct agent_link *link, const char *envelope, uint64_t d
 }
 
 static int send_evidence_request(struct agent_link *link, struct request *request, struct cvm_error *err) {
-        struct msg_evidence_request message = { .id = request->id };
+        CVM_CLEANUP(cvm_bytes_done) struct cvm_bytes unsent = cvm_bytes_take(&request->unsent);
+        struct msg_evidence_request message = {
+                .id = request->id,
+                .request = { unsent.data + CVM_NONCE_SIZE, unsent.size - CVM_NONCE_SIZE },
+        };
 
-        memcpy(message.nonce, request->unsent.data, sizeof message.nonce);
-        cvm_bytes_done(&request->unsent);
+        memcpy(message.nonce, unsent.data, sizeof message.nonce);
         return put(link, CVM_MSG_EVIDENCE_REQUEST, &message, err);
 }
 
-int agent_link_evidence(struct agent_link *link, const uint8_t nonce[CVM_NONCE_SIZE], uint64_t deadline_usec,
-                        agent_answer_fn done, void *ctx, struct cvm_error *err) {
+int agent_link_evidence(struct agent_link *link, const struct msg_evidence_request *question,
+                        uint64_t deadline_usec, agent_answer_fn done, void *ctx, struct cvm_error *err) {
+        CVM_CLEANUP(cvm_writer_done) struct cvm_writer unsent = { 0 };
         struct request *request;
         int r = add_request(link, CVM_MSG_EVIDENCE, deadline_usec, done, ctx, &request, err);
 
         if (r < 0)
                 return r;
-        r = cvm_bytes_copy(nonce, CVM_NONCE_SIZE, &request->unsent);
+        cvm_write_copy(&unsent, question->nonce, sizeof question->nonce);
+        cvm_write_copy(&unsent, question->request.data, question->request.size);
+        r = cvm_writer_take(&unsent, &request->unsent);
         if (r >= 0 && link->phase == PHASE_UP)
                 r = send_evidence_request(link, request, err);
         if (r < 0)

@@ -54,9 +54,9 @@ int agent_link_set_binding(struct agent_link *link, const char *envelope, const 
                            const struct cvm_bytes *service);
 
 /* Deadlines count from now. Evidence may be asked for before there is a WELCOME: it is sent
- * then. */
-int agent_link_evidence(struct agent_link *link, const uint8_t nonce[CVM_NONCE_SIZE], uint64_t deadline_usec,
-                        agent_answer_fn done, void *ctx, struct cvm_error *err);
+ * then; the link gives the question its id, and copies it. */
+int agent_link_evidence(struct agent_link *link, const struct msg_evidence_request *question,
+                        uint64_t deadline_usec, agent_answer_fn done, void *ctx, struct cvm_error *err);
 /* Only to an agent that is there (CVM_CODE_NO_AGENT otherwise). Never sent again by the link: the caller
  * decides after an answer. The answer is a receipt's envelope. */
 int agent_link_secret(struct agent_link *link, const char *envelope, uint64_t deadline_usec,

@@ -159,7 +159,7 @@ static void on_evidence(void *ctx, const void *message, struct cvm_error *err) {
                 operation_fail(request->operation, err);
 }
 
-static int ask(struct vm *vm, struct operation *operation, const uint8_t nonce[CVM_NONCE_SIZE],
+static int ask(struct vm *vm, struct operation *operation, const struct msg_evidence_request *question,
                struct cvm_error *err) {
         CVM_CLEANUP(cvm_freep) struct request *request = calloc(1, sizeof *request);
         int r;
@@ -168,31 +168,36 @@ static int ask(struct vm *vm, struct operation *operation, const uint8_t nonce[C
                 return cvm_fail(err, &CVM_CODE_NO_MEMORY, ENOMEM, "asking for evidence");
         request->vm = vm;
         request->operation = operation;
-        memcpy(request->nonce, nonce, sizeof request->nonce);
-        r = agent_link_evidence(vm->agent, nonce, EVIDENCE_USEC, on_evidence, request, err);
+        memcpy(request->nonce, question->nonce, sizeof request->nonce);
+        r = agent_link_evidence(vm->agent, question, EVIDENCE_USEC, on_evidence, request, err);
         if (r >= 0)
                 (void)TAKE_PTR(request);
         return r;
 }
 
 void vm_check(struct vm *vm) {
-        uint8_t nonce[CVM_NONCE_SIZE];
+        const struct evidence_ops *ops = evidence_ops_find((int)platform_by_name(vm->row.platform)->id);
+        struct msg_evidence_request question = { 0 };
         struct cvm_error err = { 0 };
 
         if (vm->trust != TRUST_UNVERIFIED && vm->trust != TRUST_UNVERIFIABLE)
                 return;
-        cvm_random(nonce, sizeof nonce);
-        (void)ask(vm, NULL, nonce, &err);
+        if (ops && ops->use_kept) /* only who made a request can check the answer to it: the owner */
+                return;
+        cvm_random(question.nonce, sizeof question.nonce);
+        (void)ask(vm, NULL, &question, &err);
 }
 
 static void cancel_reading(struct vm *vm) {
         /* the answer, when it comes, finds its operation ended */
 }
 
-int vm_evidence(struct vm *vm, const uint8_t nonce[CVM_NONCE_SIZE], const struct caller *caller,
-                struct operation **ret, struct cvm_error *err) {
+int vm_evidence(struct vm *vm, const uint8_t nonce[CVM_NONCE_SIZE], const struct cvm_bytes *request,
+                const struct caller *caller, struct operation **ret, struct cvm_error *err) {
+        struct msg_evidence_request question = { .request = *request };
         int r;
 
+        memcpy(question.nonce, nonce, sizeof question.nonce);
         if (!vm->agent || vm->state == VM_PAUSED || vm->state == VM_AWAITING_APPROVAL)
                 return cvm_fail(err, &CVM_CODE_WRONG_STATE, EBUSY,
                                 "'%s' is %s: only a running guest gives evidence", vm->row.name,
@@ -202,7 +207,7 @@ int vm_evidence(struct vm *vm, const uint8_t nonce[CVM_NONCE_SIZE], const struct
                 return r;
         operation_phase(*ret, vm->heard ? "asking the guest" : "waiting for the guest agent", 50);
         operation_set_cancel(*ret, cancel_reading);
-        r = ask(vm, *ret, nonce, err);
+        r = ask(vm, *ret, &question, err);
         if (r < 0)
                 operation_fail(*ret, err);
         return r;

@@ -72,9 +72,10 @@ int vm_update(struct vm *vm, const struct create_options *options, bool dry_run,
               struct operation **ret, struct cvm_error *err);
 /* Result: the signed teardown record. Only stopped, defined or failed VMs; disks are left alone. */
 int vm_delete(struct vm *vm, const struct caller *caller, struct operation **ret, struct cvm_error *err);
-/* Result: the bundle's JSON. */
-int vm_evidence(struct vm *vm, const uint8_t nonce[CVM_NONCE_SIZE], const struct caller *caller,
-                struct operation **ret, struct cvm_error *err);
+/* request: the verifier's own, for platforms whose evidence answers one; empty: none. Result: the bundle's
+ * JSON. */
+int vm_evidence(struct vm *vm, const uint8_t nonce[CVM_NONCE_SIZE], const struct cvm_bytes *request,
+                const struct caller *caller, struct operation **ret, struct cvm_error *err);
 /* verdict may be NULL or "": then it waits for RecordVerdict. Result: the receipt's envelope. */
 int vm_put_secret(struct vm *vm, const char *secret, const char *verdict, const struct caller *caller,
                   struct operation **ret, struct cvm_error *err);

@@ -99,6 +99,8 @@ def wrong_requests_are_refused_in_words(scene):
             (create(scene.definition("live")), "Exists"),
             (evidence(), "Field"),
             (evidence(nonce=dbus.ByteArray(bytes(31))), "Field"),
+            (evidence(nonce=dbus.ByteArray(bytes(32)), request="text"), "Field"),
+            (evidence(nonce=dbus.ByteArray(bytes(32)), request=dbus.ByteArray(bytes(65537))), "Field"),
             (lambda: scene.proxy(scene.bus, vm).PutSecret("{}", "", dbus_interface=s.VM), "Unowned"),
             (lambda: scene.proxy(scene.bus, vm).PutSecret("x" * 2000000, "", dbus_interface=s.VM), "TooLarge"),
             (lambda: scene.proxy(scene.bus, vm).RecordVerdict("{}", dbus_interface=s.VM), "Unowned"),

@@ -123,10 +123,10 @@ static void meet(struct fixture *f) {
 }
 
 static void ask(struct fixture *f, struct answer *a, uint64_t usec) {
-        static const uint8_t nonce[CVM_NONCE_SIZE] = { 7 };
+        const struct msg_evidence_request question = { .nonce = { 7 } };
         struct cvm_error err = { 0 };
 
-        if (agent_link_evidence(f->link, nonce, usec, on_answer, a, &err) < 0)
+        if (agent_link_evidence(f->link, &question, usec, on_answer, a, &err) < 0)
                 fail_msg("%s", err.text);
 }
 
@@ -161,6 +161,24 @@ static void test_evidence_waits_for_welcome(void **state) {
         guest_evidence(&f->guest, guest_next_id(&f->guest, CVM_MSG_EVIDENCE_REQUEST), f->guest.session);
         UNTIL(f->event, a.times);
         assert_true(a.good);
+}
+
+/* Also where it waits. */
+static void test_the_verifiers_request_goes_with_it(void **state) {
+        struct fixture *f = *state;
+        uint8_t bytes[3] = { 1, 2, 3 };
+        const struct msg_evidence_request question = { .nonce = { 7 }, .request = { bytes, sizeof bytes } };
+        struct answer a = { 0 };
+
+        assert_int_equal(agent_link_evidence(f->link, &question, 30 * SECOND, on_answer, &a, NULL), 0);
+        memset(bytes, 0, sizeof bytes); /* it was copied */
+        meet(f);
+        assert_non_null(strstr(
+                        guest_next(&f->guest, CVM_MSG_EVIDENCE_REQUEST).payload,
+                        ",\"nonce\":\"0700000000000000000000000000000000000000000000000000000000000000\","
+                        "\"request\":\"AQID\"}"));
+        f->link = agent_link_free(f->link);
+        assert_int_equal(a.times, 1);
 }
 
 static void test_a_guest_that_begins_to_listen_is_greeted_at_once(void **state) {
@@ -496,11 +514,11 @@ static void test_too_many_requests(void **state) {
         struct fixture *f = *state;
         struct answer a = { 0 };
         struct cvm_error err = { 0 };
-        uint8_t nonce[CVM_NONCE_SIZE] = { 0 };
+        const struct msg_evidence_request question = { 0 };
 
         for (int i = 0; i < 64; i++)
                 ask(f, &a, 30 * SECOND);
-        assert_true(agent_link_evidence(f->link, nonce, SECOND, on_answer, &a, &err) < 0);
+        assert_true(agent_link_evidence(f->link, &question, SECOND, on_answer, &a, &err) < 0);
         assert_ptr_equal(err.code, &CVM_CODE_QUOTA);
         f->link = agent_link_free(f->link);
         assert_int_equal(a.times, 64);
@@ -536,6 +554,7 @@ int main(void) {
         const struct CMUnitTest tests[] = {
                 TEST(test_welcome_and_answer),
                 TEST(test_evidence_waits_for_welcome),
+                TEST(test_the_verifiers_request_goes_with_it),
                 TEST(test_hello_is_repeated_until_welcome),
                 TEST(test_a_guest_that_begins_to_listen_is_greeted_at_once),
                 TEST(test_silent_guest_times_out),

@@ -537,6 +537,19 @@ static int take_revocations(struct appraising *a, struct evidence *evidence, str
         return r < 0 ? reason_of(a, r, NULL, err, &found) : 0;
 }
 
+/* It proves nothing, and nothing depends on it; but one that is there must be that of this boot. */
+static int take_log(struct appraising *a, const struct evidence *evidence, struct cvm_error *err) {
+        struct cvm_error found = { 0 };
+        int r;
+
+        if (!a->bundle->event_log.size)
+                return 0;
+        r = a->ops->check_log ? a->ops->check_log(evidence, &found)
+                              : cvm_fail(&found, &CVM_CODE_EVENT_LOG, EBADMSG,
+                                         "an event log came with evidence that has no registers");
+        return r < 0 ? reason_of(a, r, NULL, err, &found) : 0;
+}
+
 static int take_evidence(struct appraising *a, struct cvm_error *err) {
         struct cvm_error found = { 0 };
         struct evidence *evidence = NULL;
@@ -550,6 +563,8 @@ static int take_evidence(struct appraising *a, struct cvm_error *err) {
                 r = a->ops->authenticate(evidence, a->input->now_msec, &a->origin, &found);
         if (r >= 0) {
                 r = take_revocations(a, evidence, err);
+                if (r >= 0)
+                        r = take_log(a, evidence, err);
                 a->ops->claims(evidence, &a->claims);
         }
         if (evidence)

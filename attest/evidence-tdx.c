@@ -14,6 +14,7 @@
 #include <string.h>
 
 #include "attest/collateral-tdx.h"
+#include "attest/event-log-tdx.h"
 
 #define ATTRIBUTE(bit) (1ull << (bit))
 #define ATTRIBUTE_DEBUG ATTRIBUTE(0)
@@ -187,20 +188,37 @@ static int check_collateral(struct evidence *evidence, uint64_t now_msec,
         return r;
 }
 
+/* MRTD is the firmware; what it starts, it measures into the registers. The last one is the guest's own. */
+static const struct {
+        const char *name;
+        struct verdict_covers covers;
+} registers[TDX_REGISTERS] = {
+        { "rtmr0", { .acpi = true } },
+        { "rtmr1", { .kernel = true } },
+        { "rtmr2", { .initrd = true, .cmdline = true } },
+        { "rtmr3", { .firmware = false } },
+};
+
+static int check_log(const struct evidence *evidence, struct cvm_error *err) {
+        CVM_CLEANUP(tdx_event_log_done) struct tdx_event_log log = { 0 };
+        const struct cvm_bytes *bytes = &evidence->bundle->event_log;
+        uint8_t replayed[TDX_REGISTERS][CVM_SHA384_SIZE];
+        int r = tdx_event_log_read(bytes->data, bytes->size, &log, err);
+
+        if (r < 0)
+                return r;
+        tdx_event_log_replay(&log, replayed);
+        for (size_t i = 0; i < TDX_REGISTERS; i++)
+                if (memcmp(replayed[i], evidence->quote.body.rtmr[i], CVM_SHA384_SIZE) != 0)
+                        return cvm_fail(err, &CVM_CODE_EVENT_LOG, EBADMSG,
+                                        "the event log does not give '%s' of the evidence",
+                                        registers[i].name);
+        return 0;
+}
+
 /* claims */
 
-/* MRTD is the firmware; what it starts, it measures into the registers. The last one is the guest's own. */
 static void claim_registers(const struct tdx_body *body, struct evidence_claims *ret) {
-        static const struct {
-                const char *name;
-                struct verdict_covers covers;
-        } registers[TDX_REGISTERS] = {
-                { "rtmr0", { .acpi = true } },
-                { "rtmr1", { .kernel = true } },
-                { "rtmr2", { .initrd = true, .cmdline = true } },
-                { "rtmr3", { .firmware = false } },
-        };
-
         for (ret->n_registers = 0; ret->n_registers < TDX_REGISTERS; ret->n_registers++) {
                 struct evidence_register *r = &ret->registers[ret->n_registers];
 
@@ -313,6 +331,7 @@ const struct evidence_ops evidence_tdx = {
         .free = evidence_tdx_free,
         .authenticate = authenticate,
         .check_collateral = check_collateral,
+        .check_log = check_log,
         .own = own,
         .claims = claims,
         .flag_is_known = flag_is_known,

@@ -119,6 +119,10 @@ struct evidence_ops {
          */
         void (*own)(const struct evidence *evidence, struct evidence_claims *ret);
 
+        /* Only after authenticate() said 0: that the bundle's event log gives the registers of the report.
+         * CVM_CODE_EVENT_LOG. NULL: this technology has no registers. */
+        int (*check_log)(const struct evidence *evidence, struct cvm_error *err);
+
         /* Only after authenticate() said 0; the status is known only after check_collateral() did. */
         void (*claims)(const struct evidence *evidence, struct evidence_claims *ret);
 

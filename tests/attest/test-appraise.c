@@ -438,6 +438,15 @@ static void test_guest_svn(void **state) {
         expect(&s, NULL);
 }
 
+/* Nobody could say what it is the log of. */
+static void test_event_log_without_registers(void **state) {
+        struct scene s = scene();
+
+        seal(&s);
+        assert_int_equal(cvm_bytes_copy("log", 3, &s.bundle.event_log), 0);
+        expect(&s, &CVM_CODE_EVENT_LOG);
+}
+
 static void test_tcb_component_by_component(void **state) {
         static const struct {
                 const char *min_tcb;
@@ -692,6 +701,7 @@ int main(void) {
                 cmocka_unit_test(test_privilege_level),
                 cmocka_unit_test(test_migration_agent),
                 cmocka_unit_test(test_guest_svn),
+                cmocka_unit_test(test_event_log_without_registers),
                 cmocka_unit_test(test_tcb_component_by_component),
                 cmocka_unit_test(test_tcb_at_launch),
                 cmocka_unit_test(test_hosts),

@@ -9,6 +9,7 @@
 
 #include <cmocka.h>
 
+#include "attest/event-log-tdx.h"
 #include "tests/attest/scene-tdx.h"
 
 static bool has_reason(const struct scene *s, const struct cvm_code *code, const char *words) {
@@ -473,14 +474,52 @@ static void test_hosts(void **state) {
         expect(&s, &CVM_CODE_HOST_MASKED, NULL);
 }
 
-/* Only a quote carries certificates. */
+/* A quote carries its certificates itself; what comes with it is collateral. */
 static void test_certificate_table(void **state) {
         CVM_CLEANUP(bundle_done) struct bundle bundle = { .platform = CVM_PLATFORM_TDX };
         struct cvm_error err = { 0 };
 
         assert_int_equal(evidence_add_table(&bundle, "", 0, &err), 0);
         assert_int_equal(evidence_add_table(&bundle, "x", 1, &err), -EBADMSG);
+        assert_int_equal(bundle.n_revocations, 0);
+        assert_int_equal(evidence_add_table(&bundle, "{}", 2, &err), 0);
+        assert_int_equal(bundle.n_revocations, 1);
         assert_ptr_equal(err.code, &CVM_CODE_REPORT_CHAIN);
+}
+
+/* A log is not asked for; one that is there must give the registers of this very quote. */
+static void test_event_log(void **state) {
+        static const struct {
+                size_t from_end; /* of the byte that is changed; 0: none */
+                size_t missing;
+                const struct cvm_code *code;
+                const char *words;
+        } rows[] = {
+                { 0, 0, NULL, NULL },
+                { 9, 0, &CVM_CODE_EVENT_LOG, "'rtmr2'" }, /* a digest */
+                { 0, 5, &CVM_CODE_EVENT_LOG, "cut off" },
+                { 0, 66, &CVM_CODE_EVENT_LOG, "'rtmr2'" }, /* the last event */
+        };
+
+        for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+                CVM_CLEANUP(cvm_writer_done) struct cvm_writer w = { 0 };
+                struct tdx_event event = { .type = 4, .digest = { 0x11 } };
+                struct scene s = scene();
+
+                tdx_event_log_begin(&w);
+                memset(s.w.body.rtmr, 0, sizeof s.w.body.rtmr);
+                for (event.index = 1; event.index <= 3; event.index++) {
+                        tdx_event_write(&event, &w);
+                        tdx_extend(s.w.body.rtmr[event.index - 1], event.digest);
+                }
+                seal(&s);
+                if (rows[i].from_end)
+                        w.bytes.data[w.bytes.size - rows[i].from_end] ^= 1;
+                assert_int_equal(cvm_bytes_copy(w.bytes.data, w.bytes.size - rows[i].missing,
+                                                &s.bundle.event_log),
+                                 0);
+                expect(&s, rows[i].code, rows[i].words);
+        }
 }
 
 int main(void) {
@@ -512,6 +551,7 @@ int main(void) {
                 cmocka_unit_test(test_binding_field),
                 cmocka_unit_test(test_hosts),
                 cmocka_unit_test(test_certificate_table),
+                cmocka_unit_test(test_event_log),
         };
         int failed;
 

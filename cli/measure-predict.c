@@ -9,6 +9,7 @@
 #include "cli/definition-input.h"
 #include "cli/output.h"
 #include "cli/predict.h"
+#include "launch/prediction.h"
 
 static const struct option_row options[] = {
         DEFINITION_OPTIONS,
@@ -64,21 +65,9 @@ int predict(struct plan *plan, struct cvm_error *err) {
 int predict_document(struct plan *plan, json_object **ret, struct cvm_error *err) {
         CVM_CLEANUP(boot_files_done)
         struct boot_files files = { .for_registers = plan->platform->registers };
-        CVM_CLEANUP(boot_log_done) struct boot_log log = { 0 };
-        const struct boot_registers *registers = plan->platform->registers;
         int r = measured_files_read(plan, &files, err);
 
-        if (r >= 0)
-                r = plan_measure(plan, &files.contents, err);
-        if (r >= 0)
-                r = plan_boot(plan, &files.contents, &log, err);
-        if (r < 0)
-                return r;
-        *ret = measurement_json(&plan->measurement, plan->simulated);
-        json_object_object_add(*ret, "debug", json_object_new_boolean(plan->debug));
-        if (registers)
-                boot_log_add_json(&log, registers->list, registers->word, *ret);
-        return 0;
+        return r < 0 ? r : prediction_make(plan, &files.contents, ret, err);
 }
 
 static int run(const struct arguments *arguments, struct cvm_error *err) {

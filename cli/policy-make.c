@@ -15,6 +15,7 @@
 #include "cli/policy-open.h"
 #include "cli/predict.h"
 #include "cli/request-platform.h"
+#include "launch/prediction.h"
 
 #define PREDICTION_MAX BOOT_LOG_TEXT_MAX
 
@@ -82,63 +83,6 @@ static int make_prediction(const struct arguments *arguments, struct making *m, 
         return r < 0 ? cvm_while(err, r, "predicting") : 0;
 }
 
-static int read_covers(const struct cvm_json *prediction, struct verdict_covers *ret,
-                       struct cvm_error *err) {
-        struct cvm_json covers = cvm_json_at(prediction, "covers");
-        const struct {
-                const char *key;
-                bool *member;
-        } parts[] = { { "firmware", &ret->firmware },
-                      { "kernel", &ret->kernel },
-                      { "initrd", &ret->initrd },
-                      { "cmdline", &ret->cmdline },
-                      { "acpi", &ret->acpi } };
-        int r = 0;
-
-        for (size_t i = 0; r >= 0 && i < ARRAY_SIZE(parts); i++)
-                r = cvm_json_get_bool(&covers, parts[i].key, parts[i].member, err);
-        return r;
-}
-
-static bool has_text(json_object *list, const char *text) {
-        for (size_t i = 0; list && i < json_object_array_length(list); i++) {
-                const char *one = json_object_get_string(json_object_array_get_idx(list, i));
-
-                if (one && strcmp(one, text) == 0)
-                        return true;
-        }
-        return false;
-}
-
-/* Those that are known and cover something; what the guest itself extends is its own affair. */
-static int read_registers(const struct cvm_json *prediction, struct making *m, struct cvm_error *err) {
-        const struct platform *platform = platform_by_id((enum cvm_platform_id)m->in.platform);
-        const struct cvm_json values = cvm_json_at(prediction, "registers"),
-                              unverified = cvm_json_at(prediction, "unverified");
-        size_t length;
-        int r = 0;
-
-        m->in.registers = m->registers;
-        if (!platform || !platform->registers || !values.node)
-                return 0;
-        r = cvm_json_array(&unverified, POLICY_REGISTERS_MAX, &length, err);
-        for (const struct boot_register *b = platform->registers->list; r >= 0 && b->name; b++) {
-                struct policy_register *to = &m->registers[m->in.n_registers];
-                struct cvm_json at = cvm_json_at(&values, b->name);
-                const char *hex;
-
-                if (!at.node || !boot_register_covers(b))
-                        continue;
-                r = cvm_json_text_at(&at, 2 * CVM_SHA384_SIZE, &hex, err);
-                if (r >= 0 && cvm_unhex(hex, to->value, sizeof to->value) < 0)
-                        r = cvm_json_refuse(&at, err, "must be 96 lower-case hex digits");
-                snprintf(to->name, sizeof to->name, "%s", b->name);
-                to->is_unverified = has_text(unverified.node, b->name);
-                m->in.n_registers++;
-        }
-        return r;
-}
-
 static int read_prediction(const char *name, struct making *m, struct cvm_error *err) {
         const struct cvm_json root = cvm_json_root(m->node, name);
         const char *platform = "", *hex = "";
@@ -152,7 +96,7 @@ static int read_prediction(const char *name, struct making *m, struct cvm_error 
         if (r >= 0)
                 r = cvm_json_get_bool(&root, "debug", &m->debug, err);
         if (r >= 0)
-                r = read_covers(&root, &m->in.covers, err);
+                r = prediction_read_covers(&root, &m->in.covers, err);
         if (r < 0)
                 return r;
         m->in.platform = find_platform(platform);
@@ -161,7 +105,9 @@ static int read_prediction(const char *name, struct making *m, struct cvm_error 
                                 "'%s' is no prediction such as `measure predict -o json` prints", name);
         m->in.class_ = simulated ? CVM_CLASS_SIMULATED : CVM_CLASS_HARDWARE;
         m->in.measurement = m->measurement;
-        return read_registers(&root, m, err);
+        m->in.registers = m->registers;
+        return prediction_read_registers(&root, platform_by_id((enum cvm_platform_id)m->in.platform),
+                                         m->registers, &m->in.n_registers, err);
 }
 
 /* An image that was made for hosts needs no prediction: its header is what is measured. */

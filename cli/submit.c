@@ -156,10 +156,11 @@ static int make_plan(const struct submission *s, struct plan **ret, struct cvm_e
 int submission_show_plan(const struct submission *s, struct cvm_error *err) {
         CVM_CLEANUP(plan_freep) struct plan *plan = NULL;
         CVM_CLEANUP(cvm_json_putp) json_object *node = NULL;
+        CVM_CLEANUP(cvm_json_putp) json_object *prediction = NULL;
         int r = make_plan(s, &plan, err);
 
         if (r >= 0)
-                r = predict(plan, err);
+                r = predict_document(plan, &prediction, err);
         if (r >= 0)
                 r = plan_check(plan, err);
         if (r < 0)
@@ -167,6 +168,7 @@ int submission_show_plan(const struct submission *s, struct cvm_error *err) {
         for (size_t i = 0; plan->notes && plan->notes[i]; i++)
                 output_say("%s", plan->notes[i]);
         node = plan_json(plan);
+        json_object_object_add(node, "prediction", TAKE_PTR(prediction));
         output_object(node, "platform");
         return 0;
 }

@@ -11,6 +11,7 @@
 #include "launch/measure-tdx.h"
 #include "launch/plan.h"
 #include "launch/rtmr-tdx.h"
+#include "launch/synthetic-tdx.h"
 
 extern const struct platform platform_tdx;
 
@@ -198,6 +199,7 @@ const struct platform platform_tdx = {
         .registers = &tdx_registers,
         .explain = tdx_explain,
         .read_launch_block = read_launch_block,
+        .synthetic_firmware = tdx_synthetic_firmware,
         .read_host = tdx_read_host,
         .confide = confide,
         .failures = tdx_failures,

@@ -20,6 +20,8 @@ struct boot_registers {
         const struct boot_register *list; /* BOOT_REGISTERS_MAX at most, ended by one without name */
         /* what will be extended, as far as it follows from these inputs */
         int (*predict)(const struct measure_inputs *inputs, struct boot_log *ret, struct cvm_error *err);
+        /* the log of a simulated guest for which this is predicted; owned. -ENOMEM */
+        int (*simulate)(const struct boot_log *predicted, struct cvm_bytes *ret);
         /* what a guest's own log (hostile bytes) says */
         int (*read)(const void *log, size_t size, struct boot_log *ret, struct cvm_error *err);
 };

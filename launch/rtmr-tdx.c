@@ -16,6 +16,7 @@
 #include "launch/firmware-tdx.h"
 #include "launch/hob-tdx.h"
 #include "launch/setup-header.h"
+#include "launch/synthetic-tdx.h"
 #include "launch/variable-store.h"
 
 #define QEMU_UNCHANGED MEASURE_QEMU(10, 2) /* since when the kernel reaches the guest as it is */
@@ -371,5 +372,6 @@ const struct boot_registers tdx_registers = {
         .word = "rtmr",
         .list = registers,
         .predict = predict,
+        .simulate = tdx_synthetic_log,
         .read = read_log,
 };

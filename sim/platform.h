@@ -19,4 +19,4 @@ struct sim_platform {
                       const struct sim_question *question, struct sim_answer *ret, struct cvm_error *err);
 };
 
-extern const struct sim_platform sim_snp;
+extern const struct sim_platform sim_snp, sim_tdx;

@@ -7,7 +7,7 @@
 #include "base/digest.h"
 #include "sim/platform.h"
 
-static const struct sim_platform *const platforms[] = { &sim_snp };
+static const struct sim_platform *const platforms[] = { &sim_snp, &sim_tdx };
 
 /* In the order of the table; those behind `count` were not known when it was made. */
 struct sim_root {
@@ -119,9 +119,10 @@ void sim_answer_done(struct sim_answer *answer) {
 
 int sim_report(const struct sim_root *root, const struct sim_guest *guest,
                const struct sim_question *question, struct sim_answer *ret, struct cvm_error *err) {
-        for (size_t i = 0; i < ARRAY_SIZE(platforms); i++)
-                if (platforms[i]->id == guest->platform)
-                        return platforms[i]->report(root->chains[i], guest, question, ret, err);
-        return cvm_fail(err, &CVM_CODE_SIM_PLATFORM, EOPNOTSUPP,
-                        "evidence of that platform is not simulated");
+        const size_t i = find(root, guest->platform);
+
+        if (i == root->count)
+                return cvm_fail(err, &CVM_CODE_SIM_PLATFORM, EOPNOTSUPP,
+                                "evidence of that platform is not simulated");
+        return platforms[i]->report(root->chains[i], guest, question, ret, err);
 }

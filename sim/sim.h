@@ -43,8 +43,11 @@ struct sim_guest {
         enum cvm_platform_id platform;
         uint8_t measurement[48];
         uint8_t host_data[48]; /* platform's digest of the binding; zeros when unowned */
-        uint64_t policy;       /* 0: the platform's default; SNP guest policy otherwise */
+        uint8_t owner[48];     /* owner_id, for platforms that show it; zeros when unowned */
+        uint64_t policy;       /* SNP guest policy, 0: its default; attributes of a TD */
         uint8_t report_id[32]; /* new at each boot */
+        /* borrowed, for platforms with registers: what was extended into them; empty: nothing */
+        struct cvm_bytes event_log;
 };
 
 /* Borrowed. */
@@ -60,6 +63,6 @@ struct sim_answer {
 };
 void sim_answer_done(struct sim_answer *answer);
 
-/* CVM_CODE_SIM_PLATFORM where that platform is not simulated yet. */
+/* CVM_CODE_SIM_PLATFORM where that platform is not simulated, or was not when this root was made. */
 int sim_report(const struct sim_root *root, const struct sim_guest *guest,
                const struct sim_question *question, struct sim_answer *ret, struct cvm_error *err);

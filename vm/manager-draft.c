@@ -53,7 +53,7 @@ static void on_measured(struct vm *draft, struct cvm_error *err) {
         if (err)
                 operation_fail(operation, err);
         else
-                operation_done(operation, TAKE_PTR(draft->measured));
+                operation_done(operation, TAKE_PTR(draft->row.prediction));
         drop(draft);
 }
 
@@ -105,6 +105,7 @@ static void take_over(struct vm *vm, struct vm *draft) {
         SWAP(vm->row.measurement, draft->row.measurement);
         SWAP(vm->row.measurement_size, draft->row.measurement_size);
         SWAP(vm->row.policy, draft->row.policy);
+        SWAP(vm->row.prediction, draft->row.prediction);
         SWAP(vm->row.pins, draft->row.pins);
         SWAP(vm->row.pinned, draft->row.pinned);
         vm_touch(vm);

@@ -66,7 +66,7 @@ struct vm {
         struct driver_guest *guest;
         struct agent_link *agent;
         struct tee_link *tee;
-        struct sim_guest sim;
+        struct sim_guest sim;         /* owns its event log */
         vm_then_fn wants_sim_root;    /* its start waits for it */
         sd_event_source *timer;       /* of a stop; of a pause before the next start */
         sd_event_source *agent_timer; /* until an agent has answered */
@@ -83,7 +83,6 @@ struct vm {
         struct vm *next;          /* of manager->drafts */
         struct vm *draft_of;      /* borrowed: what a draft is to become; NULL: only measured */
         bool dry_run;             /* of a draft */
-        char *measured;           /* JSON of the measurement, once it was taken by this process */
         bool refused;             /* it is killed because it was refused */
         bool wants_restart;
         unsigned failures; /* in a row, for the pause before it is started again */

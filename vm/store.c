@@ -27,6 +27,7 @@ static const char *const steps[] = {
         "CREATE INDEX releases_of_vm ON releases (vm_id, secret);",
         "ALTER TABLE vms ADD COLUMN paths INTEGER NOT NULL DEFAULT 0;"
         "UPDATE vms SET paths = (user_uid = 0);",
+        "ALTER TABLE vms ADD COLUMN prediction TEXT;",
 };
 
 static const struct cvm_db_schema schema = {
@@ -62,11 +63,11 @@ enum query {
 #define VM_COLUMNS                                                                                                \
         "id, name, definition, binding, platform, user_uid, state, state_code, state_reason, trust, trust_by, "   \
         "generation, boot_id, keyset, pid, start_time, uid, measurement, policy, firmware, kernel, initrd, bye, " \
-        "created, started, verdict_time, verdict, paths"
+        "created, started, verdict_time, verdict, paths, prediction"
 
 static const char *const queries[QUERY_MAX_] = {
         [SAVE_VM] = "INSERT OR REPLACE INTO vms (" VM_COLUMNS ") VALUES "
-                    "(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
+                    "(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
         [REMOVE_VM] = "DELETE FROM vms WHERE id = ?",
         [EACH_VM] = "SELECT " VM_COLUMNS " FROM vms ORDER BY created, id",
         [ADD_EVENT] = "INSERT INTO events (seq, json) VALUES (?, ?)",
@@ -97,9 +98,9 @@ struct store {
 };
 
 void vm_row_done(struct vm_row *row) {
-        char *texts[] = { row->id,    row->name,         row->definition, row->binding,  row->platform,
-                          row->state, row->state_code,   row->trust,      row->trust_by, row->boot_id,
-                          row->bye,   row->state_reason, row->verdict };
+        char *texts[] = { row->id,    row->name,         row->definition, row->binding,   row->platform,
+                          row->state, row->state_code,   row->trust,      row->trust_by,  row->boot_id,
+                          row->bye,   row->state_reason, row->verdict,    row->prediction };
 
         for (size_t i = 0; i < ARRAY_SIZE(texts); i++)
                 free(texts[i]);
@@ -215,6 +216,7 @@ int store_save_vm(struct store *store, const struct vm_row *row, struct cvm_erro
         bind_u64(s, c++, row->verdict_msec);
         bind_text(s, c++, row->verdict);
         bind_u64(s, c++, row->may_name_paths);
+        bind_text(s, c++, row->prediction);
         return write_row(store, SAVE_VM, err);
 }
 
@@ -269,6 +271,7 @@ static void take_vm(sqlite3_stmt *s, struct vm_row *row) {
         row->verdict_msec = (uint64_t)sqlite3_column_int64(s, c++);
         row->verdict = take_text(s, c++);
         row->may_name_paths = sqlite3_column_int64(s, c++);
+        row->prediction = take_text(s, c++);
 }
 
 /* 1: a row, 0: no more; resets the statement when there is none. */

@@ -27,6 +27,7 @@ struct vm_row {
         uint32_t uid; /* the process runs as; 0: ours */
         uint8_t measurement[64];
         size_t measurement_size;
+        char *prediction;                 /* JSON (launch/prediction.h) of which that is the measurement */
         uint64_t policy;                  /* guest policy in the evidence */
         uint8_t pins[3][CVM_SHA256_SIZE]; /* by enum plan_file_role: firmware, kernel, initrd */
         bool pinned[3];

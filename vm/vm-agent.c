@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "launch/prediction.h"
 #include "vm/steps.h"
 
 /* Text of a guest, for people's eyes. */
@@ -120,16 +121,34 @@ void vm_expect_agent(struct vm *vm) {
                                                  on_agent_deadline, vm);
 }
 
+/* What its firmware and kernel would have measured; rows of before have no prediction, nor registers. */
+static int simulate_log(struct vm *vm, const struct platform *platform, struct cvm_error *err) {
+        CVM_CLEANUP(cvm_json_putp) json_object *node = NULL;
+        struct cvm_json root;
+        int r;
+
+        cvm_bytes_done(&vm->sim.event_log);
+        if (!vm->row.prediction)
+                return 0;
+        r = cvm_json_parse(vm->row.prediction, strlen(vm->row.prediction), "prediction", &node, err);
+        root = cvm_json_root(node, "prediction");
+        return r < 0 ? r : prediction_simulate_log(&root, platform, &vm->sim.event_log, err);
+}
+
 /* What the simulated hardware knows of this guest, fixed at its start. */
-static void describe_sim_guest(struct vm *vm) {
+static int describe_sim_guest(struct vm *vm, struct cvm_error *err) {
         const struct platform *platform = platform_by_name(vm->row.platform);
 
         vm->sim.platform = platform->id;
         vm->sim.policy = vm->row.policy;
         memcpy(vm->sim.measurement, vm->row.measurement, sizeof vm->sim.measurement);
         memset(vm->sim.host_data, 0, sizeof vm->sim.host_data);
-        if (vm->binding.size)
+        memset(vm->sim.owner, 0, sizeof vm->sim.owner);
+        if (vm->binding.size) {
                 platform->host_data(vm->binding.data, vm->binding.size, vm->sim.host_data);
+                cvm_key_id(vm->definition->owner.data, vm->sim.owner);
+        }
+        return simulate_log(vm, platform, err);
 }
 
 static int open_links(struct vm *vm, const char *dir, struct cvm_error *err) {
@@ -144,8 +163,9 @@ static int open_links(struct vm *vm, const char *dir, struct cvm_error *err) {
                                            &vm->definition->service);
         if (r < 0 || !vm->definition->simulate || !m->sim_root)
                 return r;
-        describe_sim_guest(vm);
-        r = driver_channel_path(dir, PLAN_CHANNEL_TEE, path, sizeof path);
+        r = describe_sim_guest(vm, err);
+        if (r >= 0)
+                r = driver_channel_path(dir, PLAN_CHANNEL_TEE, path, sizeof path);
         return r < 0 ? r : tee_link_new(m->event, path, m->sim_root, &vm->sim, &vm->tee, err);
 }
 

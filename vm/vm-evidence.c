@@ -8,7 +8,7 @@
 #include <string.h>
 
 #include "attest/evidence.h"
-#include "attest/policy.h"
+#include "launch/prediction.h"
 #include "vm/steps.h"
 #include "worker/wire.h"
 
@@ -87,11 +87,31 @@ static void on_checked(void *ctx, json_object *answer, struct cvm_error *err) {
                 vm_handle_trust(vm, EV_CHECK_REFUSED, "cvmd");
 }
 
+/* Registers too, and what they cover; rows of before have none. */
+static int read_prediction(const struct vm *vm, struct policy_register *registers, struct policy_inputs *ret,
+                           struct cvm_error *err) {
+        CVM_CLEANUP(cvm_json_putp) json_object *node = NULL;
+        struct cvm_json root;
+        int r;
+
+        if (!vm->row.prediction)
+                return 0;
+        r = cvm_json_parse(vm->row.prediction, strlen(vm->row.prediction), "prediction", &node, err);
+        if (r < 0)
+                return r;
+        root = cvm_json_root(node, "prediction");
+        ret->registers = registers;
+        r = prediction_read_registers(&root, platform_by_name(vm->row.platform), registers,
+                                      &ret->n_registers, err);
+        return r < 0 ? r : prediction_read_covers(&root, &ret->covers, err);
+}
+
 /* What the daemon itself expects: its own prediction, on any host. */
 static int own_policy(const struct vm *vm, char **ret, struct cvm_error *err) {
         static const char *const any[] = { "any", NULL };
         bool kernel = vm->definition->kernel;
         uint8_t binding[CVM_SHA384_SIZE], root[CVM_SHA256_SIZE];
+        struct policy_register registers[POLICY_REGISTERS_MAX];
         struct policy_inputs inputs = {
                 .platform = (int)platform_by_name(vm->row.platform)->id,
                 .class_ = vm->definition->simulate ? CVM_CLASS_SIMULATED : CVM_CLASS_HARDWARE,
@@ -104,6 +124,8 @@ static int own_policy(const struct vm *vm, char **ret, struct cvm_error *err) {
                 .serial = 1,
         };
 
+        int r;
+
         vm_binding_digest(vm, binding);
         if (kernel && vm->row.binding && vm->definition->root != CVM_ROOT_NONE)
                 inputs.covers.root = vm->definition->root == CVM_ROOT_LUKS ? CVM_COVERED_OWNER_KEYED
@@ -112,7 +134,8 @@ static int own_policy(const struct vm *vm, char **ret, struct cvm_error *err) {
                 sim_root_digest(vm->manager->sim_root, (enum cvm_platform_id)inputs.platform, root);
                 inputs.simulation_root = root;
         }
-        return policy_make(&inputs, ret, err);
+        r = read_prediction(vm, registers, &inputs, err);
+        return r < 0 ? r : policy_make(&inputs, ret, err);
 }
 
 static int start_check(struct vm *vm, const char *bundle, const uint8_t nonce[CVM_NONCE_SIZE],

@@ -86,9 +86,9 @@ static int take_measurement(struct vm *vm, json_object *answer, struct cvm_error
         if (vm->row.measurement_size == 0 || vm->row.measurement_size > sizeof vm->row.measurement ||
             cvm_unhex(hex, vm->row.measurement, vm->row.measurement_size) < 0)
                 return cvm_fail(err, &CVM_CODE_WORKER, EBADMSG, "the worker's measurement is none");
-        free(vm->measured);
-        vm->measured = cvm_json_text(measurement.node);
-        if (!vm->measured)
+        free(vm->row.prediction);
+        vm->row.prediction = cvm_json_text(measurement.node);
+        if (!vm->row.prediction)
                 return cvm_fail(err, &CVM_CODE_NO_MEMORY, ENOMEM, "measuring");
         vm_touch(vm);
         return 0;

@@ -220,7 +220,7 @@ struct vm *vm_free(struct vm *vm) {
         cvm_bytes_done(&vm->binding);
         free(vm->waits_for);
         free(vm->agent_name);
-        free(vm->measured);
+        cvm_bytes_done(&vm->sim.event_log);
         vm_row_done(&vm->row);
         free(vm);
         return NULL;

@@ -1,8 +1,9 @@
-/* measure: the launch measurement of a definition, from the descriptors that will be booted. */
+/* measure: the prediction of a definition, from the descriptors that will be booted. */
 #include <errno.h>
 #include <string.h>
 
 #include "launch/boot-files.h"
+#include "launch/prediction.h"
 #include "worker/verb.h"
 
 static int read_files(const struct cvm_json *request, const struct plan *plan, struct boot_files *ret,
@@ -21,6 +22,7 @@ static int run(const struct cvm_json *request, json_object **ret, struct cvm_err
         CVM_CLEANUP(definition_freep) struct definition *definition = NULL;
         CVM_CLEANUP(plan_freep) struct plan *plan = NULL;
         CVM_CLEANUP(boot_files_done) struct boot_files files = { 0 };
+        CVM_CLEANUP(cvm_json_putp) json_object *prediction = NULL;
         const char *text = "";
         int r = cvm_json_get_text(request, "definition", &text, err);
 
@@ -28,16 +30,17 @@ static int run(const struct cvm_json *request, json_object **ret, struct cvm_err
                 r = definition_read(text, strlen(text), "definition", &definition, err);
         if (r >= 0)
                 r = plan_predict(definition, &plan, err);
+        files.for_registers = r >= 0 && plan->platform->registers;
         if (r >= 0)
                 r = read_files(request, plan, &files, err);
         if (r >= 0)
-                r = plan_measure(plan, &files.contents, err);
+                r = prediction_make(plan, &files.contents, &prediction, err);
         if (r >= 0)
                 r = plan_check(plan, err);
         if (r < 0)
                 return r;
         *ret = json_object_new_object();
-        json_object_object_add(*ret, "measurement", measurement_json(&plan->measurement, plan->simulated));
+        json_object_object_add(*ret, "measurement", TAKE_PTR(prediction));
         json_object_object_add(*ret, "policy", json_object_new_uint64(plan->policy));
         json_object_object_add(*ret, "debug", json_object_new_boolean(plan->debug));
         return 0;

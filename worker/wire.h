@@ -14,7 +14,7 @@
 
 /*
  * measure: {"definition":"<JSON text>","firmware":N,"kernel":N,"initrd":N} (descriptors, each optional)
- *          -> {"measurement":{...},"policy":N,"debug":B}
+ *          -> {"measurement":{...},"policy":N,"debug":B}; as `cvmctl measure predict` prints it
  * pin:     {"source":N,"destination":N} copies and digests -> {"sha256":"...","size":N}
  * disk:    {"disk":N,"format":"raw|qcow2"} -> {"virtual_size":N}; refuses backing files, external data
  * files, unknown incompatible bits, encryption by QEMU

@@ -129,7 +129,7 @@ static void test_platforms_that_are_not_simulated(void **state) {
         struct sim_guest other = guest;
         struct cvm_error err = { 0 };
 
-        other.platform = CVM_PLATFORM_SECURE_EXECUTION;
+        other.platform = CVM_PLATFORM_NONE;
         assert_true(sim_report(root, &other, &question, &said, &err) < 0);
         assert_string_equal(cvm_error_code(&err)->id, "CVM-SIM-PLATFORM");
 }

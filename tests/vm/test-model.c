@@ -227,7 +227,6 @@ static void what_cannot_be_made_is_refused_with_its_code(void **state) {
                 { "x", ",\"colour\":\"red\"", "CVM-FIELD" },
                 { "x", ",\"nics\":[{\"type\":\"bridge\",\"name\":\"br0\"}]", "CVM-NETWORK" },
                 { "x", ",\"platform\":\"secure-execution\"", "CVM-PLATFORM" },
-                { "x", ",\"platform\":\"tdx\"", "CVM-SIM-PLATFORM" },
         };
         struct scene s;
         struct operation *operation;
@@ -380,6 +379,39 @@ static void a_qemu_that_cannot_start_says_why(void **state) {
         scene_end(&s);
 }
 
+/* Made before this technology was simulated: it gets what it lacks, durably, and is the old one otherwise.
+ */
+static void an_older_simulation_root_gets_what_it_lacks(void **state) {
+        static const char end[] = "-----END PRIVATE KEY-----\n";
+        CVM_CLEANUP(cvm_freep) char *before = NULL, *after = NULL;
+        CVM_CLEANUP(cvm_bytes_done) struct cvm_bytes old = { 0 }, new = { 0 };
+        struct cvm_error err = { 0 };
+        struct scene s;
+        char path[256];
+
+        scene_begin(&s);
+        scene_close(&s);
+        snprintf(path, sizeof path, "%s/simulation-root.pem", s.state);
+        assert_int_equal(cvm_read_file(path, 1 << 16, &old, &err), 0);
+        old.size = (size_t)(strstr((char *)old.data, end) + strlen(end) - (char *)old.data);
+        assert_int_equal(truncate(path, (off_t)old.size), 0);
+        scene_open(&s);
+        before = strdup(manager_simulation_root(s.manager));
+
+        scene_launch(&s, ",\"platform\":\"tdx\"");
+        after = strdup(manager_simulation_root(s.manager));
+        assert_memory_equal(before, after, strlen(before));
+        assert_true(strlen(after) > strlen(before));
+        assert_int_equal(cvm_read_file(path, 1 << 16, &new, &err), 0);
+        assert_memory_equal(old.data, new.data, old.size);
+        assert_true(new.size > old.size);
+
+        scene_close(&s);
+        scene_open(&s);
+        assert_string_equal(manager_simulation_root(s.manager), after);
+        scene_end(&s);
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(a_vm_lives_and_is_deleted),
@@ -396,6 +428,7 @@ int main(void) {
                 cmocka_unit_test(an_update_shows_both_measurements_before_it_applies),
                 cmocka_unit_test(a_measurement_makes_no_vm),
                 cmocka_unit_test(a_qemu_that_cannot_start_says_why),
+                cmocka_unit_test(an_older_simulation_root_gets_what_it_lacks),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);

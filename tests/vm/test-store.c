@@ -60,6 +60,7 @@ static struct vm_row sample(void) {
                               .start_time = 1234567,
                               .measurement_size = 48,
                               .policy = 0x30000,
+                              .prediction = T("{}"),
                               .pinned = { false, true, true },
                               .may_name_paths = true,
                               .created_msec = 5 };
@@ -90,6 +91,7 @@ static int compare(void *ctx, struct vm_row *row) {
         assert_true(row->pinned[1]);
         assert_memory_equal(row->pins[1], want.pins[1], 32);
         assert_int_equal(row->may_name_paths, want.may_name_paths);
+        assert_string_equal(row->prediction, want.prediction);
         return 0;
 }
 
@@ -242,14 +244,15 @@ static void test_an_older_store_is_brought_forward(void **state) {
         assert_int_equal(store_commit(f.store, &err), 0);
         f.store = store_free(f.store);
         assert_int_equal(sqlite3_open(f.path, &db), SQLITE_OK);
-        assert_int_equal(sqlite3_exec(db,
-                                      "DROP INDEX releases_of_vm; ALTER TABLE releases DROP COLUMN header;"
-                                      "ALTER TABLE vms DROP COLUMN paths;"
-                                      "INSERT INTO releases VALUES (1, 5, 'u1', 'd1', 'v', NULL);"
-                                      "INSERT INTO releases VALUES (2, 6, 'u1', 'd1', NULL, 'installed');"
-                                      "PRAGMA user_version = 1",
-                                      NULL, NULL, NULL),
-                         SQLITE_OK);
+        assert_int_equal(
+                        sqlite3_exec(db,
+                                     "DROP INDEX releases_of_vm; ALTER TABLE releases DROP COLUMN header;"
+                                     "ALTER TABLE vms DROP COLUMN paths; ALTER TABLE vms DROP COLUMN prediction;"
+                                     "INSERT INTO releases VALUES (1, 5, 'u1', 'd1', 'v', NULL);"
+                                     "INSERT INTO releases VALUES (2, 6, 'u1', 'd1', NULL, 'installed');"
+                                     "PRAGMA user_version = 1",
+                                     NULL, NULL, NULL),
+                        SQLITE_OK);
         reopen(&f);
         assert_int_equal(store_each_release(f.store, "u1", 9, keep_releases, &w, &err), 0);
         assert_int_equal(store_each_vm(f.store, keep_paths, &w, &err), 0);

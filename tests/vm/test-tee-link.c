@@ -163,7 +163,7 @@ static void a_platform_that_is_not_simulated_is_refused_in_words(void **state) {
         struct fixture *f = *state;
         struct cvm_frame frame;
 
-        f->described.platform = CVM_PLATFORM_TDX;
+        f->described.platform = CVM_PLATFORM_NONE;
         ask(f, 14, 1);
         frame = guest_next(&f->guest, CVM_MSG_REPORT_REFUSED);
         assert_non_null(strstr(frame.payload, "CVM-SIM-PLATFORM"));

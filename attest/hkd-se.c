@@ -183,8 +183,8 @@ static int check_revoked(const struct se_host *host, const struct se_trust *trus
         }
         return n ? 0
                  : cvm_fail(err, &CVM_CODE_HOST_KEY_UNCHECKED, ENODATA,
-                            "whether '%s' is revoked cannot be told: no list of its signer that is valid "
-                            "now was given, and none is fetched",
+                            "whether '%s' is revoked cannot be told: there is no list of its signer that is "
+                            "valid now",
                             name);
 }
 

@@ -28,13 +28,17 @@ static int user_directory(const char *variable, const char *below_home, char **r
         return n < 0 ? cvm_fail(err, &CVM_CODE_NO_MEMORY, ENOMEM, "finding a directory") : 0;
 }
 
+int collateral_directories(char **ret_cache, char **ret_state, struct cvm_error *err) {
+        int r = ret_cache ? user_directory("XDG_CACHE_HOME", ".cache", ret_cache, err) : 0;
+
+        return r < 0 ? r : user_directory("XDG_STATE_HOME", ".local/state", ret_state, err);
+}
+
 int collateral_open(const char *cache, int platform, const uint8_t *simulation_root, uint64_t now_msec,
                     struct collateral_store *ret, struct cvm_error *err) {
         CVM_CLEANUP(cvm_freep) char *users = NULL, *state = NULL;
-        int r = cache ? 0 : user_directory("XDG_CACHE_HOME", ".cache", &users, err);
+        int r = collateral_directories(cache ? NULL : &users, &state, err);
 
-        if (r >= 0)
-                r = user_directory("XDG_STATE_HOME", ".local/state", &state, err);
         return r < 0 ? r
                      : collateral_store_open(cache ? cache : users, state, platform, simulation_root,
                                              now_msec ? now_msec : cvm_time_now(), ret, err);

@@ -14,6 +14,10 @@
                 "at", OPTION_TEXT, "TIME", "judge dates at this time (RFC 3339) instead of now"    \
         }
 
+/* The user's own directories, owned: below XDG_CACHE_HOME (only where ret_cache is not NULL), and below
+ * XDG_STATE_HOME. CVM_CODE_USAGE. */
+int collateral_directories(char **ret_cache, char **ret_state, struct cvm_error *err);
+
 /*
  * The cache at `cache` (NULL: the user's, below XDG_CACHE_HOME), with the marks of this user (below
  * XDG_STATE_HOME). now_msec 0: now. Nothing is made.

@@ -11,6 +11,7 @@
 #include "base/names.h"
 #include "base/platform-id.h"
 #include "base/time.h"
+#include "cli/host-lists-se.h"
 #include "cli/output.h"
 
 /* --- hosts --- */
@@ -30,14 +31,16 @@ static int add_trust(const struct arguments *arguments, const char *option, enum
         return r;
 }
 
-static int read_trust(const struct arguments *arguments, uint64_t now, struct se_trust *ret,
-                      struct cvm_error *err) {
+static int read_trust(const struct arguments *arguments, const struct se_hosts *hosts, uint64_t now,
+                      struct se_trust *ret, struct cvm_error *err) {
         int r = add_trust(arguments, "cert", SE_TRUST_CERTIFICATES, ret, err);
 
         if (r >= 0)
                 r = add_trust(arguments, "crl", SE_TRUST_LISTS, ret, err);
         if (r >= 0)
                 r = add_trust(arguments, "root-ca", SE_TRUST_ROOTS, ret, err);
+        if (r >= 0 && !argument(arguments, "offline"))
+                r = host_lists_fetch(arguments, hosts, now, ret, err);
         return r < 0 ? r : se_trust_verify(ret, now, err);
 }
 
@@ -69,7 +72,7 @@ int host_keys_read(const struct arguments *arguments, struct se_hosts *ret,
         if (r >= 0)
                 r = read_documents(arguments, ret, err);
         if (r >= 0)
-                r = read_trust(arguments, now, &trust, err);
+                r = read_trust(arguments, ret, now, &trust, err);
         for (size_t i = 0; r >= 0 && i < ret->n; i++)
                 r = se_host_check(&ret->items[i], &trust, now, ret->names[i], err);
         if (r >= 0 && ret_root)

@@ -1,5 +1,5 @@
 /* Protected images and host-key documents of Secure Execution, for the verbs of cvmctl that make or read
- * them. Offline: files that are given, and no others. */
+ * them. All are files that are given; only revocation lists are fetched, unless --offline. */
 #pragma once
 
 #include "attest/hkd-se.h"

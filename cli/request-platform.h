@@ -21,8 +21,10 @@
                           "the root of that chain; the system's are not used" },                \
                         { "at", OPTION_TEXT, "TIME",                                            \
                           "judge dates at this time (RFC 3339) instead of now" },               \
+                        { "crl-service", OPTION_TEXT, "URL",                                    \
+                          "a mirror of distribution points; it may be private" },               \
         {                                                                                       \
-                "offline", OPTION_FLAG, NULL, "fetch nothing (these verbs never do)"            \
+                "offline", OPTION_FLAG, NULL, "fetch no revocation lists"                       \
         }
 
 #define REQUEST_CHALLENGE_OPTIONS                                                                    \

@@ -11,6 +11,7 @@
 #include "collateral/address.h"
 
 #define HEADERS_MAX (64u << 10)
+#define REDIRECTS_MAX 4
 #define RETRY_AFTER_MAX_SECONDS 86400
 
 CVM_DEFINE_CLEANUP_VOID(CURL, curl_easy_cleanup);
@@ -32,10 +33,26 @@ void http_answer_done(struct http_answer *answer) {
         free(answer->header);
 }
 
+static const char *host_of(const char *text) {
+        return strncmp(text, "https://", 8) == 0  ? text + 8
+               : strncmp(text, "http://", 7) == 0 ? text + 7
+                                                  : "";
+}
+
+bool http_uri_is_valid(const char *text) {
+        const char *host = host_of(text);
+        size_t length = strlen(host);
+
+        if (length == 0 || length > 1024 || !isalnum((unsigned char)host[0]))
+                return false;
+        for (const char *p = host; *p; p++)
+                if (!isgraph((unsigned char)*p) || strchr("@#\\\"'<>^`{|}", *p))
+                        return false;
+        return true;
+}
+
 bool http_base_is_valid(const char *text) {
-        const char *host = strncmp(text, "https://", 8) == 0  ? text + 8
-                           : strncmp(text, "http://", 7) == 0 ? text + 7
-                                                              : "";
+        const char *host = host_of(text);
         size_t length = strlen(host);
 
         if (length == 0 || length > 255 || host[length - 1] == '/' || host[0] == '/')
@@ -77,13 +94,14 @@ static curl_socket_t on_socket(void *ctx, curlsocktype purpose, struct curl_sock
 }
 
 static bool set_options(CURL *curl, struct transfer *t, const char *url, uint64_t timeout_msec) {
-        const char *protocols = t->service->is_mirror ? "http,https" : "https";
+        const char *protocols = t->service->is_mirror || t->service->is_point ? "http,https" : "https";
         const struct {
                 CURLoption option;
                 long value;
         } numbers[] = {
                 { CURLOPT_NOSIGNAL, 1 },
-                { CURLOPT_FOLLOWLOCATION, 0 },
+                { CURLOPT_FOLLOWLOCATION, t->service->is_point },
+                { CURLOPT_MAXREDIRS, REDIRECTS_MAX },
                 { CURLOPT_NETRC, CURL_NETRC_IGNORED },
                 { CURLOPT_DISALLOW_USERNAME_IN_URL, 1 },
                 { CURLOPT_SSL_VERIFYPEER, 1 },
@@ -98,6 +116,7 @@ static bool set_options(CURL *curl, struct transfer *t, const char *url, uint64_
                 good &= curl_easy_setopt(curl, numbers[i].option, numbers[i].value) == CURLE_OK;
         return good && curl_easy_setopt(curl, CURLOPT_URL, url) == CURLE_OK &&
                curl_easy_setopt(curl, CURLOPT_PROTOCOLS_STR, protocols) == CURLE_OK &&
+               curl_easy_setopt(curl, CURLOPT_REDIR_PROTOCOLS_STR, protocols) == CURLE_OK &&
                curl_easy_setopt(curl, CURLOPT_PROXY, "") ==
                                CURLE_OK && /* "": not the environment's either */
                curl_easy_setopt(curl, CURLOPT_USERAGENT, "cvmctl/" CVM_VERSION) == CURLE_OK &&
@@ -129,7 +148,7 @@ static int take_failure(const struct transfer *t, CURLcode code, struct http_ans
                         struct cvm_error *err) {
         const char *words = t->trouble[0] ? t->trouble : curl_easy_strerror(code);
 
-        if (t->not_public && !t->reached)
+        if (t->not_public && (!t->reached || t->service->is_point))
                 return cvm_fail(err, &CVM_CODE_COLLATERAL_ADDRESS, EACCES,
                                 "'%s' leads to an address that is not public", t->service->base);
         if (t->too_large || code == CURLE_FILESIZE_EXCEEDED)

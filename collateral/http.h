@@ -2,6 +2,7 @@
  * One download from one service, and nothing else that a URL can do: HTTPS to a public address, no redirect,
  * no proxy of the environment, no cookie, no stored password, no other protocol, bounded in size and time. A
  * mirror that the caller configured may be plain HTTP and private: what it gives is verified like the rest.
+ * A point, which a certificate names, may be plain HTTP and send on to others; each of them must be public.
  */
 #pragma once
 
@@ -9,8 +10,9 @@
 #include "base/error.h"
 
 struct http_service {
-        const char *base; /* "https://kdsintf.amd.com", no '/' at its end; borrowed */
+        const char *base; /* "https://kdsintf.amd.com", no '/' at its end; of a point all of it; borrowed */
         bool is_mirror;
+        bool is_point;
 };
 
 struct http_answer {
@@ -27,6 +29,9 @@ void http_answer_done(struct http_answer *answer);
 /* An address that may be configured: http:// or https://, a host, perhaps a port and a path. No password, no
  * query, no '/' at its end. */
 bool http_base_is_valid(const char *text);
+
+/* An address that a certificate may name: http:// or https://, no password, no fragment, printable. */
+bool http_uri_is_valid(const char *text);
 
 /*
  * GET base + path within timeout_msec; of the answer's headers the first that is there of those names

@@ -22,7 +22,8 @@ struct se_made {
         X509 *issuer_cert; /* for the key identifier; NULL: none is in it */
         bool ca, simulated, simulated_not_critical, unknown_critical;
         long serial;
-        int from, until; /* seconds from TEST_NOW */
+        int from, until;    /* seconds from TEST_NOW */
+        const char *points; /* where its issuer's list is: "URI:http://...,URI:..."; NULL: none is named */
 };
 
 static inline X509_NAME *se_make_name(const char *text) {
@@ -68,6 +69,8 @@ static inline X509 *se_make_certificate(const struct se_made *m) {
         se_add(x509, NULL, NID_subject_key_identifier, "hash");
         if (m->issuer_cert)
                 se_add(x509, m->issuer_cert, NID_authority_key_identifier, "keyid:always");
+        if (m->points)
+                se_add(x509, NULL, NID_crl_distribution_points, m->points);
         if (m->simulated || m->simulated_not_critical)
                 make_extension(x509, CVM_SIMULATION_OID, !m->simulated_not_critical, marker,
                                sizeof marker - 1);

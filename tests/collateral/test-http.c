@@ -28,12 +28,14 @@ static int listener(const char *before_port, char ret[64]) {
         return fd;
 }
 
-static void refuses(const char *before_port, bool is_mirror, const struct cvm_code *code) {
+enum { MAKER, MIRROR, POINT };
+
+static void refuses(const char *before_port, int kind, const struct cvm_code *code) {
         CVM_CLEANUP(http_answer_done) struct http_answer answer = { 0 };
         struct cvm_error err = { 0 };
         char base[64];
         CVM_CLEANUP(cvm_closep) int fd = listener(before_port, base);
-        const struct http_service service = { base, is_mirror };
+        const struct http_service service = { base, kind == MIRROR, kind == POINT };
 
         assert_true(http_get(&service, "/x", NULL, 100, 5000, &answer, &err) < 0);
         assert_ptr_equal(err.code, code);
@@ -41,17 +43,20 @@ static void refuses(const char *before_port, bool is_mirror, const struct cvm_co
 }
 
 static void test_private_addresses(void **state) {
-        refuses("https://127.0.0.1:", false, &CVM_CODE_COLLATERAL_ADDRESS);
-        refuses("https://localhost:", false, &CVM_CODE_COLLATERAL_ADDRESS);
-        refuses("https://[::1]:", false, &CVM_CODE_COLLATERAL_ADDRESS);
-        refuses("https://[::ffff:127.0.0.1]:", false, &CVM_CODE_COLLATERAL_ADDRESS);
+        refuses("https://127.0.0.1:", MAKER, &CVM_CODE_COLLATERAL_ADDRESS);
+        refuses("https://localhost:", MAKER, &CVM_CODE_COLLATERAL_ADDRESS);
+        refuses("https://[::1]:", MAKER, &CVM_CODE_COLLATERAL_ADDRESS);
+        refuses("https://[::ffff:127.0.0.1]:", MAKER, &CVM_CODE_COLLATERAL_ADDRESS);
+        refuses("http://127.0.0.1:", POINT, &CVM_CODE_COLLATERAL_ADDRESS);
+        refuses("http://localhost:", POINT, &CVM_CODE_COLLATERAL_ADDRESS);
 }
 
 static void test_protocols(void **state) {
-        refuses("http://127.0.0.1:", false, &CVM_CODE_COLLATERAL_SERVICE);
-        refuses("ftp://127.0.0.1:", true, &CVM_CODE_COLLATERAL_SERVICE);
-        refuses("file:///etc/hostname?", true, &CVM_CODE_COLLATERAL_SERVICE);
-        refuses("http://user:word@127.0.0.1:", true, &CVM_CODE_COLLATERAL_SERVICE);
+        refuses("http://127.0.0.1:", MAKER, &CVM_CODE_COLLATERAL_SERVICE);
+        refuses("ftp://127.0.0.1:", MIRROR, &CVM_CODE_COLLATERAL_SERVICE);
+        refuses("file:///etc/hostname?", MIRROR, &CVM_CODE_COLLATERAL_SERVICE);
+        refuses("http://user:word@127.0.0.1:", MIRROR, &CVM_CODE_COLLATERAL_SERVICE);
+        refuses("ldap://127.0.0.1:", POINT, &CVM_CODE_COLLATERAL_SERVICE);
 }
 
 static void test_a_mirror_may_be_private(void **state) {
@@ -107,6 +112,29 @@ static void test_addresses_that_may_be_configured(void **state) {
                 assert_int_equal(http_base_is_valid(rows[i].text), rows[i].good);
 }
 
+static void test_addresses_that_a_certificate_may_name(void **state) {
+        static const struct {
+                const char *text;
+                bool good;
+        } rows[] = {
+                { "http://crl.example/x.crl", true },
+                { "https://host.example:8080/a/b?c=%20d&e=f", true },
+                { "", false },
+                { "http://", false },
+                { "http:///x", false },
+                { "ldap://a/x", false },
+                { "file:///etc", false },
+                { "http://u@a/x", false },
+                { "http://a/x#y", false },
+                { "http://a/x y", false },
+                { "http://a/\x80", false },
+                { "http://a\\@b/", false },
+        };
+
+        for (size_t i = 0; i < ARRAY_SIZE(rows); i++)
+                assert_int_equal(http_uri_is_valid(rows[i].text), rows[i].good);
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_private_addresses),
@@ -114,6 +142,7 @@ int main(void) {
                 cmocka_unit_test(test_a_mirror_may_be_private),
                 cmocka_unit_test(test_nobody_there),
                 cmocka_unit_test(test_addresses_that_may_be_configured),
+                cmocka_unit_test(test_addresses_that_a_certificate_may_name),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);

@@ -90,6 +90,8 @@ static int make_paths_absolute(json_object *document, const char *file, struct c
                 r = make_absolute(boot, "kernel", directory, err);
                 if (r >= 0)
                         r = make_absolute(boot, "initrd", directory, err);
+                if (r >= 0)
+                        r = make_absolute(boot, "shim", directory, err);
         }
         if (json_object_is_type(disks, json_type_array))
                 for (size_t i = 0; r >= 0 && i < json_object_array_length(disks); i++)

@@ -42,7 +42,8 @@ int measured_files_read(const struct plan *plan, struct boot_files *ret, struct 
         const struct definition *d = plan->definition;
         struct boot_file from[BOOT_FILES_MAX] = { [PLAN_FIRMWARE] = { -EBADF, d->firmware },
                                                   [PLAN_KERNEL] = { -EBADF, d->kernel },
-                                                  [PLAN_INITRD] = { -EBADF, d->initrd } };
+                                                  [PLAN_INITRD] = { -EBADF, d->initrd },
+                                                  [PLAN_SHIM] = { -EBADF, d->shim } };
         int r = 0;
 
         for (size_t i = 0; r >= 0 && i < BOOT_FILES_MAX; i++)

@@ -11,6 +11,7 @@
 #include "cli/key-file.h"
 #include "cli/output.h"
 #include "cli/predict.h"
+#include "launch/prediction.h"
 
 void submission_done(struct submission *s) {
         free(s->text);
@@ -157,12 +158,16 @@ int submission_show_plan(const struct submission *s, struct cvm_error *err) {
         CVM_CLEANUP(plan_freep) struct plan *plan = NULL;
         CVM_CLEANUP(cvm_json_putp) json_object *node = NULL;
         CVM_CLEANUP(cvm_json_putp) json_object *prediction = NULL;
+        CVM_CLEANUP(boot_files_done) struct boot_files files = { 0 };
         int r = make_plan(s, &plan, err);
 
+        files.for_registers = r >= 0 && plan->platform->registers;
         if (r >= 0)
-                r = predict_document(plan, &prediction, err);
+                r = measured_files_read(plan, &files, err);
         if (r >= 0)
-                r = plan_check(plan, err);
+                r = prediction_make(plan, &files.contents, &prediction, err);
+        if (r >= 0)
+                r = plan_check(plan, &files.contents, err);
         if (r < 0)
                 return cvm_while(err, r, "planning");
         for (size_t i = 0; plan->notes && plan->notes[i]; i++)

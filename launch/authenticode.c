@@ -6,7 +6,10 @@
 
 #include "base/bytes.h"
 #include "base/clean-openssl.h"
+#include "base/fd.h"
 
+#define HEAD_SIZE 4096 /* of an image, in which its headers begin */
+#define SIGNATURES_MAX (256u << 10)
 #define SECTIONS_MAX 96 /* what Windows takes; kernels have a handful */
 
 struct part {
@@ -18,13 +21,13 @@ struct pe {
         size_t checksum;     /* four bytes */
         size_t certificates; /* eight bytes: the entry that says where they lie; 0: there is none */
         uint32_t headers;    /* bytes of all headers */
-        uint32_t certificates_size;
+        uint32_t certificates_at, certificates_size;
         struct part sections[SECTIONS_MAX];
         size_t n_sections;
 };
 
 static int refuse(struct cvm_error *err, const char *words) {
-        return cvm_fail(err, &CVM_CODE_KERNEL, EINVAL, "the kernel %s", words);
+        return cvm_fail(err, &CVM_CODE_KERNEL, EINVAL, "the image %s", words);
 }
 
 static struct cvm_reader reader_at(const uint8_t *image, size_t size, size_t at) {
@@ -52,7 +55,8 @@ static int read_optional(const uint8_t *image, size_t size, size_t at, size_t le
         if (entries <= 4)
                 return 0;
         ret->certificates = directory + 4 * 8;
-        r = reader_at(image, size, ret->certificates + 4);
+        r = reader_at(image, size, ret->certificates);
+        ret->certificates_at = cvm_read_u32le(&r);
         ret->certificates_size = cvm_read_u32le(&r);
         return r.failed || ret->certificates + 8 > at + length
                                ? refuse(err, "has a PE header that is cut off")
@@ -87,22 +91,55 @@ static int read_sections(const uint8_t *image, size_t size, size_t at, size_t n,
         return 0;
 }
 
-static int read_image(const uint8_t *image, size_t size, struct pe *ret, struct cvm_error *err) {
+/* Up to the table of sections: where that begins, and how many there are. */
+static int read_headers(const uint8_t *image, size_t size, struct pe *ret, size_t *ret_sections,
+                        size_t *ret_n, struct cvm_error *err) {
         struct cvm_reader r = reader_at(image, size, 0x3c);
-        size_t at = cvm_read_u32le(&r), n, length;
+        size_t at = cvm_read_u32le(&r), length;
         const uint8_t *magic;
-        int e;
 
         r = reader_at(image, size, at);
         magic = cvm_read_view(&r, 4);
         cvm_read_view(&r, 2);
-        n = cvm_read_u16le(&r);
+        *ret_n = cvm_read_u16le(&r);
         cvm_read_view(&r, 12);
         length = cvm_read_u16le(&r);
         if (r.failed || memcmp(image, "MZ", 2) != 0 || memcmp(magic, "PE\0", 4) != 0)
                 return refuse(err, "is no PE image: it has no EFI stub, and firmware cannot measure it");
-        e = read_optional(image, size, at + 24, length, ret, err);
-        return e < 0 ? e : read_sections(image, size, at + 24 + length, n, ret, err);
+        *ret_sections = at + 24 + length;
+        return read_optional(image, size, at + 24, length, ret, err);
+}
+
+static int read_image(const uint8_t *image, size_t size, struct pe *ret, struct cvm_error *err) {
+        size_t at, n;
+        int r = read_headers(image, size, ret, &at, &n, err);
+
+        return r < 0 ? r : read_sections(image, size, at, n, ret, err);
+}
+
+int authenticode_signatures(int fd, const char *name, struct cvm_bytes *ret, struct cvm_error *err) {
+        CVM_CLEANUP(cvm_bytes_done) struct cvm_bytes table = { 0 };
+        uint8_t head[HEAD_SIZE];
+        struct cvm_error unfit = { 0 };
+        struct pe pe = { 0 };
+        size_t at, n;
+        ssize_t got = cvm_read_at(fd, 0, head, sizeof head);
+
+        if (got >= 0 && (read_headers(head, (size_t)got, &pe, &at, &n, &unfit) < 0 ||
+                         !pe.certificates_size || pe.certificates_size > SIGNATURES_MAX))
+                return 0;
+        if (got >= 0)
+                table.data = malloc(pe.certificates_size);
+        if (got >= 0 && !table.data)
+                return -ENOMEM;
+        if (got >= 0)
+                got = cvm_read_at(fd, pe.certificates_at, table.data, pe.certificates_size);
+        if (got < 0)
+                return cvm_fail(err, &CVM_CODE_FILE, (int)got, "'%s' cannot be read: %s", name,
+                                strerror((int)-got));
+        table.size = (size_t)got;
+        *ret = cvm_bytes_take(&table);
+        return 0;
 }
 
 int authenticode_sha384(const uint8_t *image, size_t size, uint8_t ret[CVM_SHA384_SIZE],

@@ -6,9 +6,11 @@
 
 #include "base/fd.h"
 #include "base/parallel.h"
+#include "launch/authenticode.h"
 #include "launch/firmware-ovmf.h"
 
 #define KERNEL_MAX (512u << 20)
+#define SHIM_MAX (16u << 20)
 
 struct reading {
         const struct platform *platform;
@@ -21,6 +23,9 @@ struct reading {
 void boot_files_done(struct boot_files *files) {
         cvm_bytes_done(&files->firmware);
         cvm_bytes_done(&files->kernel_bytes);
+        cvm_bytes_done(&files->shim_bytes);
+        cvm_bytes_done(&files->kernel_signatures);
+        cvm_bytes_done(&files->shim_signatures);
 }
 
 static int read_whole(const struct boot_file *from, size_t max, struct cvm_bytes *ret,
@@ -46,11 +51,20 @@ static int read_firmware(const struct platform *platform, const struct boot_file
                                           &files->measured_firmware, err);
 }
 
+static int read_signatures(const struct platform *platform, const struct boot_file *from,
+                           struct cvm_bytes *to, const struct cvm_bytes **ret, struct cvm_error *err) {
+        *ret = to;
+        return platform->check_boot ? authenticode_signatures(from->fd, from->name, to, err) : 0;
+}
+
 static int digest_kernel(const struct platform *platform, const struct boot_file *from,
                          struct boot_files *files, struct cvm_error *err) {
         uint64_t size;
-        int r;
+        int r = read_signatures(platform, from, &files->kernel_signatures,
+                                &files->contents.kernel_signatures, err);
 
+        if (r < 0)
+                return r;
         files->contents.kernel_sha256 = files->kernel;
         if (!files->for_registers)
                 return cvm_sha256_fd(from->fd, from->name, files->kernel, &size, err);
@@ -75,6 +89,18 @@ static int digest_initrd(const struct platform *platform, const struct boot_file
         return cvm_sha384_fd(from->fd, from->name, files->initrd_sha384, &files->contents.initrd_size, err);
 }
 
+static int read_shim(const struct platform *platform, const struct boot_file *from, struct boot_files *files,
+                     struct cvm_error *err) {
+        int r = read_signatures(platform, from, &files->shim_signatures, &files->contents.shim_signatures,
+                                err);
+
+        if (r >= 0 && files->for_registers)
+                r = read_whole(from, SHIM_MAX, &files->shim_bytes, err);
+        files->contents.shim = files->shim_bytes.data;
+        files->contents.shim_size = files->shim_bytes.size;
+        return r;
+}
+
 /* The longest begins first. */
 static const struct {
         enum plan_file_role role;
@@ -84,6 +110,7 @@ static const struct {
         { PLAN_INITRD, digest_initrd },
         { PLAN_KERNEL, digest_kernel },
         { PLAN_FIRMWARE, read_firmware },
+        { PLAN_SHIM, read_shim },
 };
 
 static void read_one(void *ctx, size_t i) {

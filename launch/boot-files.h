@@ -1,12 +1,13 @@
 /*
  * The files of a plan that are measured, read from descriptors at the same time: the firmware as a whole,
- * kernel and initrd by their digest, so that memory does not depend on their size.
+ * kernel and initrd by their digest, so that memory does not depend on their size; a shim for registers
+ * only.
  */
 #pragma once
 
 #include "launch/plan.h"
 
-#define BOOT_FILES_MAX (PLAN_INITRD + 1)
+#define BOOT_FILES_MAX PLAN_BOOT_FILES
 
 struct boot_file {
         int fd;           /* borrowed; read from its start, whatever its position; negative: there is none */
@@ -16,7 +17,9 @@ struct boot_file {
 struct boot_files {
         bool for_registers; /* set by the caller: what plan_boot() needs too; then memory does depend on the
                                kernel's size */
-        struct cvm_bytes firmware, kernel_bytes;
+        struct cvm_bytes firmware, kernel_bytes, shim_bytes;
+        struct cvm_bytes kernel_signatures,
+                        shim_signatures; /* where the platform's firmware may look at them */
         struct measured_firmware measured_firmware;
         uint8_t kernel[CVM_SHA256_SIZE], initrd[CVM_SHA256_SIZE], initrd_sha384[CVM_SHA384_SIZE];
         struct plan_contents contents; /* points into the others: not to be copied */

@@ -48,6 +48,7 @@ static const char *const accels[] = { "auto", "kvm", "tcg", NULL };
 const struct cvm_json_field definition_boot_fields[] = {
         PATH("kernel", kernel),
         PATH("initrd", initrd),
+        PATH("shim", shim),
         { "cmdline", CVM_JSON_TEXT, AT(cmdline), .max = DEFINITION_CMDLINE_MAX, .check = cmdline_is_valid,
           .expected = "printable ASCII" },
         { "disk", CVM_JSON_TEXT, AT(boot_disk), .check = definition_serial_is_valid,
@@ -127,8 +128,8 @@ struct definition *definition_free(struct definition *d) {
         cvm_bytes_done(&d->service);
         d->labels = cvm_texts_free(d->labels);
         d->required_secrets = cvm_texts_free(d->required_secrets);
-        char *texts[] = { d->name,   d->uuid,   d->user,    d->cpu_model, d->firmware,
-                          d->kernel, d->initrd, d->cmdline, d->boot_disk, d->image };
+        char *texts[] = { d->name,   d->uuid,    d->user,      d->cpu_model, d->firmware, d->kernel,
+                          d->initrd, d->cmdline, d->boot_disk, d->image,     d->shim };
 
         for (size_t i = 0; i < ARRAY_SIZE(texts); i++)
                 free(texts[i]);
@@ -163,8 +164,9 @@ static int refuse(const char *document, struct cvm_error *err, const char *field
 static int check_boot(const struct definition *d, const char *document, struct cvm_error *err) {
         if (d->kernel && d->boot_disk)
                 return refuse(document, err, "boot.disk", "excludes 'boot.kernel'");
-        if (!d->kernel && (d->initrd || d->cmdline))
-                return refuse(document, err, "boot", "has an initrd or a command line but no kernel");
+        if (!d->kernel && (d->initrd || d->cmdline || d->shim))
+                return refuse(document, err, "boot",
+                              "has an initrd, a command line or a shim but no kernel");
         if (d->cmdline && strstr(d->cmdline, OWNER_OPTION))
                 return refuse(document, err, "boot.cmdline",
                               "must not have cvm.owner=: it follows from 'owner'");

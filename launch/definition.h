@@ -72,6 +72,7 @@ struct definition {
         char *cpu_model; /* NULL: the platform's default */
         char *firmware;  /* path or name; NULL */
         char *kernel, *initrd, *cmdline;
+        char *shim;      /* starts a kernel that the firmware itself would not; NULL */
         char *boot_disk; /* serial of the disk to boot from; excludes kernel */
         char *image;
         struct cvm_bytes owner; /* SPKI of the owner's key, 44 bytes; size 0: unowned */

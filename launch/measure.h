@@ -32,6 +32,9 @@ struct measure_inputs {          /* all borrowed */
         /* for registers (struct boot_registers); NULL: only the digests above are known */
         const uint8_t *kernel; /* the file itself */
         size_t kernel_size;
+        const uint8_t *shim; /* likewise */
+        size_t shim_size;
+        bool has_shim;
         const uint8_t *initrd_sha384; /* 48 bytes */
         uint64_t initrd_size;
         uint32_t qemu_version; /* MEASURE_QEMU(10, 1), of the host; 0: the newest that is known here */

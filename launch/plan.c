@@ -14,10 +14,8 @@ const char *const plan_channel_ports[] = {
 static const char *const plain_devices[] = { "/dev/kvm", NULL };
 
 static const char *const role_texts[] = {
-        [PLAN_FIRMWARE] = "firmware",
-        [PLAN_KERNEL] = "kernel",
-        [PLAN_INITRD] = "initrd",
-        [PLAN_DISK] = "disk",
+        [PLAN_FIRMWARE] = "firmware", [PLAN_KERNEL] = "kernel", [PLAN_INITRD] = "initrd",
+        [PLAN_SHIM] = "shim",         [PLAN_DISK] = "disk",
 };
 
 struct plan *plan_free(struct plan *plan) {
@@ -41,12 +39,13 @@ static void add_file(struct plan *plan, enum plan_file_role role, const char *so
 static int add_files(struct plan *plan) {
         const struct definition *d = plan->definition;
 
-        plan->files = calloc(3 + d->n_disks, sizeof *plan->files);
+        plan->files = calloc(PLAN_BOOT_FILES + d->n_disks, sizeof *plan->files);
         if (!plan->files)
                 return -ENOMEM;
         add_file(plan, PLAN_FIRMWARE, d->firmware, 0, false);
         add_file(plan, PLAN_KERNEL, d->kernel, 0, false);
         add_file(plan, PLAN_INITRD, d->initrd, 0, false);
+        add_file(plan, PLAN_SHIM, d->shim, 0, false);
         for (size_t i = 0; i < d->n_disks; i++)
                 add_file(plan, PLAN_DISK, d->disks[i].path, i, !d->disks[i].readonly);
         return 0;
@@ -115,6 +114,10 @@ static int begin(const struct definition *definition, const struct platform *pla
         if (definition->simulate && !platform->synthetic_firmware)
                 return cvm_fail(err, &CVM_CODE_SIM_PLATFORM, EOPNOTSUPP,
                                 "guests of %s are not simulated yet", platform->title);
+        if (definition->shim && !platform->has_shim)
+                return cvm_fail(err, &CVM_CODE_FIELD, EINVAL,
+                                "'boot.shim' is given, but firmware of %s starts no kernel by a shim: nothing would measure it",
+                                platform->title);
         if (definition->image)
                 return cvm_fail(err, &CVM_CODE_IMAGE_VERBS, EOPNOTSUPP,
                                 "'image' names '%s', but this version of cvmd has no image store for guests yet",
@@ -225,6 +228,9 @@ static int measured_inputs(struct plan *plan, const struct plan_contents *conten
                 .has_initrd = contents->initrd_sha256 != NULL,
                 .kernel = contents->kernel,
                 .kernel_size = contents->kernel_size,
+                .has_shim = d->shim != NULL,
+                .shim = contents->shim,
+                .shim_size = contents->shim_size,
                 .initrd_sha384 = contents->initrd_sha384,
                 .initrd_size = contents->initrd_size,
                 .cmdline = plan->cmdline,
@@ -266,9 +272,12 @@ int plan_boot(struct plan *plan, const struct plan_contents *contents, struct bo
         return r < 0 || !plan->platform->registers ? r : plan->platform->registers->predict(&in, ret, err);
 }
 
-int plan_check(const struct plan *plan, struct cvm_error *err) {
-        return plan->platform->check_launch(plan->definition->platform_options[plan->platform->id],
-                                            &plan->measurement, plan->policy, err);
+int plan_check(const struct plan *plan, const struct plan_contents *contents, struct cvm_error *err) {
+        const struct platform *platform = plan->platform;
+        int r = platform->check_launch(plan->definition->platform_options[platform->id], &plan->measurement,
+                                       plan->policy, err);
+
+        return r < 0 || plan->simulated || !platform->check_boot ? r : platform->check_boot(contents, err);
 }
 
 int plan_explain(struct plan *plan, const struct plan_contents *contents, struct explain_request *request,
@@ -285,7 +294,8 @@ int plan_explain(struct plan *plan, const struct plan_contents *contents, struct
 }
 
 bool plan_boots_with(const struct plan *plan, const struct plan_file *file) {
-        return file->role != PLAN_FIRMWARE || !plan->simulated || plan->guest.type;
+        return (file->role != PLAN_FIRMWARE && file->role != PLAN_SHIM) || !plan->simulated ||
+               plan->guest.type;
 }
 
 void plan_mac(const struct plan *plan, size_t i, char ret[PLAN_MAC_TEXT]) {

@@ -7,7 +7,8 @@
 #include "launch/platform.h"
 
 /* Files that QEMU gets as descriptors, never by path. */
-enum plan_file_role { PLAN_FIRMWARE, PLAN_KERNEL, PLAN_INITRD, PLAN_DISK };
+enum plan_file_role { PLAN_FIRMWARE, PLAN_KERNEL, PLAN_INITRD, PLAN_SHIM, PLAN_DISK };
+#define PLAN_BOOT_FILES PLAN_DISK /* roles of those that are kept by digest */
 
 struct plan_file {
         enum plan_file_role role;
@@ -61,7 +62,8 @@ int plan_predict(const struct definition *definition, struct plan **ret, struct 
 int plan_add(struct plan *plan, const char *name, json_object *value, struct cvm_error *err);
 json_object *plan_json(const struct plan *plan);
 
-/* Is that file given to the guest? A simulated one boots without the firmware that is measured for it. */
+/* Is that file given to the guest? A simulated one boots without the firmware that is measured for it, and
+ * without the shim, which needs that. */
 bool plan_boots_with(const struct plan *plan, const struct plan_file *file);
 #define PLAN_MAC_TEXT 18
 /* The address of NIC i: the definition's, or one that follows from the uuid, so that it stays at every
@@ -75,9 +77,11 @@ struct plan_contents {
         size_t firmware_size;
         const struct measured_firmware *measured_firmware; /* of the plan's platform; NULL: to be done */
         const uint8_t *kernel_sha256, *initrd_sha256;      /* NULL where the plan has none */
-        /* for plan_boot() alone: the kernel itself, and the initrd's SHA-384 and size */
-        const uint8_t *kernel, *initrd_sha384;
-        size_t kernel_size;
+        /* for plan_boot() alone: kernel and shim themselves, and the initrd's SHA-384 and size */
+        const uint8_t *kernel, *shim, *initrd_sha384;
+        size_t kernel_size, shim_size;
+        /* for plan_check() alone: what stands behind these images (authenticode_signatures()) */
+        const struct cvm_bytes *kernel_signatures, *shim_signatures;
         uint64_t initrd_size;
 };
 /* Fill in plan->measurement. */
@@ -85,8 +89,9 @@ int plan_measure(struct plan *plan, const struct plan_contents *contents, struct
 /* What will be extended into the platform's registers, nothing where it has none; ret is owned. */
 int plan_boot(struct plan *plan, const struct plan_contents *contents, struct boot_log *ret,
               struct cvm_error *err);
-/* Is a measured plan what its definition promises of it (a block that the owner signed)? */
-int plan_check(const struct plan *plan, struct cvm_error *err);
+/* Is a measured plan what its definition promises of it (a block that the owner signed), and will its
+ * firmware start its kernel? */
+int plan_check(const struct plan *plan, const struct plan_contents *contents, struct cvm_error *err);
 /* Why another measurement was observed; request->given is filled in here. */
 int plan_explain(struct plan *plan, const struct plan_contents *contents, struct explain_request *request,
                  struct explanation *ret, struct cvm_error *err);

@@ -6,11 +6,13 @@
 
 #include "launch/explain-tdx.h"
 #include "launch/failure-tdx.h"
+#include "launch/firmware-tdx.h"
 #include "launch/host-tdx.h"
 #include "launch/libvirt-tdx.h"
 #include "launch/measure-tdx.h"
 #include "launch/plan.h"
 #include "launch/rtmr-tdx.h"
+#include "launch/secure-boot.h"
 #include "launch/synthetic-tdx.h"
 
 extern const struct platform platform_tdx;
@@ -107,6 +109,23 @@ static int check_launch(json_object *options, const struct measurement *measurem
         return 0; /* nothing is promised of a launch beforehand */
 }
 
+static int check_boot(const struct plan_contents *contents, struct cvm_error *err) {
+        const struct cvm_bytes *started =
+                        contents->shim_signatures ? contents->shim_signatures : contents->kernel_signatures;
+        struct tdvf tdvf;
+        int r = started ? tdvf_read(contents->firmware, contents->firmware_size, &tdvf, err) : 0;
+
+        for (size_t i = 0; r >= 0 && started && i < tdvf.n_sections; i++)
+                if (tdvf.sections[i].type == TDVF_CONFIGURATION &&
+                    !secure_boot_takes(contents->firmware + tdvf.sections[i].offset, tdvf.sections[i].size,
+                                       started))
+                        r = cvm_fail(err, &CVM_CODE_SECURE_BOOT, EACCES,
+                                     "the firmware enforces secure boot, and the %s is %s by none of its keys",
+                                     contents->shim_signatures ? "shim" : "kernel",
+                                     started->size ? "signed" : "not signed, so");
+        return r;
+}
+
 static int read_launch_block(const void *data, size_t size, uint8_t ret[64], size_t *ret_size,
                              struct cvm_error *err) {
         return cvm_fail(err, &CVM_CODE_ARGUMENT, EINVAL, "launches of TDX have no signed block");
@@ -189,11 +208,13 @@ const struct platform platform_tdx = {
         .console = "isa-serial",
         .kernel_console = "ttyS0",
         .default_cpu = "host",
+        .has_shim = true,
         .devices = devices,
         .options_fields = options_fields,
         .check_options = check_options,
         .add_options = add_options,
         .check_launch = check_launch,
+        .check_boot = check_boot,
         .is_debug = is_debug,
         .measure = tdx_measure,
         .registers = &tdx_registers,

@@ -13,6 +13,7 @@
 #include "launch/measure.h"
 
 struct plan;
+struct plan_contents;
 
 /* Registers that a guest's firmware and software extend, beside the launch measurement. */
 struct boot_registers {
@@ -37,6 +38,7 @@ struct platform {
         const char *kernel_console;                  /* "ttyS0" */
         const char *default_cpu;                     /* "EPYC-v4" */
         const char *const *devices;                  /* NULL-terminated: "/dev/kvm", ... */
+        bool has_shim;                               /* its firmware takes one, and measures it */
         const struct cvm_json_field *options_fields; /* of the platform's own section of the definition */
         /* that section: NULL is fine; refuses what it does not know */
         int (*check_options)(json_object *options, const char *document, struct cvm_error *err);
@@ -46,6 +48,8 @@ struct platform {
         /* what that section promises of the measurement and the policy of this launch */
         int (*check_launch)(json_object *options, const struct measurement *measurement, uint64_t policy,
                             struct cvm_error *err);
+        /* will its firmware start the plan's kernel? CVM_CODE_SECURE_BOOT; NULL: it starts any */
+        int (*check_boot)(const struct plan_contents *contents, struct cvm_error *err);
         bool (*is_debug)(uint64_t policy);
         /* for measure_inputs: hash an image, whatever it is; measure() judges it. NULL: measure() does it */
         int (*measure_firmware)(const uint8_t *image, size_t size, struct measured_firmware *ret,

@@ -114,21 +114,17 @@ static void add_variable(struct predicting *p, const char *guid, const char *nam
         cvm_writer_done(&w);
 }
 
-/* The firmware turns secure boot on where it has a platform key, unless a variable says otherwise. Without
- * one the variable is zero, or absent where the firmware was built without secure boot. */
+/* Without a platform key the variable is zero, or absent where the firmware was built without secure boot.
+ */
 static void add_secure_boot(struct predicting *p, const uint8_t *store, size_t size) {
-        static const char guid_enable[] = "\xf0\xa3\x0b\xf3\xa8\xaf\x56\x45\x99\xc4\x00\x10\x09\xc9\x3a\x44";
-        struct cvm_reader data = { 0 };
-        uint8_t is_on = 1;
+        int enforced = variable_secure_boot(store, size);
+        uint8_t is_on = enforced > 0;
 
-        if (variable_find(store, size, VARIABLE_GUID_GLOBAL, "PK", &data) <= 0) {
+        if (enforced < 0)
                 add(p, 0, VARIABLE_DRIVER_CONFIG, "SecureBoot", NULL,
                     "how the firmware was built: without a platform key it is zero or absent");
-                return;
-        }
-        if (variable_find(store, size, guid_enable, "SecureBootEnable", &data) > 0)
-                is_on = cvm_read_u8(&data);
-        add_variable(p, VARIABLE_GUID_GLOBAL, "SecureBoot", &is_on, 1);
+        else
+                add_variable(p, VARIABLE_GUID_GLOBAL, "SecureBoot", &is_on, 1);
 }
 
 static void add_variables(struct predicting *p) {
@@ -180,7 +176,11 @@ static void add_host(struct predicting *p) {
                 { VARIABLE_BOOT, "BootOrder", from_boot, false },
                 { VARIABLE_BOOT, "Boot0000", from_boot, false },
                 { VARIABLE_BOOT, "Boot0001", from_boot, true },
-                { VARIABLE_AUTHORITY, "db", "the key that vouches for the kernel, with secure boot", true },
+                { VARIABLE_AUTHORITY, "db", "the key that vouches for kernel or shim, with secure boot",
+                  true },
+                { VARIABLE_AUTHORITY, "SbatLevel", "a shim", true },
+                { VARIABLE_AUTHORITY, "MokListTrusted", "a shim", true },
+                { VARIABLE_AUTHORITY, "Shim", "a shim: the key that vouches for the kernel", true },
         };
 
         for (size_t i = 0; i < ARRAY_SIZE(events); i++) {
@@ -212,6 +212,27 @@ static int kernel_digest(const struct measure_inputs *in, uint8_t ret[CVM_SHA384
         return authenticode_sha384(image, in->kernel_size, ret, err);
 }
 
+static void add_open(struct predicting *p, unsigned index, const char *from) {
+        struct boot_event *e = boot_log_add(&p->log);
+
+        if (e)
+                *e = (struct boot_event){ .index = index, .status = BOOT_UNKNOWN, .from = from };
+        p->failed |= !e;
+}
+
+/* By a shim: in which order it and the kernel are measured, and whether the kernel is once or twice, is the
+ * firmware's and the shim's. */
+static int add_shim(struct predicting *p, struct cvm_error *err) {
+        uint8_t digest[CVM_SHA384_SIZE];
+        int r = p->in->shim ? authenticode_sha384(p->in->shim, p->in->shim_size, digest, err) : 0;
+
+        if (r < 0)
+                return cvm_while(err, r, "the shim");
+        add(p, 1, APPLICATION, "", p->in->shim ? digest : NULL, "the shim, as QEMU hands it on");
+        add_open(p, 1, "how the shim starts the kernel");
+        return 0;
+}
+
 static int add_kernel(struct predicting *p, struct cvm_error *err) {
         static const char calling[] = "Calling EFI Application from Boot Option",
                           leaving[] = "Exit Boot Services Invocation",
@@ -221,7 +242,7 @@ static int add_kernel(struct predicting *p, struct cvm_error *err) {
         int r = kernel_digest(p->in, digest, &is_known, err);
 
         if (r < 0)
-                return r;
+                return cvm_while(err, r, "the kernel");
         add(p, 1, APPLICATION, "", is_known ? digest : NULL, "the kernel, as QEMU hands it on");
         add_text(p, 1, EFI_ACTION, calling, strlen(calling));
         add_text(p, 1, SEPARATOR, "\0\0\0\0", 4);
@@ -250,14 +271,6 @@ static void add_cmdline(struct predicting *p) {
         cvm_writer_done(&w);
 }
 
-static void add_open(struct predicting *p, unsigned index, const char *from) {
-        struct boot_event *e = boot_log_add(&p->log);
-
-        if (e)
-                *e = (struct boot_event){ .index = index, .status = BOOT_UNKNOWN, .from = from };
-        p->failed |= !e;
-}
-
 static int add_boot(struct predicting *p, struct cvm_error *err) {
         int r;
 
@@ -266,7 +279,11 @@ static int add_boot(struct predicting *p, struct cvm_error *err) {
                 add_open(p, 2, "what the disk starts");
                 return 0;
         }
-        r = add_kernel(p, err);
+        if (p->in->has_shim)
+                add_open(p, 2, "the shim's lists of keys (MokList)");
+        r = p->in->has_shim ? add_shim(p, err) : 0;
+        if (r >= 0)
+                r = add_kernel(p, err);
         if (r < 0)
                 return r;
         add_cmdline(p);

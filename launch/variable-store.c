@@ -72,3 +72,12 @@ int variable_find(const uint8_t *store, size_t size, const char *guid, const cha
         }
         return e;
 }
+
+int variable_secure_boot(const uint8_t *store, size_t size) {
+        static const char guid_enable[] = "\xf0\xa3\x0b\xf3\xa8\xaf\x56\x45\x99\xc4\x00\x10\x09\xc9\x3a\x44";
+        struct cvm_reader data = { 0 };
+
+        if (variable_find(store, size, VARIABLE_GUID_GLOBAL, "PK", &data) <= 0)
+                return -ENOENT;
+        return variable_find(store, size, guid_enable, "SecureBootEnable", &data) <= 0 || cvm_read_u8(&data);
+}

@@ -14,3 +14,8 @@
  * -EINVAL: these bytes are no such store. */
 int variable_find(const uint8_t *store, size_t size, const char *guid, const char *name,
                   struct cvm_reader *ret);
+
+/* Is secure boot enforced by a firmware that begins with these variables? 1, 0 (switched off), or -ENOENT:
+ * it has no platform key, or is no such store. Firmware turns it on where it has that key, unless a variable
+ * says otherwise. */
+int variable_secure_boot(const uint8_t *store, size_t size);

@@ -377,6 +377,8 @@ static const struct libvirt_property *find_property(const struct libvirt_securit
 static int check_properties(const struct plan *plan, struct cvm_error *err) {
         if (!plan->platform->libvirt)
                 return refuse(err, "platform", "libvirt's guests of it are not known to this version");
+        if (plan->definition->shim)
+                return refuse(err, "boot.shim", "this version starts no domain of libvirt by a shim");
         if (!plan->guest.properties)
                 return 0;
         json_object_object_foreach(plan->guest.properties, name, value) {

@@ -27,8 +27,9 @@
 struct abilities {
         struct abilities *next;
         char program[PROGRAM_IDENTITY_MAX];
-        json_object *types;  /* of objects that a user can make */
-        json_object *schema; /* of the monitor's commands */
+        json_object *types;   /* of objects that a user can make */
+        json_object *schema;  /* of the monitor's commands */
+        json_object *options; /* of -machine */
 };
 
 /* Somebody who waits for an answer about one plan. */
@@ -42,7 +43,7 @@ struct question {
         int pidfd, words;
         struct qmp_client *qmp;
         sd_event_source *end; /* of the process; or a deferred answer */
-        json_object *types, *schema;
+        json_object *types, *schema, *options;
         struct cvm_error why;
 };
 
@@ -102,6 +103,17 @@ static bool has_property(json_object *schema, const char *type, const char *prop
         return element(member(entry(schema, variant, "type"), "members"), "name", property) != NULL;
 }
 
+/* The one option of ours that came late. */
+static int compare_options(const struct abilities *a, const struct plan *plan, struct cvm_error *err) {
+        json_object *machine = element(a->options, "option", "machine");
+
+        return plan->definition->shim && !element(member(machine, "parameters"), "name", "shim")
+                               ? cvm_fail(err, &CVM_CODE_QEMU_OPTION, EOPNOTSUPP,
+                                          "the QEMU of this host ('%s') has no option '-shim'",
+                                          plan->platform->binary)
+                               : 0;
+}
+
 static int compare(const struct abilities *a, const struct plan *plan, struct cvm_error *err) {
         const struct plan_object *object = &plan->guest;
 
@@ -116,7 +128,7 @@ static int compare(const struct abilities *a, const struct plan *plan, struct cv
                                         "the QEMU of this host ('%s') has no '%s' for guests of %s",
                                         plan->platform->binary, name, plan->platform->title);
         }
-        return 0;
+        return compare_options(a, plan, err);
 }
 
 /* --- the process --- */
@@ -130,6 +142,7 @@ static struct question *question_free(struct question *q) {
         q->words = cvm_close(q->words);
         json_object_put(q->types);
         json_object_put(q->schema);
+        json_object_put(q->options);
         free(q);
         return NULL;
 }
@@ -163,11 +176,11 @@ static void answer(struct question *taken) {
 static void keep(struct question *q) {
         struct abilities *a = calloc(1, sizeof *a);
 
-        if (!a || !q->types || !q->schema || find_known(q->program)) {
+        if (!a || !q->types || !q->schema || !q->options || find_known(q->program)) {
                 free(a);
                 return;
         }
-        *a = (struct abilities){ known, "", TAKE_PTR(q->types), TAKE_PTR(q->schema) };
+        *a = (struct abilities){ known, "", TAKE_PTR(q->types), TAKE_PTR(q->schema), TAKE_PTR(q->options) };
         snprintf(a->program, sizeof a->program, "%s", q->program);
         known = a;
 }
@@ -177,7 +190,7 @@ static int on_end(sd_event_source *source, int fd, uint32_t revents, void *userd
         siginfo_t info;
 
         (void)waitid(P_PIDFD, (id_t)q->pidfd, &info, WEXITED);
-        if (!q->schema) {
+        if (!q->options) {
                 stderr_words(q->words, &q->why);
                 (void)cvm_while(&q->why, -EIO, "QEMU did not tell what it can do");
         }
@@ -196,11 +209,22 @@ static void finish(struct question *q) {
         pidfd_kill(q->pidfd, SIGKILL);
 }
 
+static void on_options(void *ctx, json_object *result, struct cvm_error *err) {
+        struct question *q = ctx;
+
+        q->options = json_object_get(result);
+        finish(q);
+}
+
 static void on_schema(void *ctx, json_object *result, struct cvm_error *err) {
+        json_object *arguments = json_object_new_object();
         struct question *q = ctx;
 
         q->schema = json_object_get(result);
-        finish(q);
+        json_object_object_add(arguments, "option", json_object_new_string("machine"));
+        if (qmp_client_call(q->qmp, "query-command-line-options", arguments, -EBADF, ANSWER_USEC,
+                                   on_options, q, NULL, &q->why) < 0)
+                finish(q);
 }
 
 static void on_types(void *ctx, json_object *result, struct cvm_error *err) {

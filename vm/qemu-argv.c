@@ -74,6 +74,7 @@ static void add_boot(struct argv *a, const struct plan *plan, const struct qemu_
                 [PLAN_FIRMWARE] = "-bios",
                 [PLAN_KERNEL] = "-kernel",
                 [PLAN_INITRD] = "-initrd",
+                [PLAN_SHIM] = "-shim",
         };
 
         for (size_t i = 0; i < plan->n_files; i++) {

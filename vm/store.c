@@ -28,6 +28,7 @@ static const char *const steps[] = {
         "ALTER TABLE vms ADD COLUMN paths INTEGER NOT NULL DEFAULT 0;"
         "UPDATE vms SET paths = (user_uid = 0);",
         "ALTER TABLE vms ADD COLUMN prediction TEXT;",
+        "ALTER TABLE vms ADD COLUMN shim BLOB;",
 };
 
 static const struct cvm_db_schema schema = {
@@ -60,14 +61,14 @@ enum query {
         QUERY_MAX_,
 };
 
-#define VM_COLUMNS                                                                                                \
-        "id, name, definition, binding, platform, user_uid, state, state_code, state_reason, trust, trust_by, "   \
-        "generation, boot_id, keyset, pid, start_time, uid, measurement, policy, firmware, kernel, initrd, bye, " \
+#define VM_COLUMNS                                                                                                      \
+        "id, name, definition, binding, platform, user_uid, state, state_code, state_reason, trust, trust_by, "         \
+        "generation, boot_id, keyset, pid, start_time, uid, measurement, policy, firmware, kernel, initrd, shim, bye, " \
         "created, started, verdict_time, verdict, paths, prediction"
 
 static const char *const queries[QUERY_MAX_] = {
         [SAVE_VM] = "INSERT OR REPLACE INTO vms (" VM_COLUMNS ") VALUES "
-                    "(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
+                    "(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
         [REMOVE_VM] = "DELETE FROM vms WHERE id = ?",
         [EACH_VM] = "SELECT " VM_COLUMNS " FROM vms ORDER BY created, id",
         [ADD_EVENT] = "INSERT INTO events (seq, json) VALUES (?, ?)",

@@ -29,8 +29,8 @@ struct vm_row {
         size_t measurement_size;
         char *prediction;                 /* JSON (launch/prediction.h) of which that is the measurement */
         uint64_t policy;                  /* guest policy in the evidence */
-        uint8_t pins[3][CVM_SHA256_SIZE]; /* by enum plan_file_role: firmware, kernel, initrd */
-        bool pinned[3];
+        uint8_t pins[4][CVM_SHA256_SIZE]; /* by enum plan_file_role: firmware, kernel, initrd, shim */
+        bool pinned[4];
         char *bye;     /* envelope of the last boot */
         char *verdict; /* envelope of the last verdict on the present boot */
         uint64_t created_msec, started_msec, verdict_msec;

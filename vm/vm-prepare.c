@@ -112,15 +112,16 @@ static const char *const role_keys[] = {
         [PLAN_FIRMWARE] = "firmware",
         [PLAN_KERNEL] = "kernel",
         [PLAN_INITRD] = "initrd",
+        [PLAN_SHIM] = "shim",
 };
 
 static int measure(struct vm *vm, struct cvm_error *err) {
         CVM_CLEANUP(cvm_json_putp) json_object *request = json_object_new_object();
-        int fds[3], r = 0;
+        int fds[PLAN_BOOT_FILES], r = 0;
         size_t n = 0;
 
         json_object_object_add(request, "definition", json_object_new_string(vm->row.definition));
-        for (size_t role = 0; r >= 0 && role < 3; role++) {
+        for (size_t role = 0; r >= 0 && role < PLAN_BOOT_FILES; role++) {
                 if (!vm->row.pinned[role])
                         continue;
                 r = image_store_get(vm->manager->images, vm->row.pins[role], &fds[n], err);

@@ -10,7 +10,8 @@ static int read_files(const struct cvm_json *request, const struct plan *plan, s
                       struct cvm_error *err) {
         struct boot_file from[BOOT_FILES_MAX] = { [PLAN_FIRMWARE] = { -EBADF, "firmware" },
                                                   [PLAN_KERNEL] = { -EBADF, "kernel" },
-                                                  [PLAN_INITRD] = { -EBADF, "initrd" } };
+                                                  [PLAN_INITRD] = { -EBADF, "initrd" },
+                                                  [PLAN_SHIM] = { -EBADF, "shim" } };
         int r = 0;
 
         for (size_t i = 0; r >= 0 && i < BOOT_FILES_MAX; i++)
@@ -36,7 +37,7 @@ static int run(const struct cvm_json *request, json_object **ret, struct cvm_err
         if (r >= 0)
                 r = prediction_make(plan, &files.contents, &prediction, err);
         if (r >= 0)
-                r = plan_check(plan, err);
+                r = plan_check(plan, &files.contents, err);
         if (r < 0)
                 return r;
         *ret = json_object_new_object();

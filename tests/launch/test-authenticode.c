@@ -9,6 +9,7 @@
 
 #include <cmocka.h>
 
+#include "base/fd.h"
 #include "tests/launch/make-pe.h"
 
 static uint8_t image[PE_SIZE];
@@ -125,6 +126,34 @@ static void test_any_cut(void **state) {
         }
 }
 
+static void expect_signatures(const void *data, size_t size, size_t expected) {
+        CVM_CLEANUP(cvm_closep) int fd = cvm_memfd("image", data, size);
+        CVM_CLEANUP(cvm_bytes_done) struct cvm_bytes table = { 0 };
+        struct cvm_error err = { 0 };
+
+        assert_int_equal(authenticode_signatures(fd, "image", &table, &err), 0);
+        assert_int_equal(table.size, expected);
+        assert_true(expected == 0 || memcmp(table.data, image + PE_SIGNATURE, expected) == 0);
+}
+
+static void test_signatures(void **state) {
+        struct cvm_error err = { 0 };
+        struct cvm_bytes table = { 0 };
+
+        pe_make(image);
+        expect_signatures(image, sizeof image, PE_SIZE - PE_SIGNATURE);
+        expect_signatures(image, PE_SIZE - 4, PE_SIZE - PE_SIGNATURE - 4); /* what there is of them */
+        expect_signatures(image, PE_OPTIONAL, 0);
+        expect_signatures("no image", 8, 0);
+        expect_signatures("", 0, 0);
+        pe_put(image + PE_CERTIFICATES + 4, 0xffffffff, 4);
+        expect_signatures(image, sizeof image, 0);
+        pe_put(image + PE_OPTIONAL + 108, 4, 4);
+        expect_signatures(image, sizeof image, 0);
+        assert_true(authenticode_signatures(-1, "image", &table, &err) < 0);
+        assert_ptr_equal(err.code, &CVM_CODE_FILE);
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_parts_are_passed_over),
@@ -132,6 +161,7 @@ int main(void) {
                 cmocka_unit_test(test_other_forms),
                 cmocka_unit_test(test_lies_are_refused),
                 cmocka_unit_test(test_any_cut),
+                cmocka_unit_test(test_signatures),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);

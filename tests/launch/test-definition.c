@@ -99,6 +99,7 @@ static const struct {
         { "\"firmware\":\"/a\\u0000b\"", "'firmware' in 'x.json' must not have control" },
         { "\"boot\":{\"initrd\":\"/i\"}", "no kernel" },
         { "\"boot\":{\"cmdline\":\"x\"}", "no kernel" },
+        { "\"boot\":{\"shim\":\"/s\"}", "no kernel" },
         { "\"boot\":{\"kernel\":\"/k\",\"cmdline\":\"a cvm.owner=1\"}",
           "'boot.cmdline' in 'x.json' must not have cvm.owner" },
         { "\"boot\":{\"kernel\":\"/k\",\"cmdline\":\"a\\\"cvm.owner=1\"}",

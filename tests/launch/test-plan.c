@@ -185,6 +185,33 @@ static void test_a_simulated_guest_on_a_recorded_host(void **state) {
         }
 }
 
+static void test_a_shim_is_for_firmware_that_measures_it(void **state) {
+        struct host_facts host = { .offers[CVM_PLATFORM_SEV_SNP] = true,
+                                   .offers[CVM_PLATFORM_TDX] = true,
+                                   .encryption_bit = 51 };
+        static const char boot[] =
+                        "\"firmware\":\"/f\",\"boot\":{\"kernel\":\"/k\",\"shim\":\"/s\"},\"platform\":";
+        static const char *const platforms[] = { "sev-snp", "tdx" };
+
+        for (size_t i = 0; i < ARRAY_SIZE(platforms); i++) {
+                CVM_CLEANUP(definition_freep) struct definition *d = NULL;
+                CVM_CLEANUP(plan_freep) struct plan *plan = NULL;
+                struct cvm_error err = { 0 };
+                char members[128];
+
+                snprintf(members, sizeof members, "%s\"%s\"", boot, platforms[i]);
+                d = read_definition(members);
+                if (i == 0) {
+                        assert_true(plan_make(d, &host, NULL, &plan, &err) < 0);
+                        assert_non_null(strstr(err.text, "'boot.shim'"));
+                        continue;
+                }
+                assert_int_equal(plan_make(d, &host, NULL, &plan, &err), 0);
+                assert_int_equal(plan->n_files, 3);
+                assert_int_equal(plan->files[2].role, PLAN_SHIM);
+        }
+}
+
 static int measure(struct plan *plan, bool firmware, bool kernel, bool initrd, struct cvm_error *err) {
         CVM_CLEANUP(cvm_bytes_done) struct cvm_bytes image = { 0 };
         const uint8_t digest[CVM_SHA256_SIZE] = { 1 };
@@ -249,6 +276,7 @@ int main(void) {
                 cmocka_unit_test(test_a_guest_on_hardware),
                 cmocka_unit_test(test_a_simulated_guest_on_a_recorded_host),
                 cmocka_unit_test(test_refusals),
+                cmocka_unit_test(test_a_shim_is_for_firmware_that_measures_it),
                 cmocka_unit_test(test_measuring),
                 cmocka_unit_test(test_other_contents_are_refused),
                 cmocka_unit_test(test_hardware_needs_a_firmware),

@@ -216,6 +216,33 @@ static void test_what_is_not_given_is_unknown(void **state) {
         expect_unknown(&in, 2);
 }
 
+/* What starts the kernel is known, how it does that is not: the registers wait for a guest's own log. */
+static void test_a_shim(void **state) {
+        CVM_CLEANUP(boot_log_done) struct boot_log log = { 0 };
+        struct measure_inputs in = make_inputs();
+        uint8_t shim[PE_SIZE], digest[CVM_SHA384_SIZE];
+        const struct boot_event *e;
+        struct cvm_error err = { 0 };
+
+        pe_make(shim);
+        shim[0x500] ^= 1;
+        in.has_shim = true;
+        expect_unknown(&in, 1);
+        in.shim = shim;
+        in.shim_size = sizeof shim;
+        expect_unknown(&in, 1);
+        expect_unknown(&in, 2);
+        predict(&in, &log);
+        e = find(&log, 1, "EV_EFI_BOOT_SERVICES_APPLICATION", "");
+        assert_int_equal(authenticode_sha384(shim, sizeof shim, digest, &err), 0);
+        assert_int_equal(e->status, BOOT_COMPUTED);
+        assert_memory_equal(e->digest, digest, sizeof digest);
+        shim[0] = 0;
+        assert_true(tdx_registers.predict(&in, &log, &err) < 0);
+        assert_ptr_equal(err.code, &CVM_CODE_KERNEL);
+        assert_non_null(strstr(err.text, "the shim"));
+}
+
 static void test_refusals(void **state) {
         struct measure_inputs in = make_inputs();
         struct boot_log log = { 0 };
@@ -320,6 +347,7 @@ int main(void) {
                 cmocka_unit_test(test_older_hosts_change_the_kernel),
                 cmocka_unit_test(test_cmdline_and_initrd),
                 cmocka_unit_test(test_what_is_not_given_is_unknown),
+                cmocka_unit_test(test_a_shim),
                 cmocka_unit_test(test_refusals),
                 cmocka_unit_test(test_learnt),
                 cmocka_unit_test(test_other_words_do_not_verify),

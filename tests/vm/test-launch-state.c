@@ -165,7 +165,9 @@ static void test_what_qemu_can_do_is_asked(void **state) {
 
         scene_begin(&s, "-", "");
         expect_all(&s);
-        expect_all(&s);                    /* kept */
+        expect_all(&s); /* kept */
+        s.f.definition->shim = strdup("shim");
+        expect_lack(&s, "has no option '-shim'");
         add_property(&s, "kernel-hashes"); /* another type of object has it */
         expect_lack(&s, "has no 'kernel-hashes' for guests of AMD SEV-SNP");
         s.f.plan->guest.type = "no-such-guest";

@@ -61,12 +61,13 @@ static struct vm_row sample(void) {
                               .measurement_size = 48,
                               .policy = 0x30000,
                               .prediction = T("{}"),
-                              .pinned = { false, true, true },
+                              .pinned = { false, true, true, true },
                               .may_name_paths = true,
                               .created_msec = 5 };
 
         memset(row.measurement, 7, 48);
         memset(row.pins[1], 9, 32);
+        memset(row.pins[3], 10, 32);
         row.keyset[0] = 3;
         return row;
 }
@@ -90,6 +91,7 @@ static int compare(void *ctx, struct vm_row *row) {
         assert_false(row->pinned[0]);
         assert_true(row->pinned[1]);
         assert_memory_equal(row->pins[1], want.pins[1], 32);
+        assert_memory_equal(row->pins[3], want.pins[3], 32);
         assert_int_equal(row->may_name_paths, want.may_name_paths);
         assert_string_equal(row->prediction, want.prediction);
         return 0;
@@ -248,6 +250,7 @@ static void test_an_older_store_is_brought_forward(void **state) {
                         sqlite3_exec(db,
                                      "DROP INDEX releases_of_vm; ALTER TABLE releases DROP COLUMN header;"
                                      "ALTER TABLE vms DROP COLUMN paths; ALTER TABLE vms DROP COLUMN prediction;"
+                                     "ALTER TABLE vms DROP COLUMN shim;"
                                      "INSERT INTO releases VALUES (1, 5, 'u1', 'd1', 'v', NULL);"
                                      "INSERT INTO releases VALUES (2, 6, 'u1', 'd1', NULL, 'installed');"
                                      "PRAGMA user_version = 1",

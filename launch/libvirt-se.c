@@ -5,4 +5,6 @@
 
 static const struct libvirt_property properties[] = { { 0 } };
 
-const struct libvirt_security se_libvirt = { .type = "s390-pv", .properties = properties };
+const struct libvirt_security se_libvirt = { .type = "s390-pv",
+                                             .feature = "s390-pv",
+                                             .properties = properties };

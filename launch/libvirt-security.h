@@ -19,6 +19,16 @@ struct libvirt_property {
         const char *name;  /* libvirt's */
         const char *field; /* of the definition */
         uint64_t bits;     /* that it takes in this number; 0: all */
+        /* of a domain that is adopted: what the platform's section calls it, or why it is not carried over
+         */
+        const char *option, *why;
+};
+
+/* A part of the number in <policy>, as the platform's section calls it. */
+struct libvirt_policy_field {
+        const char *option;    /* NULL ends the table */
+        unsigned shift, width; /* width 1: true or false */
+        uint64_t usual;        /* where the section does not name it */
 };
 
 /* An element of <features>. */
@@ -28,7 +38,10 @@ struct libvirt_feature {
 };
 
 struct libvirt_security {
-        const char *type;                          /* of <launchSecurity> */
+        const char *type;    /* of <launchSecurity> */
+        const char *feature; /* of domain capabilities, beside the list of types; NULL: none */
         const struct libvirt_property *properties; /* in the order in which elements are written */
         const struct libvirt_feature *features;    /* NULL: none */
+        const struct libvirt_policy_field *policy; /* NULL: it has none */
+        uint64_t policy_always;                    /* bits that every guest has */
 };

@@ -1,9 +1,11 @@
-/* cvmd-libvirt: started by the daemon with their socket as descriptor 3; `cvmd-libvirt URI` for tests. */
+/* cvmd-libvirt: started by the daemon with their socket as descriptor 3; `cvmd-libvirt URI` for tests, and
+ * `cvmd-libvirt VERB` for one question (worker/libvirt-ask.h). */
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 
 #include "base/fd.h"
+#include "worker/libvirt-ask.h"
 #include "worker/libvirt-host.h"
 #include "worker/wire.h"
 
@@ -45,6 +47,8 @@ int main(int argc, char **argv) {
                 fprintf(stderr, "cvmd-libvirt: %s\n", r < 0 ? err.text : "libvirt cannot be used");
                 return EXIT_FAILURE;
         }
+        if (argc > 1 && libvirt_has_ask(argv[1]))
+                return libvirt_ask(argv[1]);
         (void)host_connect(&host);
         if (virEventAddHandle(host.socket, VIR_EVENT_HANDLE_READABLE | VIR_EVENT_HANDLE_HANGUP, on_request,
                               &host, NULL) < 0)

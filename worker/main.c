@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/fd.h"
+#include "worker/error-json.h"
 #include "worker/verb.h"
 #include "worker/wire.h"
 
@@ -50,16 +51,6 @@ static int run(const char *name, json_object **ret, struct cvm_error *err) {
         return verb->run(&place, ret, err);
 }
 
-static json_object *error_json(struct cvm_error *err, int r) {
-        json_object *node = json_object_new_object(), *error = json_object_new_object();
-        const char *text = cvm_error_text(err, r);
-
-        json_object_object_add(error, "code", json_object_new_string(cvm_error_code(err)->id));
-        json_object_object_add(error, "text", json_object_new_string(text));
-        json_object_object_add(node, "error", error);
-        return node;
-}
-
 int main(int argc, char **argv) {
         CVM_CLEANUP(cvm_json_putp) json_object *answer = NULL;
         CVM_CLEANUP(cvm_freep) char *text = NULL;
@@ -72,7 +63,7 @@ int main(int argc, char **argv) {
         }
         r = run(argv[1], &answer, &err);
         if (r < 0) {
-                answer = error_json(&err, r);
+                answer = worker_error_json(&err, r);
                 status = cvm_code_exit_status(cvm_error_code(&err));
         }
         text = cvm_json_text(answer);

@@ -1,5 +1,6 @@
 /* cvmctl measure compare and measure explain: what was observed beside what a definition predicts. */
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -34,7 +35,8 @@ static const struct option_row compare_options[] = {
 
 static const struct option_row explain_options[] = {
         EXPECTED_OPTIONS,
-        { "other", OPTION_REPEAT, "FILE", "another firmware, kernel or initrd that may have been taken" },
+        { "other", OPTION_REPEAT, "FILE",
+          "another firmware, kernel, initrd or image that may have been taken" },
         DEFINITION_OPTIONS,
         { 0 },
 };
@@ -46,6 +48,7 @@ struct observed {
         size_t size;
         const char *source;            /* what it was found to be; static */
         struct evidence_claims claims; /* of a report: its registers */
+        struct cvm_bytes header;       /* of an image; owned */
 };
 
 static int from_report(const void *data, size_t size, enum cvm_platform_id platform, struct observed *ret,
@@ -62,9 +65,38 @@ static int from_report(const void *data, size_t size, enum cvm_platform_id platf
                 return r;
         ops->own(evidence, claims);
         ops->free(evidence);
+        if (cvm_is_zero(claims->measurement, sizeof claims->measurement))
+                return cvm_fail(err, &CVM_CODE_ARGUMENT, EINVAL,
+                                "evidence of '%s' does not name the guest's image by itself: give the image",
+                                cvm_platform_texts[platform]);
         memcpy(ret->digest, claims->measurement, sizeof claims->measurement);
         ret->size = sizeof claims->measurement;
         return 0;
+}
+
+static int read_header(const char *path, const struct platform *platform, struct cvm_bytes *ret,
+                       struct cvm_error *err) {
+        CVM_CLEANUP(cvm_closep) int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+
+        return fd < 0 ? cvm_fail(err, &CVM_CODE_FILE, errno, "'%s' cannot be opened: %s", path,
+                                 strerror(errno))
+                      : platform->read_header(fd, path, ret, err);
+}
+
+/* An image, which is known by its header. 0: it is none. */
+static int from_image(const char *path, const struct platform *platform, struct observed *ret) {
+        struct measurement m;
+
+        if (!platform->read_header || read_header(path, platform, &ret->header, NULL) < 0)
+                return 0;
+        if (platform->measure(&(const struct measure_inputs){ .header = ret->header.data,
+                                                              .header_size = ret->header.size },
+                              &m, NULL) < 0)
+                return 0;
+        ret->source = "image";
+        ret->size = m.size;
+        memcpy(ret->digest, m.digest, sizeof ret->digest);
+        return 1;
 }
 
 static int from_bundle(const char *text, size_t size, struct observed *ret, struct cvm_error *err) {
@@ -80,8 +112,11 @@ static int from_bundle(const char *text, size_t size, struct observed *ret, stru
 static int from_file(const char *path, const struct platform *platform, struct observed *ret,
                      struct cvm_error *err) {
         CVM_CLEANUP(cvm_bytes_done) struct cvm_bytes bytes = { 0 };
-        int r = cvm_read_file(path, OBSERVED_MAX, &bytes, err);
+        int r = from_image(path, platform, ret);
 
+        if (r > 0)
+                return 0;
+        r = cvm_read_file(path, OBSERVED_MAX, &bytes, err);
         if (r < 0)
                 return r;
         if (bytes.size && (bytes.data[0] == '{' || bytes.data[0] == ' ' || bytes.data[0] == '\n'))
@@ -159,6 +194,9 @@ struct job {
 static void job_done(struct job *job) {
         for (size_t i = 0; i < job->n_others; i++)
                 cvm_bytes_done(&job->bytes[i]);
+        for (size_t i = 0; i < job->n_others; i++)
+                cvm_bytes_done(&job->others[i].header);
+        cvm_bytes_done(&job->observed.header);
         boot_files_done(&job->files);
         boot_log_done(&job->events);
         boot_log_done(&job->log);
@@ -287,6 +325,8 @@ static int add_other(struct job *job, const char *path, struct cvm_error *err) {
         if (r < 0)
                 return r;
         file->name = path;
+        if (job->platform->read_header)
+                (void)read_header(path, job->platform, &file->header, NULL);
         if (cvm_read_file(path, OVMF_SIZE_MAX, bytes, NULL) >= 0) {
                 file->bytes = bytes->data;
                 file->size = bytes->size;
@@ -333,6 +373,7 @@ static int explain(const struct arguments *arguments, struct job *job, struct ex
                 r = add_other(job, path, err);
         if (r < 0)
                 return r;
+        request.observed_header = job->observed.header;
         request.others = job->others;
         request.n_others = job->n_others;
         request.ctx = &told;

@@ -26,6 +26,7 @@ void boot_files_done(struct boot_files *files) {
         cvm_bytes_done(&files->shim_bytes);
         cvm_bytes_done(&files->kernel_signatures);
         cvm_bytes_done(&files->shim_signatures);
+        cvm_bytes_done(&files->header);
 }
 
 static int read_whole(const struct boot_file *from, size_t max, struct cvm_bytes *ret,
@@ -63,8 +64,12 @@ static int digest_kernel(const struct platform *platform, const struct boot_file
         int r = read_signatures(platform, from, &files->kernel_signatures,
                                 &files->contents.kernel_signatures, err);
 
+        if (r >= 0 && platform->read_header)
+                r = platform->read_header(from->fd, from->name, &files->header, err);
         if (r < 0)
                 return r;
+        files->contents.header = files->header.data;
+        files->contents.header_size = files->header.size;
         files->contents.kernel_sha256 = files->kernel;
         if (!files->for_registers)
                 return cvm_sha256_fd(from->fd, from->name, files->kernel, &size, err);

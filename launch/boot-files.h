@@ -17,7 +17,7 @@ struct boot_file {
 struct boot_files {
         bool for_registers; /* set by the caller: what plan_boot() needs too; then memory does depend on the
                                kernel's size */
-        struct cvm_bytes firmware, kernel_bytes, shim_bytes;
+        struct cvm_bytes firmware, kernel_bytes, shim_bytes, header;
         struct cvm_bytes kernel_signatures,
                         shim_signatures; /* where the platform's firmware may look at them */
         struct measured_firmware measured_firmware;

@@ -12,11 +12,14 @@ struct explain_file {
         uint8_t sha256[CVM_SHA256_SIZE];
         const uint8_t *bytes; /* of what may be a firmware image; NULL: too large for one */
         size_t size;
+        struct cvm_bytes header; /* of an image, where the platform has such (read_header); empty: it is none
+                                  */
 };
 
 struct explain_request { /* all borrowed */
         const struct measure_inputs *given;
-        const uint8_t *observed; /* a measurement of the platform's size */
+        const uint8_t *observed;          /* a measurement of the platform's size */
+        struct cvm_bytes observed_header; /* of the image that was observed, where that was one */
         const struct explain_file *others;
         size_t n_others;
         void (*progress)(void *ctx, uint64_t digests); /* now and then; NULL: nobody wants to know */

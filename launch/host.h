@@ -4,9 +4,12 @@
  */
 #pragma once
 
+#include "base/digest.h"
 #include "base/error.h"
 #include "base/json.h"
 #include "base/platform-id.h"
+
+#define HOST_KEYS_MAX 15
 
 struct host_facts {
         char cpu_vendor[32]; /* vendor_id of /proc/cpuinfo: "AuthenticAMD"; "" where there is none */
@@ -15,6 +18,9 @@ struct host_facts {
         bool is_recorded;               /* read below another root than "/" */
         /* the bit of an address that marks a private page, where the processor has one; 0: none */
         uint32_t encryption_bit;
+        /* SHA-256 of the keys with which it opens images, where it tells them; HOST_KEYS_MAX at most */
+        uint8_t keys[HOST_KEYS_MAX][CVM_SHA256_SIZE];
+        size_t n_keys;
         bool has_quote_service; /* signs what guests' hardware reports, where that cannot sign for others */
         bool quote_service_is_closed; /* to the users that guests run as */
 };

@@ -37,11 +37,24 @@ struct measure_inputs {          /* all borrowed */
         bool has_shim;
         const uint8_t *initrd_sha384; /* 48 bytes */
         uint64_t initrd_size;
+        /* of a kernel that is an image with all else in it (read_header of the platform) */
+        const uint8_t *header;
+        size_t header_size;
         uint32_t qemu_version; /* MEASURE_QEMU(10, 1), of the host; 0: the newest that is known here */
         const char *cmdline;   /* "" or NULL: none */
         uint64_t memory;
         bool by_section; /* the host adds all pages of a section before it measures the first: older ones */
 };
+
+/* One of several values that a measurement is made of. */
+struct measurement_part {
+        const char *name; /* static */
+        uint8_t value[64];
+        size_t size;
+};
+#define MEASUREMENT_PARTS_MAX 4
+#define MEASUREMENT_FLAGS_MAX 16
+#define MEASUREMENT_HOSTS_MAX 95
 
 struct measurement {
         enum cvm_platform_id platform;
@@ -53,8 +66,17 @@ struct measurement {
         uint8_t firmware_sha256[CVM_SHA256_SIZE];
         uint32_t vcpus, vcpu_signature;
         uint64_t guest_features;
+        /* of an image that its owner built, instead: what its measurement is made of, what its owner allows,
+         * and the hosts that can open it, by the hashes of their keys */
+        struct measurement_part parts[MEASUREMENT_PARTS_MAX];
+        size_t n_parts;
+        const char *flags[MEASUREMENT_FLAGS_MAX]; /* static; ended by NULL */
+        uint8_t hosts[MEASUREMENT_HOSTS_MAX][CVM_SHA256_SIZE];
+        size_t n_hosts;
 };
 
-/* {"platform":"sev-snp","measurement":"<hex>","simulated":false,"covers":{...},"inputs":{...}}; owned node.
+/* {"platform":"sev-snp","measurement":"<hex>","simulated":false,"covers":{...},"inputs":{...}}; of an
+ * image "parts":{"pld":"<hex>",...}, "flags":[...] and "hosts":["<hex>",...] instead of its inputs. Owned
+ * node.
  */
 json_object *measurement_json(const struct measurement *measurement, bool simulated);

@@ -90,6 +90,9 @@ static int add_notes(struct plan *plan, bool is_confidential) {
                 { plan->simulated && d->firmware && !is_confidential,
                   "the named firmware is measured only: the simulated guest boots without it" },
                 { plan->debug, "DEBUG: the host can read the memory of this guest" },
+                { plan->platform->read_header && d->owner.size,
+                  "the owner must stand in the command line inside of the image (`image build --owner-key`): the "
+                  "guest takes no secrets otherwise" },
                 { !d->kernel, "no kernel is named: the measurement covers the firmware, not what it boots" },
                 { !d->kernel && d->owner.size,
                   "no kernel is named: the owner stands in no measured command line, so the guest takes no secrets" },
@@ -102,6 +105,28 @@ static int add_notes(struct plan *plan, bool is_confidential) {
         return r;
 }
 
+/* An image has it all: what stood beside it would be ignored, or could only pretend to be measured. */
+static int check_image(const struct definition *d, const struct platform *platform, struct cvm_error *err) {
+        const struct {
+                const void *given;
+                const char *field;
+        } fields[] = { { d->firmware, "firmware" },
+                       { d->initrd, "boot.initrd" },
+                       { d->cmdline, "boot.cmdline" },
+                       { d->boot_disk, "boot.disk" } };
+
+        for (size_t i = 0; i < ARRAY_SIZE(fields); i++)
+                if (fields[i].given)
+                        return cvm_fail(err, &CVM_CODE_IMAGE_FIELD, EINVAL,
+                                        "'%s' cannot be: a guest of %s boots one image, which its owner built with "
+                                        "initrd and command line inside",
+                                        fields[i].field, platform->title);
+        return d->kernel ? 0
+                         : cvm_fail(err, &CVM_CODE_IMAGE_FIELD, EINVAL,
+                                    "'boot.kernel' must name the image that a guest of %s boots",
+                                    platform->title);
+}
+
 /* What hardware and simulation, launch and prediction have in common. */
 static int begin(const struct definition *definition, const struct platform *platform, bool is_confidential,
                  struct plan **ret, struct cvm_error *err) {
@@ -111,7 +136,7 @@ static int begin(const struct definition *definition, const struct platform *pla
 
         if (!plan)
                 return cvm_fail(err, &CVM_CODE_NO_MEMORY, ENOMEM, "making the plan");
-        if (definition->simulate && !platform->synthetic_firmware)
+        if (definition->simulate && !platform->synthetic_firmware && !platform->read_header)
                 return cvm_fail(err, &CVM_CODE_SIM_PLATFORM, EOPNOTSUPP,
                                 "guests of %s are not simulated yet", platform->title);
         if (definition->shim && !platform->has_shim)
@@ -128,7 +153,14 @@ static int begin(const struct definition *definition, const struct platform *pla
         plan->channels[PLAN_CHANNEL_AGENT] = true;
         plan->channels[PLAN_CHANNEL_TEE] = plan->simulated;
         plan->devices = is_confidential ? platform->devices : plain_devices;
-        r = definition_cmdline(definition, &plan->cmdline, err);
+        if (!platform->read_header)
+                r = definition_cmdline(definition, &plan->cmdline, err);
+        else {
+                r = check_image(definition, platform, err);
+                plan->cmdline = strdup("");
+        }
+        if (r >= 0 && !plan->cmdline)
+                r = cvm_fail(err, &CVM_CODE_NO_MEMORY, ENOMEM, "making the plan");
         if (r >= 0)
                 r = platform->add_options(definition->platform_options[platform->id], &inputs, &plan->policy,
                                           err);
@@ -170,8 +202,9 @@ static int confide(struct plan *plan, const struct host_facts *facts, const stru
         if (d->accel == ACCEL_TCG)
                 return cvm_fail(err, &CVM_CODE_PLATFORM_HARDWARE, EINVAL,
                                 "'accel' is tcg, but a guest on hardware runs under KVM");
-        if (!d->firmware)
+        if (!d->firmware && !plan->platform->read_header)
                 return cvm_fail(err, &CVM_CODE_FIRMWARE, EINVAL, "a guest on hardware needs 'firmware'");
+        is_bound &= plan->platform->host_data != NULL;
         if (is_bound)
                 plan->platform->host_data(binding->data, binding->size, host_data);
         return plan->platform->confide(plan, facts, is_bound ? host_data : NULL, err);
@@ -226,6 +259,8 @@ static int measured_inputs(struct plan *plan, const struct plan_contents *conten
                 .cpu_model = d->cpu_model ? d->cpu_model : plan->platform->default_cpu,
                 .has_kernel = contents->kernel_sha256 != NULL,
                 .has_initrd = contents->initrd_sha256 != NULL,
+                .header = contents->header,
+                .header_size = contents->header_size,
                 .kernel = contents->kernel,
                 .kernel_size = contents->kernel_size,
                 .has_shim = d->shim != NULL,
@@ -245,7 +280,7 @@ static int measured_inputs(struct plan *plan, const struct plan_contents *conten
                 memcpy(ret->kernel_sha256, contents->kernel_sha256, CVM_SHA256_SIZE);
         if (ret->has_initrd)
                 memcpy(ret->initrd_sha256, contents->initrd_sha256, CVM_SHA256_SIZE);
-        if (ret->firmware)
+        if (ret->firmware || plan->platform->read_header)
                 return 0;
         if (!plan->simulated)
                 return cvm_fail(err, &CVM_CODE_FIRMWARE, EINVAL, "a guest on hardware needs 'firmware'");
@@ -270,6 +305,25 @@ int plan_boot(struct plan *plan, const struct plan_contents *contents, struct bo
         int r = measured_inputs(plan, contents, &in, &made, err);
 
         return r < 0 || !plan->platform->registers ? r : plan->platform->registers->predict(&in, ret, err);
+}
+
+int plan_check_host(const struct plan *plan, const struct host_facts *facts, const char *measurement,
+                    struct cvm_error *err) {
+        CVM_CLEANUP(cvm_json_putp) json_object *node = measurement ? json_tokener_parse(measurement) : NULL;
+        json_object *hosts = node ? json_object_object_get(node, "hosts") : NULL;
+        char hex[2 * CVM_SHA256_SIZE + 1];
+
+        if (!plan->guest.type || !json_object_is_type(hosts, json_type_array) || !facts->n_keys)
+                return 0;
+        for (size_t i = 0; i < json_object_array_length(hosts); i++)
+                for (size_t k = 0; k < facts->n_keys; k++) {
+                        cvm_hex(facts->keys[k], CVM_SHA256_SIZE, hex);
+                        if (strcmp(json_object_get_string(json_object_array_get_idx(hosts, i)), hex) == 0)
+                                return 0;
+                }
+        cvm_hex(facts->keys[0], CVM_SHA256_SIZE, hex);
+        return cvm_fail(err, &CVM_CODE_HOST_KEY_SLOT, ENOKEY,
+                        "the image was not built for this host, whose key is %s", hex);
 }
 
 int plan_check(const struct plan *plan, const struct plan_contents *contents, struct cvm_error *err) {

@@ -77,6 +77,8 @@ struct plan_contents {
         size_t firmware_size;
         const struct measured_firmware *measured_firmware; /* of the plan's platform; NULL: to be done */
         const uint8_t *kernel_sha256, *initrd_sha256;      /* NULL where the plan has none */
+        const uint8_t *header; /* of a kernel that is an image; NULL where the platform has none */
+        size_t header_size;
         /* for plan_boot() alone: kernel and shim themselves, and the initrd's SHA-384 and size */
         const uint8_t *kernel, *shim, *initrd_sha384;
         size_t kernel_size, shim_size;
@@ -89,6 +91,10 @@ int plan_measure(struct plan *plan, const struct plan_contents *contents, struct
 /* What will be extended into the platform's registers, nothing where it has none; ret is owned. */
 int plan_boot(struct plan *plan, const struct plan_contents *contents, struct boot_log *ret,
               struct cvm_error *err);
+/* Can this host open the image whose measurement (as measurement_json() has it) this is? Where the host does
+ * not tell its keys it is left to the launch. CVM_CODE_HOST_KEY_SLOT. */
+int plan_check_host(const struct plan *plan, const struct host_facts *facts, const char *measurement,
+                    struct cvm_error *err);
 /* Is a measured plan what its definition promises of it (a block that the owner signed), and will its
  * firmware start its kernel? */
 int plan_check(const struct plan *plan, const struct plan_contents *contents, struct cvm_error *err);

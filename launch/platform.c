@@ -2,11 +2,12 @@
 
 #include <string.h>
 
-extern const struct platform platform_snp, platform_tdx;
+extern const struct platform platform_snp, platform_tdx, platform_se;
 
 static const struct platform *const platforms[] = {
         &platform_snp,
         &platform_tdx,
+        &platform_se,
 };
 
 const struct platform *platform_at(size_t i) {

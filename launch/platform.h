@@ -51,6 +51,10 @@ struct platform {
         /* will its firmware start the plan's kernel? CVM_CODE_SECURE_BOOT; NULL: it starts any */
         int (*check_boot)(const struct plan_contents *contents, struct cvm_error *err);
         bool (*is_debug)(uint64_t policy);
+        /* Where guests boot one image that their owner built, with initrd and command line in it: what of
+         * the kernel's file is the launch's identity (CVM_CODE_IMAGE_FORMAT); owned. NULL: the parts of a
+         * boot are files of their own. */
+        int (*read_header)(int fd, const char *name, struct cvm_bytes *ret, struct cvm_error *err);
         /* for measure_inputs: hash an image, whatever it is; measure() judges it. NULL: measure() does it */
         int (*measure_firmware)(const uint8_t *image, size_t size, struct measured_firmware *ret,
                                 struct cvm_error *err);
@@ -64,7 +68,7 @@ struct platform {
         int (*read_launch_block)(const void *data, size_t size, uint8_t ret[64], size_t *ret_size,
                                  struct cvm_error *err);
         /* the firmware that is measured for a simulated guest which names none; owned bytes. NULL: its
-         * guests are not simulated yet */
+         * guests are not simulated yet, or have none */
         int (*synthetic_firmware)(struct cvm_bytes *ret);
         /* can the host below root run its guests on hardware? Adds to the facts (vendor and KVM are known)
          */
@@ -81,7 +85,8 @@ struct platform {
         const struct failure_row *failures;
         /* how libvirt says the guest's object; NULL: its guests are not started by libvirt */
         const struct libvirt_security *libvirt;
-        /* digest of a binding as the platform's host data: SNP SHA-256, 32 bytes; TDX SHA-384, 48 */
+        /* digest of a binding as the platform's host data: SNP SHA-256, 32 bytes; TDX SHA-384, 48. NULL:
+         * there is no such field */
         size_t host_data_size;
         void (*host_data)(const void *binding, size_t size, uint8_t ret[]);
 };

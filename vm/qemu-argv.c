@@ -128,6 +128,8 @@ static char *forwards(const struct definition_nic *nic) {
 }
 
 static void add_nics(struct argv *a, const struct plan *plan, const struct qemu_fds *fds) {
+        bool has_roms = strcmp(plan->platform->bus, "pci") == 0;
+
         for (size_t i = 0; i < plan->definition->n_nics; i++) {
                 const struct definition_nic *nic = &plan->definition->nics[i];
                 CVM_CLEANUP(cvm_freep) char *rules = NULL;
@@ -143,8 +145,8 @@ static void add_nics(struct argv *a, const struct plan *plan, const struct qemu_
                         add(a, "-netdev", "user,id=net%zu%s", i, rules ? rules : "");
                 } else
                         add(a, "-netdev", "tap,id=net%zu,fd=%d", i, fds->taps[i]);
-                add(a, "-device", "virtio-net-%s,netdev=net%zu,mac=%s,romfile=", plan->platform->bus, i,
-                    mac);
+                add(a, "-device", "virtio-net-%s,netdev=net%zu,mac=%s%s", plan->platform->bus, i, mac,
+                    has_roms ? ",romfile=" : "");
         }
 }
 

@@ -145,7 +145,8 @@ static int describe_sim_guest(struct vm *vm, struct cvm_error *err) {
         memset(vm->sim.host_data, 0, sizeof vm->sim.host_data);
         memset(vm->sim.owner, 0, sizeof vm->sim.owner);
         if (vm->binding.size) {
-                platform->host_data(vm->binding.data, vm->binding.size, vm->sim.host_data);
+                if (platform->host_data)
+                        platform->host_data(vm->binding.data, vm->binding.size, vm->sim.host_data);
                 cvm_key_id(vm->definition->owner.data, vm->sim.owner);
         }
         return simulate_log(vm, platform, err);

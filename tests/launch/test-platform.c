@@ -17,7 +17,8 @@ static void test_rows_are_complete(void **state) {
                 assert_true(p->title && p->binary && p->machine && p->bus && p->console &&
                             p->kernel_console && p->default_cpu);
                 assert_true(p->options_fields && p->check_options && p->add_options && p->is_debug &&
-                            p->measure && p->explain && p->read_host && p->host_data);
+                            p->measure && p->explain && p->read_host);
+                assert_int_equal(p->host_data != NULL, p->host_data_size > 0);
                 for (size_t k = 0; k < i; k++)
                         assert_int_not_equal(platform_at(k)->id, p->id);
         }

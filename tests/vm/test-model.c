@@ -226,7 +226,7 @@ static void what_cannot_be_made_is_refused_with_its_code(void **state) {
                 { "Web", "", "CVM-FIELD" },
                 { "x", ",\"colour\":\"red\"", "CVM-FIELD" },
                 { "x", ",\"nics\":[{\"type\":\"bridge\",\"name\":\"br0\"}]", "CVM-NETWORK" },
-                { "x", ",\"platform\":\"secure-execution\"", "CVM-PLATFORM" },
+                { "x", ",\"platform\":\"secure-execution\"", "CVM-IMAGE-FIELD" },
         };
         struct scene s;
         struct operation *operation;

@@ -118,6 +118,39 @@ static void test_a_confidential_guest(void **state) {
         assert_null(strstr(l.text, "org.cvmd.tee"));
 }
 
+/* Another machine: devices on another bus, another console, and an object without properties. */
+static void test_a_confidential_guest_of_another_machine(void **state) {
+        static const struct host_facts host = { .offers[CVM_PLATFORM_SECURE_EXECUTION] = true };
+        static const char document[] =
+                        "{\"version\":1,\"name\":\"s\",\"uuid\":\"11111111-2222-3333-4444-555555555555\","
+                        "\"platform\":\"secure-execution\",\"memory\":\"1GiB\",\"boot\":{\"kernel\":\"i\"},"
+                        "\"disks\":[{\"path\":\"d\",\"format\":\"raw\",\"serial\":\"a\"}],"
+                        "\"nics\":[{\"type\":\"user\"}]}";
+        static const int files[] = { 40, 41 };
+        const struct qemu_fds fds = { .qmp = 30, .channels = { 31 }, .console_log = 34, .files = files };
+        CVM_CLEANUP(line_done) struct line l = { 0 };
+        struct cvm_error err = { 0 };
+
+        assert_int_equal(definition_read(document, strlen(document), "test", &l.definition, &err), 0);
+        assert_int_equal(plan_make(l.definition, &host, NULL, &l.plan, &err), 0);
+        assert_int_equal(qemu_argv(l.plan, &fds, true, &l.argv, &err), 0);
+        for (size_t i = 0; l.argv[i]; i++)
+                snprintf(l.text + strlen(l.text), sizeof l.text - strlen(l.text), "%s\n", l.argv[i]);
+        expect(&l, "qemu-system-s390x\n-nodefaults\n");
+        expect(&l, "-machine\ns390-ccw-virtio,accel=kvm,confidential-guest-support=guest\n");
+        expect(&l, "-object\n{\"qom-type\":\"s390-pv-guest\",\"id\":\"guest\"}\n");
+        expect(&l, "-cpu\nhost\n");
+        expect(&l, "-kernel\n/proc/self/fd/40\n");
+        expect(&l, "virtio-blk-ccw,drive=disk0,serial=a\n");
+        expect(&l, "virtio-serial-ccw,id=channels\n");
+        expect(&l, "sclpconsole,chardev=console\n");
+        expect(&l, "virtio-net-ccw,netdev=net0,mac=52:54:00:");
+        for (const char *const *never = (const char *const[]){ "romfile", "-append", "-initrd", "-bios",
+                                                               "balloon", "memory-backend", NULL };
+             *never; never++)
+                assert_null(strstr(l.text, *never));
+}
+
 static void test_each_feature(void **state) {
         static const struct {
                 const char *members, *part;
@@ -236,9 +269,13 @@ static void test_hostile_texts(void **state) {
 
 int main(void) {
         const struct CMUnitTest tests[] = {
-                cmocka_unit_test(test_closed_by_default), cmocka_unit_test(test_a_confidential_guest),
-                cmocka_unit_test(test_each_feature),      cmocka_unit_test(test_what_takes_away),
-                cmocka_unit_test(test_addresses),         cmocka_unit_test(test_hostile_texts),
+                cmocka_unit_test(test_closed_by_default),
+                cmocka_unit_test(test_a_confidential_guest),
+                cmocka_unit_test(test_a_confidential_guest_of_another_machine),
+                cmocka_unit_test(test_each_feature),
+                cmocka_unit_test(test_what_takes_away),
+                cmocka_unit_test(test_addresses),
+                cmocka_unit_test(test_hostile_texts),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);

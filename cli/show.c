@@ -5,6 +5,22 @@
 #include "cli/commands.h"
 #include "cli/output.h"
 
+/* What an image says of itself. */
+static void add_parts(json_object *vm) {
+        static const char *const keys[] = { "parts", "flags", "hosts" };
+        const char *text = json_object_get_string(json_object_object_get(vm, "image"));
+        CVM_CLEANUP(cvm_json_putp) json_object *node = NULL;
+
+        if (text && *text && cvm_json_parse(text, strlen(text), "image", &node, NULL) >= 0)
+                for (size_t i = 0; i < ARRAY_SIZE(keys); i++) {
+                        json_object *value = json_object_object_get(node, keys[i]);
+
+                        if (value)
+                                json_object_object_add(vm, keys[i], json_object_get(value));
+                }
+        json_object_object_del(vm, "image");
+}
+
 static int show(sd_bus *bus, const char *name, struct cvm_error *err) {
         CVM_CLEANUP(cvm_freep) char *path = NULL;
         CVM_CLEANUP(cvm_json_putp) json_object *vm = NULL;
@@ -18,6 +34,7 @@ static int show(sd_bus *bus, const char *name, struct cvm_error *err) {
                 output_say("SIMULATED: no hardware protects this guest from the host");
         if (json_object_get_boolean(json_object_object_get(vm, "debug")))
                 output_say("DEBUG: the host can read the memory of this guest");
+        add_parts(vm);
         output_object(vm, "name");
         output_say("All of this is the host's word; 'trust' is the owner's verdict where 'trust_by' is her id, and the "
                    "measurement is what the host predicts.");

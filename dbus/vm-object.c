@@ -45,6 +45,7 @@ static void look(const struct vm *vm, struct look *ret) {
         X(Simulated, "b", l.v.simulated)        \
         X(Debug, "b", l.v.debug)                \
         X(Measurement, "s", l.measurement)      \
+        X(Image, "s", l.v.image)                \
         X(Generation, "t", l.v.generation)      \
         X(BootId, "s", l.v.boot_id)             \
         X(Keyset, "s", l.keyset)                \

@@ -146,6 +146,8 @@ int vm_begin_start(struct vm *vm, struct operation *operation, struct cvm_error 
         vm->plan = plan_free(vm->plan);
         r = plan_make(vm->definition, &vm->manager->facts, &vm->binding, &vm->plan, err);
         if (r >= 0)
+                r = plan_check_host(vm->plan, &vm->manager->facts, vm->row.prediction, err);
+        if (r >= 0)
                 r = capacity_take(vm, err);
         if (r < 0) {
                 vm->plan = plan_free(vm->plan);

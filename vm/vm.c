@@ -231,6 +231,8 @@ static const char *text_of(const char *text) {
 }
 
 void vm_look(const struct vm *vm, struct vm_view *ret) {
+        const struct platform *platform = platform_by_name(vm->row.platform);
+
         *ret = (struct vm_view){
                 .id = vm->row.id,
                 .name = vm->row.name,
@@ -244,9 +246,10 @@ void vm_look(const struct vm *vm, struct vm_view *ret) {
                 .trust_by = vm->adopted ? "" : text_of(vm->row.trust_by),
                 .platform = vm->row.platform,
                 .simulated = vm->definition->simulate,
-                .debug = platform_by_name(vm->row.platform)->is_debug(vm->row.policy),
+                .debug = platform->is_debug(vm->row.policy),
                 .has_owner = vm->definition->owner.size > 0,
                 .measurement_size = vm->row.measurement_size,
+                .image = platform->read_header ? text_of(vm->row.prediction) : "",
                 .generation = vm->row.generation,
                 .boot_id = text_of(vm->row.boot_id),
                 .waits_for = text_of(vm->waits_for),

@@ -74,13 +74,13 @@ static const char *outcome(const struct bundle *bundle, uint64_t now_msec, struc
         const struct evidence_ops *ops = evidence_ops_find(bundle->platform);
         struct evidence *evidence = NULL;
         struct cvm_error err = { 0 };
-        uint64_t made = 0;
+        struct published published[PUBLISHED_MAX] = { 0 };
         int r = ops->parse(bundle, &evidence, &err);
 
         if (r >= 0)
                 r = ops->authenticate(evidence, now_msec, origin, &err);
         if (r >= 0)
-                r = ops->check_collateral(evidence, now_msec, &made, &err);
+                r = ops->check_collateral(evidence, now_msec, published, &err);
         if (r >= 0)
                 r = ops->check_log(evidence, &err);
         if (r >= 0)

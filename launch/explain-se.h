@@ -3,4 +3,4 @@
 
 #include "launch/explain.h"
 
-int se_explain(const struct explain_request *request, struct explanation *ret, struct cvm_error *err);
+int se_explain(const struct explain_request *q, struct explanation *ret, struct cvm_error *err);

@@ -222,8 +222,8 @@ static void on_schema(void *ctx, json_object *result, struct cvm_error *err) {
 
         q->schema = json_object_get(result);
         json_object_object_add(arguments, "option", json_object_new_string("machine"));
-        if (qmp_client_call(q->qmp, "query-command-line-options", arguments, -EBADF, ANSWER_USEC,
-                                   on_options, q, NULL, &q->why) < 0)
+        if (qmp_client_call(q->qmp, "query-command-line-options", arguments, -EBADF, ANSWER_USEC, on_options,
+                            q, NULL, &q->why) < 0)
                 finish(q);
 }
 

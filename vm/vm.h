@@ -27,7 +27,7 @@ struct vm_view {        /* all borrowed, valid until the loop goes on; never NUL
         bool simulated, debug, has_owner;
         uint8_t measurement[64];
         size_t measurement_size; /* 0: not known yet */
-        const char *image; /* of a guest that is an image: the prediction, JSON; "" of others */
+        const char *image;       /* of a guest that is an image: the prediction, JSON; "" of others */
         uint64_t generation;
         const char *boot_id;
         const char *waits_for;

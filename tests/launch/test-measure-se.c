@@ -69,8 +69,7 @@ static void test_the_header_is_the_identity(void **state) {
 
 static void test_what_is_no_image_is_refused(void **state) {
         CVM_CLEANUP(cvm_bytes_done)
-        struct cvm_bytes kernel = make_kernel(MADE_KERNEL_SIZE, 0),
-                         header = { 0 };
+        struct cvm_bytes kernel = make_kernel(MADE_KERNEL_SIZE, 0), header = { 0 };
         CVM_CLEANUP(cvm_closep) int fd = make_file(kernel.data, kernel.size);
         struct cvm_error err = { 0 };
 

@@ -8,6 +8,8 @@
 #include <openssl/crypto.h>
 #include <openssl/ec.h>
 
+#include "base/bytes.h"
+
 #define COORDINATE_SIZE (SE_COORDINATES_SIZE / 2)
 #define SHARED_SIZE 66 /* the X coordinate of a point on P-521 */
 
@@ -68,6 +70,54 @@ int se_slot_make(EVP_PKEY *customer, EVP_PKEY *host, const uint8_t protection_ke
                 r = se_gcm_seal(&gcm, ret + CVM_SHA256_SIZE, ret + CVM_SHA256_SIZE + SE_KEY_SIZE);
         OPENSSL_cleanse(kek, sizeof kek);
         return r < 0 ? cvm_while(err, r, "wrapping a key for a host") : 0;
+}
+
+/* NULL: they are no point on the curve. Owned. */
+static EVP_PKEY *public_key(const uint8_t coordinates[SE_COORDINATES_SIZE]) {
+        CVM_CLEANUP(EVP_PKEY_CTX_freep) EVP_PKEY_CTX *ctx = EVP_PKEY_CTX_new_from_name(NULL, "EC", NULL);
+        uint8_t point[1 + 2 * SHARED_SIZE] = { POINT_CONVERSION_UNCOMPRESSED };
+        const size_t padding = COORDINATE_SIZE - SHARED_SIZE;
+        OSSL_PARAM params[] = {
+                OSSL_PARAM_construct_utf8_string(OSSL_PKEY_PARAM_GROUP_NAME, (char *)"P-521", 0),
+                OSSL_PARAM_construct_octet_string(OSSL_PKEY_PARAM_PUB_KEY, point, sizeof point),
+                OSSL_PARAM_construct_end(),
+        };
+        EVP_PKEY *key = NULL;
+
+        if (!cvm_is_zero(coordinates, padding) || !cvm_is_zero(coordinates + COORDINATE_SIZE, padding))
+                return NULL;
+        memcpy(point + 1, coordinates + padding, SHARED_SIZE);
+        memcpy(point + 1 + SHARED_SIZE, coordinates + COORDINATE_SIZE + padding, SHARED_SIZE);
+        return ctx && EVP_PKEY_fromdata_init(ctx) == 1 &&
+                                               EVP_PKEY_fromdata(ctx, &key, EVP_PKEY_PUBLIC_KEY, params) == 1
+                               ? key
+                               : NULL;
+}
+
+int se_slot_open(EVP_PKEY *host, const uint8_t customer[SE_COORDINATES_SIZE], const uint8_t *slots,
+                 size_t n_slots, uint8_t ret[SE_KEY_SIZE], struct cvm_error *err) {
+        static const uint8_t iv[SE_IV_SIZE];
+        CVM_CLEANUP(EVP_PKEY_freep) EVP_PKEY *peer = public_key(customer);
+        uint8_t coordinates[SE_COORDINATES_SIZE], hash[CVM_SHA256_SIZE], kek[SE_KEY_SIZE];
+        struct se_gcm gcm = { .key = kek, .iv = iv, .size = SE_KEY_SIZE };
+        const uint8_t *slot = slots;
+        int r = se_coordinates(host, "the host", coordinates, err);
+
+        if (r < 0)
+                return r;
+        cvm_sha256(coordinates, sizeof coordinates, hash);
+        while (slot < slots + n_slots * SE_SLOT_SIZE && memcmp(slot, hash, sizeof hash) != 0)
+                slot += SE_SLOT_SIZE;
+        if (slot == slots + n_slots * SE_SLOT_SIZE)
+                return cvm_fail(err, &CVM_CODE_HOST_KEY_SLOT, ENOKEY,
+                                "none of its key slots is for this host's key");
+        gcm.data = slot + CVM_SHA256_SIZE;
+        if (!peer || agree(host, peer, kek) < 0 ||
+            se_gcm_open(&gcm, slot + CVM_SHA256_SIZE + SE_KEY_SIZE, ret) < 0)
+                r = cvm_fail(err, &CVM_CODE_IMAGE_CHANGED, EBADMSG,
+                             "its key slot for this host does not open: it, or the customer key, was changed");
+        OPENSSL_cleanse(kek, sizeof kek);
+        return r;
 }
 
 /* --- AES-256-GCM --- */

@@ -27,6 +27,14 @@ int se_customer_key_make(EVP_PKEY **ret, struct cvm_error *err);
 int se_slot_make(EVP_PKEY *customer, EVP_PKEY *host, const uint8_t protection_key[SE_KEY_SIZE],
                  uint8_t ret[SE_SLOT_SIZE], struct cvm_error *err);
 
+/*
+ * The other side, with the host's private key: the protection key from the slot that is for it. customer:
+ * its coordinates, as the image or request has them. CVM_CODE_HOST_KEY_SLOT: none of the slots is for this
+ * host; CVM_CODE_IMAGE_CHANGED: it does not open.
+ */
+int se_slot_open(EVP_PKEY *host, const uint8_t customer[SE_COORDINATES_SIZE], const uint8_t *slots,
+                 size_t n_slots, uint8_t ret[SE_KEY_SIZE], struct cvm_error *err);
+
 /* Bytes under a protection key: aad is authenticated, data becomes ret_data of the same size. */
 struct se_gcm {
         const uint8_t *key, *iv; /* SE_KEY_SIZE, SE_IV_SIZE */

@@ -153,6 +153,7 @@ static int certificates(const void *table, size_t size, struct bundle *bundle, s
 
 const struct evidence_ops evidence_se = {
         .platform = CVM_PLATFORM_SECURE_EXECUTION,
+        .root_name = "Root of simulated host keys",
         .parse = parse,
         .free = evidence_se_free,
         .use_kept = use_kept,

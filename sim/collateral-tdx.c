@@ -12,8 +12,6 @@
 #define EVALUATION 1
 #define QE_ATTRIBUTES_MASK "fbffffffffffffff0000000000000000"
 
-CVM_DEFINE_CLEANUP_VOID(ASN1_TIME, ASN1_TIME_free);
-
 static void add_text(json_object *node, const char *key, const char *text) {
         json_object_object_add(node, key, json_object_new_string(text));
 }

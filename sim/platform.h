@@ -17,6 +17,10 @@ struct sim_platform {
         X509 *(*root)(const struct sim_chain *chain); /* borrowed */
         int (*report)(const struct sim_chain *chain, const struct sim_guest *guest,
                       const struct sim_question *question, struct sim_answer *ret, struct cvm_error *err);
+        /* Where owners make images and requests for hosts: what they need of this one, PEM, borrowed; and
+         * what the host makes of an image. NULL: there are none. */
+        const struct cvm_bytes *(*documents)(const struct sim_chain *chain);
+        int (*open_image)(const struct sim_chain *chain, int image, int flat, struct cvm_error *err);
 };
 
-extern const struct sim_platform sim_snp, sim_tdx;
+extern const struct sim_platform sim_snp, sim_tdx, sim_se;

@@ -7,7 +7,7 @@
 #include "base/digest.h"
 #include "sim/platform.h"
 
-static const struct sim_platform *const platforms[] = { &sim_snp, &sim_tdx };
+static const struct sim_platform *const platforms[] = { &sim_snp, &sim_tdx, &sim_se };
 
 /* In the order of the table; those behind `count` were not known when it was made. */
 struct sim_root {
@@ -70,6 +70,10 @@ size_t sim_root_count(const struct sim_root *root) {
         return root->count;
 }
 
+bool sim_root_is_complete(const struct sim_root *root) {
+        return root->count == ARRAY_SIZE(platforms);
+}
+
 /* Its row; count: there is none in this root. */
 static size_t find(const struct sim_root *root, enum cvm_platform_id platform) {
         size_t i = 0;
@@ -115,6 +119,33 @@ void sim_answer_done(struct sim_answer *answer) {
         cvm_bytes_done(&answer->report);
         cvm_bytes_done(&answer->certificates);
         cvm_bytes_done(&answer->event_log);
+}
+
+int sim_root_documents(const struct sim_root *root, char **ret_pem, struct cvm_error *err) {
+        CVM_CLEANUP(cvm_writer_done) struct cvm_writer w = { 0 };
+        CVM_CLEANUP(cvm_bytes_done) struct cvm_bytes bytes = { 0 };
+
+        for (size_t i = 0; i < root->count; i++)
+                if (platforms[i]->documents) {
+                        const struct cvm_bytes *documents = platforms[i]->documents(root->chains[i]);
+
+                        cvm_write_copy(&w, documents->data, documents->size);
+                }
+        cvm_write_u8(&w, 0);
+        if (cvm_writer_take(&w, &bytes) < 0)
+                return cvm_fail(err, &CVM_CODE_NO_MEMORY, ENOMEM, "writing documents");
+        *ret_pem = (char *)TAKE_PTR(bytes.data);
+        return 0;
+}
+
+int sim_image_open(const struct sim_root *root, enum cvm_platform_id platform, int image, int flat,
+                   struct cvm_error *err) {
+        const size_t i = find(root, platform);
+
+        return i < root->count && platforms[i]->open_image
+                               ? platforms[i]->open_image(root->chains[i], image, flat, err)
+                               : cvm_fail(err, &CVM_CODE_SIM_PLATFORM, EOPNOTSUPP,
+                                          "this simulation root opens no images of that platform");
 }
 
 int sim_report(const struct sim_root *root, const struct sim_guest *guest,

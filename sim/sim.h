@@ -29,6 +29,7 @@ int sim_root_read(const void *pem, size_t size, struct sim_root **ret, struct cv
 /* What was made behind it; nothing is added on failure. */
 int sim_root_add(struct sim_root *root, const void *pem, size_t size, struct cvm_error *err);
 size_t sim_root_count(const struct sim_root *root);
+bool sim_root_is_complete(const struct sim_root *root); /* it has all that are simulated by now */
 bool sim_root_has(const struct sim_root *root, enum cvm_platform_id platform);
 
 /* The root certificate of each technology, PEM, owned: what an owner puts into a policy for simulated
@@ -37,6 +38,18 @@ bool sim_root_has(const struct sim_root *root, enum cvm_platform_id platform);
 int sim_root_certificates(const struct sim_root *root, char **ret_pem, struct cvm_error *err);
 /* SHA-256 of the SubjectPublicKeyInfo of that technology's; zeros where there is none. */
 void sim_root_digest(const struct sim_root *root, enum cvm_platform_id platform, uint8_t ret[32]);
+
+/* What an owner needs of the simulated hosts to make images and requests for them: their host-key documents,
+ * the certificates and lists that vouch for them; PEM, owned, "" where there are none. */
+int sim_root_documents(const struct sim_root *root, char **ret_pem, struct cvm_error *err);
+
+/*
+ * What the simulated host makes of an image that it boots: the contents in the clear, as plain QEMU boots
+ * them, are written into an empty file. An image that the hardware would not start is refused, in words and
+ * with the codes of a launch that fails so.
+ */
+int sim_image_open(const struct sim_root *root, enum cvm_platform_id platform, int image, int flat,
+                   struct cvm_error *err);
 
 /* One guest as the simulated hardware knows it: fixed at launch. */
 struct sim_guest {
@@ -48,6 +61,9 @@ struct sim_guest {
         uint8_t report_id[32]; /* new at each boot */
         /* borrowed, for platforms with registers: what was extended into them; empty: nothing */
         struct cvm_bytes event_log;
+        uint8_t image[256]; /* of a guest that is an image: the parts of its measurement, one behind the
+                               other */
+        size_t image_size;
 };
 
 /* Borrowed. */

@@ -8,8 +8,8 @@
 #include "worker/verb.h"
 #include "worker/wire.h"
 
-static const struct verb *const verbs[] = { &verb_measure, &verb_pin,      &verb_disk,
-                                            &verb_check,   &verb_sim_root, &verb_host };
+static const struct verb *const verbs[] = { &verb_measure,  &verb_pin,      &verb_disk, &verb_check,
+                                            &verb_sim_root, &verb_sim_open, &verb_host };
 
 static const struct verb *find_verb(const char *name) {
         for (size_t i = 0; i < ARRAY_SIZE(verbs); i++)

@@ -13,7 +13,8 @@ struct verb {
         enum sandbox sandbox;
 };
 
-extern const struct verb verb_measure, verb_pin, verb_disk, verb_check, verb_sim_root, verb_host;
+extern const struct verb verb_measure, verb_pin, verb_disk, verb_check, verb_sim_root, verb_sim_open,
+                verb_host;
 
 /*
  * A descriptor that the request names under this key: 1 and *ret, 0 where it is absent. Refuses numbers

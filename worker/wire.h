@@ -23,6 +23,8 @@
  *          -> {"result":"accepted|refused|could-not-check","reasons":[{"code":"CVM-...","text":"..."}]}
  * sim-root: {"have":N} (optional) -> {"pem":"..."}: keys and certificates of a new simulation root, without
  *          those of the N technologies that it has already
+ * sim-open: {"platform":"...","root":N,"image":N,"flat":N} (descriptors) -> {}: the simulated host of that
+ *          root has opened the image into the empty file `flat`
  * host:    {"root":"/"} (optional) -> {"checks":[{"id":"...","verdict":"PASS|WARN|FAIL","sentence":"...",
  *          "remedy":"..."}]}: what a service may see of the host
  */
@@ -31,4 +33,5 @@
 #define WORKER_VERB_DISK "disk"
 #define WORKER_VERB_CHECK "check"
 #define WORKER_VERB_SIM_ROOT "sim-root"
+#define WORKER_VERB_SIM_OPEN "sim-open"
 #define WORKER_VERB_HOST "host"

@@ -1,0 +1,167 @@
+#include "sim/ultravisor-se.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include <openssl/crypto.h>
+
+#include "base/fd.h"
+#include "launch/image-se.h"
+#include "launch/pages-se.h"
+
+#define WHAT "the image"
+#define PIECE (64 * SE_PAGE)
+#define REQUEST_CUSTOMER_AT 0x40
+#define HEADER_CUSTOMER_AT 0x40
+#define HEADER_SLOTS_AT 0x1a0
+
+/* --- images --- */
+
+static int open_header(EVP_PKEY *host, const struct se_header *header, struct se_keys *keys,
+                       struct se_entry *ret, struct cvm_error *err) {
+        const char *names[SE_FLAGS_MAX];
+        int r = se_slot_open(host, header->bytes + HEADER_CUSTOMER_AT, header->bytes + HEADER_SLOTS_AT,
+                             header->n_slots, keys->protection, err);
+
+        if (r >= 0)
+                r = se_header_open(header, keys, ret, err);
+        if (r >= 0 && se_flag_names(header->pcf, 0, names) > 0)
+                r = cvm_fail(err, &CVM_CODE_GUEST_POLICY, EOPNOTSUPP,
+                             "it has a flag that the simulated ultravisor does not know (PCF)");
+        if (r >= 0 && se_flag_names(0, ret->scf, names) > 0)
+                r = cvm_fail(err, &CVM_CODE_GUEST_POLICY, EOPNOTSUPP,
+                             "it has a secret flag that the simulated ultravisor does not know (SCF)");
+        return r < 0 ? cvm_while(err, r, "'" WHAT "'") : 0;
+}
+
+static int copy_component(int image, int flat, const struct se_component *c, const uint8_t *image_key,
+                          struct cvm_secret *room, struct cvm_error *err) {
+        for (uint64_t at = 0; at < c->size; at += room->size) {
+                size_t size = c->size - at < room->size ? (size_t)(c->size - at) : room->size;
+                ssize_t n = cvm_read_at(image, c->address + at, room->data, size);
+                int r = 0;
+
+                if (n < 0 || (size_t)n != size)
+                        return cvm_fail(err, &CVM_CODE_FILE, EIO, "'" WHAT "' cannot be read");
+                if (image_key)
+                        r = se_pages_decrypt(image_key, c->prefix, at, room->data, size, err);
+                if (r < 0)
+                        return r;
+                r = cvm_write_at(flat, c->address + at, room->data, size);
+                if (r < 0)
+                        return cvm_fail(err, r == -ENOSPC ? &CVM_CODE_MEMORY_HOST : &CVM_CODE_FILE, -r,
+                                        "the opened image cannot be written: %s", strerror(-r));
+        }
+        return 0;
+}
+
+/* Where the header's PSW points the guest begins: an entry in its short form stands at address 0. */
+static int write_entry(int flat, const struct se_entry *entry, struct cvm_error *err) {
+        uint8_t bytes[8];
+        uint64_t psw;
+
+        if (se_short_psw(entry->psw_mask, entry->psw_address, &psw) < 0)
+                return cvm_fail(err, &CVM_CODE_IMAGE_FORMAT, EBADMSG,
+                                "'" WHAT "' begins where a simulated guest cannot");
+        for (size_t i = 0; i < sizeof bytes; i++)
+                bytes[i] = (uint8_t)(psw >> (56 - 8 * i));
+        return cvm_write_at(flat, 0, bytes, sizeof bytes) < 0
+                               ? cvm_fail(err, &CVM_CODE_FILE, EIO, "the opened image cannot be written")
+                               : 0;
+}
+
+int ultravisor_open(EVP_PKEY *host, int image, int flat, struct cvm_error *err) {
+        CVM_CLEANUP(cvm_secret_done) struct cvm_secret keys = { 0 };
+        CVM_CLEANUP(cvm_secret_done) struct cvm_secret room = { 0 };
+        struct se_image parts;
+        struct se_entry entry;
+        int r = se_image_read(image, WHAT, &parts, err);
+
+        if (r >= 0)
+                r = se_keys_new(&keys, err);
+        if (r >= 0)
+                r = open_header(host, &parts.header, se_keys(&keys), &entry, err);
+        if (r >= 0)
+                r = se_image_check(image, WHAT, &parts, err);
+        if (r >= 0 && cvm_secret_new(PIECE, &room) < 0)
+                r = cvm_fail(err, &CVM_CODE_NO_MEMORY, ENOMEM, "opening an image");
+        for (size_t i = 0; r >= 0 && i < parts.n_components; i++)
+                r = copy_component(image, flat, &parts.components[i],
+                                   parts.header.pcf & SE_PCF_PLAIN ? NULL : se_keys(&keys)->image, &room,
+                                   err);
+        return r < 0 ? r : write_entry(flat, &entry, err);
+}
+
+/* --- requests --- */
+
+/* A guest of the simulation has no secret store and no firmware: both are told as empty. */
+static int fill_additional(uint64_t flags, const struct ultravisor_guest *guest, struct cvm_bytes *ret) {
+        static const uint8_t firmware[320];
+        uint8_t store[CVM_SHA512_SIZE];
+        const struct {
+                uint64_t flag;
+                const uint8_t *value;
+                size_t size;
+        } fields[] = { { SE_ATTEST_IMAGE_KEY, guest->host_hash, CVM_SHA256_SIZE },
+                       { SE_ATTEST_REQUEST_KEY, guest->host_hash, CVM_SHA256_SIZE },
+                       { SE_ATTEST_SECRETS, store, sizeof store },
+                       { SE_ATTEST_FIRMWARE, firmware, sizeof firmware } };
+        CVM_CLEANUP(cvm_writer_done) struct cvm_writer w = { 0 };
+
+        se_secret_store_hash(NULL, 0, false, store);
+        for (size_t i = 0; i < ARRAY_SIZE(fields); i++)
+                if (flags & fields[i].flag)
+                        cvm_write_copy(&w, fields[i].value, fields[i].size);
+        return cvm_writer_take(&w, ret);
+}
+
+static int open_request(EVP_PKEY *host, const struct cvm_bytes *request, struct cvm_secret *ret,
+                        struct cvm_error *err) {
+        struct cvm_reader r = cvm_reader_of(request->data, request->size);
+        struct se_request_head head;
+        uint8_t key[SE_KEY_SIZE];
+        uint64_t flags;
+        int e = se_request_head_read(&r, &head, err);
+
+        if (e >= 0) /* its parts are then known to be there */
+                e = se_attestation_flags(request->data, request->size, &flags, err);
+        if (e >= 0 && se_slot_open(host, request->data + REQUEST_CUSTOMER_AT,
+                                   request->data + REQUEST_CUSTOMER_AT + SE_COORDINATES_SIZE, head.n_slots,
+                                   key, NULL) < 0)
+                return cvm_fail(err, &CVM_CODE_REQUEST_FORMAT, EBADMSG,
+                                "the request was not made for this host, or was changed");
+        if (e >= 0)
+                e = se_attestation_open(request->data, request->size, key, ret, err);
+        OPENSSL_cleanse(key, sizeof key);
+        return e;
+}
+
+int ultravisor_attest(EVP_PKEY *host, const struct cvm_bytes *request, const struct ultravisor_guest *guest,
+                      struct se_exchange *ret, struct cvm_error *err) {
+        CVM_CLEANUP(cvm_secret_done) struct cvm_secret opened = { 0 };
+        CVM_CLEANUP(se_exchange_done) struct se_exchange x = { .is_answer = true };
+        struct se_measured measured = { .user_data = guest->user_data,
+                                        .user_data_size = guest->user_data_size };
+        uint8_t measurement[SE_MEASUREMENT_SIZE];
+        const struct se_attestation *attestation;
+        int r = open_request(host, request, &opened, err);
+
+        if (r < 0)
+                return r;
+        attestation = (const struct se_attestation *)opened.data;
+        r = fill_additional(attestation->flags, guest, &x.additional);
+        memcpy(measured.boot_tags, guest->boot_tags, SE_BOOT_TAGS_SIZE);
+        memcpy(measured.cuid, guest->cuid, SE_CUID_SIZE);
+        memcpy(x.cuid, guest->cuid, SE_CUID_SIZE);
+        measured.additional = x.additional.data;
+        measured.additional_size = x.additional.size;
+        if (r >= 0)
+                r = se_measure(attestation, &measured, measurement);
+        if (r < 0 || cvm_bytes_copy(measurement, sizeof measurement, &x.measurement) < 0 ||
+            cvm_bytes_copy(request->data, request->size, &x.request) < 0 ||
+            cvm_bytes_copy(guest->user_data, guest->user_data_size, &x.user_data) < 0)
+                return cvm_fail(err, &CVM_CODE_NO_MEMORY, ENOMEM, "answering a request");
+        *ret = x;
+        x = (struct se_exchange){ 0 };
+        return 0;
+}

@@ -1,0 +1,27 @@
+/*
+ * What an ultravisor does with its host's private key, in software: it opens an image, and it answers a
+ * request for attestation. Hostile bytes both.
+ */
+#pragma once
+
+#include "attest/exchange-se.h"
+
+/*
+ * Open the image as hardware would: the slot for this host, the header's tag, the digests of all pages. What
+ * it holds is written, decrypted, into an empty file of guest memory from address 0, which begins with the
+ * PSW of the header: plain QEMU boots that. In pieces: memory does not depend on its size.
+ * CVM_CODE_HOST_KEY_SLOT, CVM_CODE_IMAGE_FORMAT, CVM_CODE_IMAGE_CHANGED, CVM_CODE_GUEST_POLICY.
+ */
+int ultravisor_open(EVP_PKEY *host, int image, int flat, struct cvm_error *err);
+
+/* One run of an image; all borrowed. */
+struct ultravisor_guest {
+        const uint8_t *host_hash; /* of the key that opened it */
+        const uint8_t *boot_tags, *cuid;
+        const void *user_data;
+        size_t user_data_size;
+};
+
+/* The answer to this request; owned. CVM_CODE_REQUEST_FORMAT: it is none, or for other hosts. */
+int ultravisor_attest(EVP_PKEY *host, const struct cvm_bytes *request, const struct ultravisor_guest *guest,
+                      struct se_exchange *ret, struct cvm_error *err);

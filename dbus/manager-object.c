@@ -452,6 +452,32 @@ static int method_check_host(sd_bus_message *m, void *userdata, sd_bus_error *re
         return end(face, m, NULL, false, &err, r, ret_error);
 }
 
+static int answer_simulated(sd_bus_message *call, const struct operation_view *done) {
+        return sd_bus_reply_method_return(call, NULL);
+}
+
+static int method_simulate(sd_bus_message *m, void *userdata, sd_bus_error *ret_error) {
+        struct face *face = userdata;
+        struct client *client = face_client(face, m);
+        struct operation *operation;
+        struct cvm_error err = { 0 };
+        struct caller caller;
+        int r = client ? check_waiting(face, &err)
+                       : cvm_fail(&err, &CVM_CODE_DENIED, EACCES, "the caller cannot be known");
+
+        if (r >= 0)
+                r = authorise(face, m, ACTION_CREATE, NULL, &err);
+        if (r == 0)
+                return 1;
+        if (r > 0) {
+                caller = client_caller(client);
+                r = manager_simulate(face->manager, &caller, &operation, &err);
+        }
+        if (r >= 0)
+                r = add_late(face, m, client, operation, answer_simulated);
+        return end(face, m, NULL, true, &err, r, ret_error);
+}
+
 static int method_explain(sd_bus_message *m, void *userdata, sd_bus_error *ret_error) {
         struct cvm_error err = { 0 };
         const struct cvm_code *code;
@@ -647,6 +673,7 @@ GETTER(version, sd_bus_message_append(reply, "s", CVM_VERSION))
 GETTER(platforms, append_platforms(reply, face))
 GETTER(capacity, append_capacity(reply, face))
 GETTER(simulation_root, sd_bus_message_append(reply, "s", manager_simulation_root(face->manager)))
+GETTER(simulation_hosts, sd_bus_message_append(reply, "s", manager_simulation_hosts(face->manager)))
 GETTER(record_key, sd_bus_message_append(reply, "s", manager_record_key(face->manager)))
 
 #define METHOD(name, args, result, handler)                                            \
@@ -662,6 +689,8 @@ static const sd_bus_vtable vtable[] = {
         METHOD("Measure", ("s", definition), ("a{sv}", measurement), method_measure),
         SD_BUS_METHOD_WITH_ARGS("CheckHost", SD_BUS_NO_ARGS, SD_BUS_RESULT("a(ssss)", checks),
                                 method_check_host, SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD_WITH_ARGS("Simulate", SD_BUS_NO_ARGS, SD_BUS_NO_RESULT, method_simulate,
+                                SD_BUS_VTABLE_UNPRIVILEGED),
         METHOD("Explain", ("s", code), ("s", text), method_explain),
         METHOD("GetEvents", ("t", since), ("a(ts)", events), method_get_events),
         METHOD("GetRecord", ("s", name), ("s", record), method_get_record),
@@ -671,6 +700,7 @@ static const sd_bus_vtable vtable[] = {
         SD_BUS_PROPERTY("Platforms", "as", get_platforms, 0, SD_BUS_VTABLE_PROPERTY_CONST),
         SD_BUS_PROPERTY("Capacity", "a{sv}", get_capacity, 0, 0),
         SD_BUS_PROPERTY("SimulationRoot", "s", get_simulation_root, 0, 0),
+        SD_BUS_PROPERTY("SimulationHosts", "s", get_simulation_hosts, 0, 0),
         SD_BUS_PROPERTY("RecordKey", "s", get_record_key, 0, SD_BUS_VTABLE_PROPERTY_CONST),
         SD_BUS_VTABLE_END,
 };

@@ -4,6 +4,7 @@
  * and stays what it is for the others.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -24,16 +25,20 @@ static void root_path(const struct manager *m, char *ret, size_t size) {
 
 /* The whole root, or what was made behind the one that is there. */
 static int take_root(struct manager *m, const void *pem, size_t size, struct cvm_error *err) {
-        char *certificates = NULL;
+        CVM_CLEANUP(cvm_freep) char *certificates = NULL, *documents = NULL;
         int r = m->sim_root ? sim_root_add(m->sim_root, pem, size, err)
                             : sim_root_read(pem, size, &m->sim_root, err);
 
         if (r >= 0)
                 r = sim_root_certificates(m->sim_root, &certificates, err);
+        if (r >= 0)
+                r = sim_root_documents(m->sim_root, &documents, err);
         if (r < 0)
                 return r;
         free(m->sim_pem);
-        m->sim_pem = certificates;
+        free(m->sim_documents);
+        m->sim_pem = TAKE_PTR(certificates);
+        m->sim_documents = TAKE_PTR(documents);
         return 0;
 }
 
@@ -53,7 +58,25 @@ int manager_sim_open(struct manager *m, struct cvm_error *err) {
         return r < 0 ? cvm_while(err, r, "'%s'", path) : 0;
 }
 
+int manager_sim_file(const struct manager *m, struct cvm_error *err) {
+        char path[4096];
+        int fd;
+
+        root_path(m, path, sizeof path);
+        fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+        return fd >= 0 ? fd
+                       : cvm_fail(err, &CVM_CODE_FILE, errno, "'%s' cannot be opened: %s", path,
+                                  strerror(errno));
+}
+
 static void tell_all(struct manager *m, struct cvm_error *err) {
+        struct operation *made = m->sim_made;
+
+        m->sim_made = NULL;
+        if (made && err)
+                operation_fail(made, err);
+        else if (made)
+                operation_done(made, NULL);
         for (size_t i = 0; i < m->n_vms; i++) {
                 struct vm *vm = m->vms[i];
                 vm_then_fn then = vm->wants_sim_root;
@@ -104,8 +127,17 @@ static void on_made(void *ctx, json_object *answer, struct cvm_error *err) {
         tell_all(m, err ? err : r < 0 ? &why : NULL);
 }
 
-void manager_need_sim_root(struct vm *vm, vm_then_fn then) {
+static int start_making(struct manager *m, struct cvm_error *err) {
         CVM_CLEANUP(cvm_json_putp) json_object *request = json_object_new_object();
+
+        json_object_object_add(request, "have",
+                               json_object_new_uint64(m->sim_root ? sim_root_count(m->sim_root) : 0));
+        return m->sim_run ? 0
+                          : worker_run_start(m->event, WORKER_VERB_SIM_ROOT, request, NULL, 0, MAKE_USEC,
+                                             on_made, m, &m->sim_run, err);
+}
+
+void manager_need_sim_root(struct vm *vm, vm_then_fn then) {
         struct manager *m = vm->manager;
         struct cvm_error err = { 0 };
 
@@ -113,13 +145,28 @@ void manager_need_sim_root(struct vm *vm, vm_then_fn then) {
                 then(vm, NULL);
                 return;
         }
-        json_object_object_add(request, "have",
-                               json_object_new_uint64(m->sim_root ? sim_root_count(m->sim_root) : 0));
         operation_phase(vm->operation, "making the simulation root", 45);
         vm->wants_sim_root = then;
-        if (!m->sim_run && worker_run_start(m->event, WORKER_VERB_SIM_ROOT, request, NULL, 0, MAKE_USEC,
-                                            on_made, m, &m->sim_run, &err) < 0)
+        if (start_making(m, &err) < 0)
                 tell_all(m, &err);
+}
+
+int manager_simulate(struct manager *m, const struct caller *caller, struct operation **ret,
+                     struct cvm_error *err) {
+        int r = 0;
+
+        if (!m->sim_made)
+                r = operation_new(m, "simulate", NULL, caller, &m->sim_made, err);
+        if (r < 0)
+                return r;
+        *ret = m->sim_made;
+        if (m->sim_root && sim_root_is_complete(m->sim_root))
+                tell_all(m, NULL);
+        else if (start_making(m, err) < 0) {
+                r = -EIO;
+                tell_all(m, err);
+        }
+        return r;
 }
 
 void manager_forget_sim_root(struct vm *vm) {

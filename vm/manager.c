@@ -180,6 +180,7 @@ struct manager *manager_free(struct manager *m) {
         free(m->record_pem);
         sim_root_free(m->sim_root);
         free(m->sim_pem);
+        free(m->sim_documents);
         sd_event_unref(m->event);
         free(m);
         return NULL;
@@ -320,6 +321,10 @@ const char *manager_platform_at(const struct manager *m, size_t i) {
 
 const char *manager_simulation_root(struct manager *m) {
         return m->sim_pem ? m->sim_pem : "";
+}
+
+const char *manager_simulation_hosts(struct manager *m) {
+        return m->sim_documents ? m->sim_documents : "";
 }
 
 const char *manager_record_key(struct manager *m) {

@@ -43,7 +43,9 @@ struct manager {
         char *record_pem;           /* public half */
         struct sim_root *sim_root;  /* NULL before its first use */
         char *sim_pem;              /* its certificate */
+        char *sim_documents;        /* what owners need of its hosts */
         struct worker_run *sim_run; /* makes it */
+        struct operation *sim_made; /* borrowed: for whoever asked for it; NULL: nobody did */
         struct capacity capacity;
         struct worker_run *host_run;  /* looks at the host, */
         struct operation *host_check; /* borrowed: for this one and whoever joined it */

@@ -105,6 +105,8 @@ void manager_free_drafts(struct manager *manager);
 int manager_sim_open(struct manager *manager, struct cvm_error *err);
 /* Make sure that there is a simulation root; then(). It is made at its first use. */
 void manager_need_sim_root(struct vm *vm, vm_then_fn then);
+/* Its file, to be read; the caller's to close. CVM_CODE_FILE. */
+int manager_sim_file(const struct manager *manager, struct cvm_error *err);
 /* then() is not called any more. */
 void manager_forget_sim_root(struct vm *vm);
 

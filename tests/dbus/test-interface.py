@@ -125,6 +125,9 @@ def filters_and_properties(scene):
     manager = scene.properties(scene.bus, "/org/cvmd1", s.MANAGER)
     assert manager["Capacity"]["running"] >= 1 and "BEGIN PUBLIC KEY" in manager["RecordKey"]
     assert "BEGIN CERTIFICATE" in manager["SimulationRoot"]
+    scene.manager.Simulate(dbus_interface=s.MANAGER)
+    hosts = scene.manager.Get(s.MANAGER, "SimulationHosts", dbus_interface="org.freedesktop.DBus.Properties")
+    assert hosts.count("BEGIN CERTIFICATE") == 3 and hosts.count("BEGIN X509 CRL") == 3
     checks = scene.manager.CheckHost(dbus_interface=s.MANAGER)
     assert checks[0][0] == "qemu" and all(c[1] in ("PASS", "WARN", "FAIL") for c in checks)
     assert "vCPUs" in scene.manager.Explain("CVM-VCPUS", dbus_interface=s.MANAGER)

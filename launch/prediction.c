@@ -79,6 +79,34 @@ int prediction_read_registers(const struct cvm_json *prediction, const struct pl
         return r;
 }
 
+int prediction_read_parts(const struct cvm_json *prediction, uint8_t *ret, size_t room, size_t *ret_size,
+                          struct cvm_error *err) {
+        const struct cvm_json parts = cvm_json_at(prediction, "parts");
+        size_t size = 0;
+        int r = 0;
+
+        if (!parts.node || !json_object_is_type(parts.node, json_type_object)) {
+                *ret_size = 0;
+                return 0;
+        }
+        json_object_object_foreach(parts.node, name, value) {
+                const struct cvm_json at = cvm_json_at(&parts, name);
+                const char *hex;
+                size_t n;
+
+                (void)value;
+                r = cvm_json_text_at(&at, 2 * room, &hex, err);
+                if (r < 0)
+                        return r;
+                n = strlen(hex) / 2;
+                if (n > room - size || cvm_unhex(hex, ret + size, n) < 0)
+                        return cvm_json_refuse(&at, err, "must be lower-case hex digits of a digest");
+                size += n;
+        }
+        *ret_size = size;
+        return 0;
+}
+
 int prediction_simulate_log(const struct cvm_json *prediction, const struct platform *platform,
                             struct cvm_bytes *ret, struct cvm_error *err) {
         CVM_CLEANUP(boot_log_done) struct boot_log log = { 0 };

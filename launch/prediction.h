@@ -21,6 +21,11 @@ int prediction_read_covers(const struct cvm_json *prediction, struct verdict_cov
 int prediction_read_registers(const struct cvm_json *prediction, const struct platform *platform,
                               struct policy_register *ret, size_t *ret_n, struct cvm_error *err);
 
+/* The parts of an image's measurement, one behind the other; *ret_size 0 where it has none. CVM_CODE_FIELD.
+ */
+int prediction_read_parts(const struct cvm_json *prediction, uint8_t *ret, size_t room, size_t *ret_size,
+                          struct cvm_error *err);
+
 /* The event log that a simulated guest has; owned, empty where the platform has no registers.
  * CVM_CODE_FIELD.
  */

@@ -121,17 +121,21 @@ void vm_expect_agent(struct vm *vm) {
                                                  on_agent_deadline, vm);
 }
 
-/* What its firmware and kernel would have measured; rows of before have no prediction, nor registers. */
-static int simulate_log(struct vm *vm, const struct platform *platform, struct cvm_error *err) {
+/* What its firmware and kernel would have measured, or its image says; rows of before have no prediction. */
+static int simulate_prediction(struct vm *vm, const struct platform *platform, struct cvm_error *err) {
         CVM_CLEANUP(cvm_json_putp) json_object *node = NULL;
         struct cvm_json root;
         int r;
 
         cvm_bytes_done(&vm->sim.event_log);
+        vm->sim.image_size = 0;
         if (!vm->row.prediction)
                 return 0;
         r = cvm_json_parse(vm->row.prediction, strlen(vm->row.prediction), "prediction", &node, err);
         root = cvm_json_root(node, "prediction");
+        if (r >= 0)
+                r = prediction_read_parts(&root, vm->sim.image, sizeof vm->sim.image, &vm->sim.image_size,
+                                          err);
         return r < 0 ? r : prediction_simulate_log(&root, platform, &vm->sim.event_log, err);
 }
 
@@ -149,7 +153,7 @@ static int describe_sim_guest(struct vm *vm, struct cvm_error *err) {
                         platform->host_data(vm->binding.data, vm->binding.size, vm->sim.host_data);
                 cvm_key_id(vm->definition->owner.data, vm->sim.owner);
         }
-        return simulate_log(vm, platform, err);
+        return simulate_prediction(vm, platform, err);
 }
 
 static int open_links(struct vm *vm, const char *dir, struct cvm_error *err) {

@@ -262,6 +262,14 @@ int vm_prepare(struct vm *vm, vm_then_fn then, struct cvm_error *err) {
         return 0;
 }
 
+/* What was loaded is not changed any more. */
+static int seal(struct vm *vm, struct cvm_error *err) {
+        if (fcntl(vm->work.memory, F_ADD_SEALS, F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE) <
+            0)
+                return cvm_fail(err, &CVM_CODE_INTERNAL, errno, "sealing a boot file: %s", strerror(errno));
+        return 0;
+}
+
 /* The copy is what was measured, and stays it. */
 static int seal_copy(struct vm *vm, json_object *answer, const struct plan_file *file,
                      struct cvm_error *err) {
@@ -276,17 +284,61 @@ static int seal_copy(struct vm *vm, json_object *answer, const struct plan_file 
                 return cvm_fail(err, &CVM_CODE_IMAGE, EBADMSG,
                                 "the pinned %s was changed in the image store since it was measured",
                                 role_keys[file->role]);
-        if (fcntl(vm->work.memory, F_ADD_SEALS, F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE) <
-            0)
-                return cvm_fail(err, &CVM_CODE_INTERNAL, errno, "sealing a boot file: %s", strerror(errno));
+        if (seal(vm, err) < 0)
+                return -EIO;
         vm->work.files[vm->work.n_files++] = TAKE_FD(vm->work.memory);
         vm->work.next++;
         return 0;
 }
 
-static void on_loaded(void *ctx, json_object *answer, struct cvm_error *err) {
+/* Plain QEMU boots what is in an image: a simulated host opens it first, or refuses to as hardware would. */
+static bool is_to_be_opened(const struct vm *vm, const struct plan_file *file) {
+        return vm->plan->simulated && !vm->plan->guest.type && vm->plan->platform->read_header &&
+               file->role == PLAN_KERNEL;
+}
+
+static void on_opened(void *ctx, json_object *answer, struct cvm_error *err) {
         struct vm *vm = ctx;
         struct cvm_error why = { 0 };
+        int *image = &vm->work.files[vm->work.n_files - 1];
+
+        vm->work.run = NULL;
+        if (err) {
+                fail_work(vm, -EIO, err);
+                return;
+        }
+        if (seal(vm, &why) < 0) {
+                fail_work(vm, -EIO, &why);
+                return;
+        }
+        cvm_close(*image);
+        *image = TAKE_FD(vm->work.memory);
+        load_next(vm);
+}
+
+static int open_loaded_image(struct vm *vm, struct cvm_error *err) {
+        CVM_CLEANUP(cvm_json_putp) json_object *request = json_object_new_object();
+        CVM_CLEANUP(cvm_closep) int root = manager_sim_file(vm->manager, err);
+
+        if (root < 0)
+                return root;
+        vm->work.memory = memfd_create("image", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+        if (vm->work.memory < 0)
+                return cvm_fail(err, &CVM_CODE_INTERNAL, errno, "opening an image: %s", strerror(errno));
+        json_object_object_add(request, "platform", json_object_new_string(vm->plan->platform->name));
+        json_object_object_add(request, "root", json_object_new_int(WORKER_FD_FIRST));
+        json_object_object_add(request, "image", json_object_new_int(WORKER_FD_FIRST + 1));
+        json_object_object_add(request, "flat", json_object_new_int(WORKER_FD_FIRST + 2));
+        return start_worker(vm, WORKER_VERB_SIM_OPEN, request,
+                            (const int[]){ root, vm->work.files[vm->work.n_files - 1], vm->work.memory }, 3,
+                            on_opened, err);
+}
+
+static void on_loaded(void *ctx, json_object *answer, struct cvm_error *err) {
+        struct vm *vm = ctx;
+        const struct plan_file *file = &vm->plan->files[vm->work.next];
+        struct cvm_error why = { 0 };
+        bool opens = is_to_be_opened(vm, file);
         int r;
 
         vm->work.run = NULL;
@@ -294,7 +346,11 @@ static void on_loaded(void *ctx, json_object *answer, struct cvm_error *err) {
                 fail_work(vm, -EIO, err);
                 return;
         }
-        r = seal_copy(vm, answer, &vm->plan->files[vm->work.next], &why);
+        r = seal_copy(vm, answer, file, &why);
+        if (r >= 0 && opens)
+                r = open_loaded_image(vm, &why);
+        if (r >= 0 && opens)
+                return;
         if (r < 0)
                 fail_work(vm, r, &why);
         else

@@ -18,6 +18,7 @@
 #include "base/fd.h"
 #include "base/time.h"
 #include "vm/capacity.h"
+#include "vm/program.h"
 #include "vm/steps.h"
 
 static void no_answer(void *ctx, struct cvm_error *err) {
@@ -133,6 +134,7 @@ static void choose_accelerator(struct vm *vm, struct cvm_error *err) {
 
 int vm_begin_start(struct vm *vm, struct operation *operation, struct cvm_error *err) {
         struct vm_edge edge = vm_next(vm->state, EV_START);
+        char program[PROGRAM_IDENTITY_MAX];
         int r;
 
         if (!edge.allowed)
@@ -147,6 +149,8 @@ int vm_begin_start(struct vm *vm, struct operation *operation, struct cvm_error 
         r = plan_make(vm->definition, &vm->manager->facts, &vm->binding, &vm->plan, err);
         if (r >= 0)
                 r = plan_check_host(vm->plan, &vm->manager->facts, vm->row.prediction, err);
+        if (r >= 0)
+                r = program_identity(vm->plan->platform->binary, program, err);
         if (r >= 0)
                 r = capacity_take(vm, err);
         if (r < 0) {

@@ -19,23 +19,39 @@
 static const struct option_row get_options[] = {
         { "challenge", OPTION_TEXT, "FILE", "the challenge to be answered" },
         { "nonce", OPTION_TEXT, "HEX", "or the nonce itself" },
-        { "request", OPTION_TEXT, "FILE", "what evidence challenge --request wrote with that challenge" },
+        { "request", OPTION_TEXT, "FILE", "what evidence challenge --request wrote with it" },
         { "output", OPTION_TEXT, "FILE", "where the bundle goes, also -o (standard output)" },
         { 0 },
 };
 
-static int read_request(const struct arguments *arguments, const struct challenge *challenge,
-                        struct cvm_bytes *ret, struct cvm_error *err) {
-        const char *file = argument(arguments, "request");
-        const struct request_platform *platform =
-                        challenge->has_platform
-                                        ? request_platform_find(cvm_platform_texts[challenge->platform])
-                                        : NULL;
+/* NULL: the guest is of a platform whose evidence answers no requests. */
+static int platform_of(sd_bus *bus, const char *path, const struct request_platform **ret,
+                       struct cvm_error *err) {
+        CVM_CLEANUP(cvm_json_putp) json_object *vm = NULL;
+        int r = bus_properties(bus, path, CVMD_VM_INTERFACE, &vm, err);
 
+        if (r >= 0)
+                *ret = request_platform_find(json_object_get_string(json_object_object_get(vm, "platform")));
+        return r;
+}
+
+/* It goes beside the nonce alone, too: the challenge has its key, and does not leave its owner. */
+static int read_request(sd_bus *bus, const char *path, const struct arguments *arguments,
+                        const struct challenge *challenge, struct cvm_bytes *ret, struct cvm_error *err) {
+        const char *file = argument(arguments, "request");
+        const struct request_platform *platform = NULL;
+        int r = 0;
+
+        if (challenge->has_platform)
+                platform = request_platform_find(cvm_platform_texts[challenge->platform]);
+        else if (file && argument(arguments, "nonce"))
+                r = platform_of(bus, path, &platform, err);
+        if (r < 0)
+                return r;
         if (!platform)
                 return !file ? 0
                              : cvm_fail(err, &CVM_CODE_USAGE, EINVAL,
-                                        "--request goes with the --challenge that was made with it");
+                                        "--request goes with the challenge that was made with it");
         return file ? platform->read(file, ret, err)
                     : cvm_fail(err, &CVM_CODE_EVIDENCE_REQUEST, EINVAL,
                                "the challenge was made with a request: give it with --request");
@@ -55,9 +71,9 @@ static int run_get(const struct arguments *arguments, struct cvm_error *err) {
         if (hex && cvm_unhex(hex, challenge.nonce, sizeof challenge.nonce) < 0)
                 r = cvm_fail(err, &CVM_CODE_ARGUMENT, EINVAL, "--nonce must be 64 hex digits");
         if (r >= 0)
-                r = read_request(arguments, &challenge, &request, err);
-        if (r >= 0)
                 r = fetch_open_vm(arguments->words[0], &bus, &path, err);
+        if (r >= 0)
+                r = read_request(bus, path, arguments, &challenge, &request, err);
         if (r >= 0)
                 r = fetch_evidence(bus, path, challenge.nonce, &request, &bundle, err);
         return r < 0 ? r : output_file(argument(arguments, "output"), bundle, 0644, err);
@@ -97,14 +113,10 @@ static void attestation_done(struct attestation *a) {
  */
 static int make_request(sd_bus *bus, const char *path, const struct arguments *arguments,
                         struct challenge *challenge, struct cvm_bytes *ret, struct cvm_error *err) {
-        CVM_CLEANUP(cvm_json_putp) json_object *vm = NULL;
         const struct request_platform *platform;
-        int r = bus_properties(bus, path, CVMD_VM_INTERFACE, &vm, err);
+        int r = platform_of(bus, path, &platform, err);
 
-        if (r < 0)
-                return r;
-        platform = request_platform_find(json_object_get_string(json_object_object_get(vm, "platform")));
-        return platform ? platform->challenge(arguments, challenge, ret, err) : 0;
+        return r < 0 || !platform ? r : platform->challenge(arguments, challenge, ret, err);
 }
 
 static int attest(sd_bus *bus, const char *path, const struct arguments *arguments, struct attestation *a,

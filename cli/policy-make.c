@@ -113,19 +113,36 @@ static int read_prediction(const char *name, struct making *m, struct cvm_error 
 /* An image that was made for hosts needs no prediction: its header is what is measured. */
 static int take_header(const struct request_platform *platform, const struct arguments *arguments,
                        struct making *m, struct cvm_error *err) {
-        int r = platform->policy(arguments, &m->request, err);
+        if (!platform || arguments->n_words || argument(arguments, "from"))
+                return cvm_fail(err, &CVM_CODE_USAGE, EINVAL,
+                                "--header goes with --platform se, and without a definition or prediction");
+        m->in.platform = (int)platform->id;
+        m->in.class_ = -1; /* the documents' */
+        m->in.measurement = m->measurement;
+        m->in.covers = (struct verdict_covers){ true, true, true, true, false, CVM_COVERED_NONE };
+        return platform->measure(arguments, m->measurement, err);
+}
 
+/* Hosts and root are those of documents, and no firmware has versions. */
+static int take_documents(const struct arguments *arguments, struct making *m, struct cvm_error *err) {
+        const struct request_platform *platform = request_platform_find(cvm_platform_texts[m->in.platform]);
+        int r;
+
+        if (!platform)
+                return 0;
+        m->in.min_tcb = "\"any\"";
+        if (argument(arguments, "simulation-root"))
+                return 0;
+        r = platform->policy(arguments, &m->request, err);
+        if (r >= 0 && m->in.class_ >= 0 && m->in.class_ != m->request.class_)
+                r = cvm_fail(err, &CVM_CODE_HOST_KEYS, EINVAL,
+                             "the documents are of class '%s', and the definition is not",
+                             cvm_class_texts[m->request.class_]);
         if (r < 0)
                 return r;
-        m->in.platform = (int)platform->id;
         m->in.class_ = m->request.class_;
-        m->in.measurement = m->request.measurement;
-        m->in.covers = (struct verdict_covers){ true, true, true, true, false, CVM_COVERED_NONE };
-        if (m->in.class_ == CVM_CLASS_SIMULATED)
-                m->in.simulation_root = m->request.root;
-        else
-                m->in.maker_root = m->request.root;
-        m->in.min_tcb = "\"any\"";
+        *(m->in.class_ == CVM_CLASS_SIMULATED ? &m->in.simulation_root : &m->in.maker_root) =
+                        m->request.root;
         m->in.hosts = (const char *const *)m->request.hosts;
         return 0;
 }
@@ -211,22 +228,6 @@ static int read_binding(const struct arguments *arguments, struct making *m, str
         return 0;
 }
 
-/* Where no root is built in, a policy for hardware names the maker's. */
-static int read_maker_root(const struct arguments *arguments, struct making *m, struct cvm_error *err) {
-        const char *file = argument(arguments, "root-ca");
-        const struct evidence_ops *ops = evidence_ops_find(m->in.platform);
-        int r;
-
-        if (!ops || !ops->use_kept || m->in.class_ != CVM_CLASS_HARDWARE || m->in.maker_root)
-                return 0;
-        r = file ? document_root(file, m->in.platform, m->root, err)
-                 : cvm_fail(err, &CVM_CODE_USAGE, EINVAL,
-                            "--root-ca is needed: no root of this platform's maker is built in");
-        if (r >= 0)
-                m->in.maker_root = m->root;
-        return r;
-}
-
 static int read_root(const char *file, struct making *m, struct cvm_error *err) {
         int r;
 
@@ -284,16 +285,16 @@ static int write_policy(const struct arguments *arguments, const char *text, str
 static int run(const struct arguments *arguments, struct cvm_error *err) {
         CVM_CLEANUP(making_done) struct making m = { .in.serial = 1 };
         CVM_CLEANUP(cvm_freep) char *policy = NULL;
-        const struct request_platform *platform =
-                        argument(arguments, "header") ? request_platform(arguments) : NULL;
-        int r = platform ? take_header(platform, arguments, &m, err) : take_prediction(arguments, &m, err);
+        const struct request_platform *platform = request_platform(arguments);
+        bool header = argument(arguments, "header");
+        int r = header ? take_header(platform, arguments, &m, err) : take_prediction(arguments, &m, err);
 
+        if (r >= 0)
+                r = take_documents(arguments, &m, err);
         if (r >= 0)
                 r = read_binding(arguments, &m, err);
         if (r >= 0)
                 r = read_root(argument(arguments, "simulation-root"), &m, err);
-        if (r >= 0)
-                r = read_maker_root(arguments, &m, err);
         if (r >= 0)
                 r = argument_u64(arguments, "serial", INT64_MAX, &m.in.serial, err);
         if (r >= 0)

@@ -50,6 +50,11 @@ static int take_root(const struct arguments *arguments, struct request_policy *r
 }
 
 int policy_se(const struct arguments *arguments, struct request_policy *ret, struct cvm_error *err) {
+        return argument(arguments, "host-key-document") ? take_documents(arguments, ret, err)
+                                                        : take_root(arguments, ret, err);
+}
+
+int measure_se(const struct arguments *arguments, uint8_t ret[CVM_SHA384_SIZE], struct cvm_error *err) {
         uint8_t tags[SE_BOOT_TAGS_SIZE];
         struct se_header header;
         int r = image_header_read(arguments, &header, err);
@@ -57,7 +62,6 @@ int policy_se(const struct arguments *arguments, struct request_policy *ret, str
         if (r < 0)
                 return r;
         se_header_boot_tags(&header, tags);
-        se_image_measurement(tags, ret->measurement);
-        return argument(arguments, "host-key-document") ? take_documents(arguments, ret, err)
-                                                        : take_root(arguments, ret, err);
+        se_image_measurement(tags, ret);
+        return 0;
 }

@@ -64,6 +64,8 @@
                           "meta, association, plaintext, aes-256, ... (plaintext)" },                       \
                         { "header", OPTION_TEXT, "FILE", "the image that it is for, or its header" },       \
                         { "cuid", OPTION_TEXT, "HEX", "the run that it is for, from verified evidence" },   \
+                        { "request", OPTION_TEXT, "FILE",                                                   \
+                          "with --bundle: where the request alone goes, for --added" },                     \
                         { "any-instance", OPTION_FLAG, NULL, "or any run of that image" },                  \
                         { "cck", OPTION_TEXT, "FILE", "the image's CCK: proves that its owner made this" }, \
                         { "extension-secret", OPTION_TEXT, "FILE",                                          \
@@ -83,9 +85,9 @@ struct request_kept {
         uint8_t secret_store[CVM_SHA512_SIZE];
 };
 
-/* What `policy make` learns from an image and documents. */
+/* What `policy make` learns from hosts' documents. */
 struct request_policy {
-        uint8_t measurement[CVM_SHA384_SIZE], root[CVM_SHA256_SIZE];
+        uint8_t root[CVM_SHA256_SIZE];
         int class_;   /* enum cvm_class */
         char **hosts; /* owned list of ids; NULL: none were named */
 };
@@ -104,6 +106,9 @@ struct request_platform {
         /* What the platform's own store holds after --added and --locked. */
         int (*secret_store)(const struct arguments *arguments, uint8_t ret[CVM_SHA512_SIZE],
                             struct cvm_error *err);
+        /* The measurement of the image of --header. */
+        int (*measure)(const struct arguments *arguments, uint8_t ret[CVM_SHA384_SIZE],
+                       struct cvm_error *err);
         int (*policy)(const struct arguments *arguments, struct request_policy *ret, struct cvm_error *err);
         /* Judge an answer that comes alone; exit status as of a verdict. */
         int (*verify)(const struct arguments *arguments, struct cvm_error *err);

@@ -367,6 +367,7 @@ const struct request_platform request_platform_se = {
         .read = read_request,
         .image = take_image,
         .secret_store = secret_store,
+        .measure = measure_se,
         .policy = policy_se,
         .verify = verify,
         .seal = secret_seal_se,

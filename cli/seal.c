@@ -7,7 +7,43 @@
 
 #include "base/fd.h"
 #include "base/time.h"
+#include "cli/key-file.h"
 #include "cli/output.h"
+
+int seal_target_read(const struct arguments *arguments, struct seal_target *ret, struct cvm_error *err) {
+        const char *bundle = argument(arguments, "bundle"), *key = argument(arguments, "owner-key");
+        int r;
+
+        if (!bundle)
+                return cvm_fail(err, &CVM_CODE_USAGE, EINVAL,
+                                "--bundle is needed: it has the key that is sealed to");
+        ret->inputs = (struct seal_inputs){ .name = arguments->words[0],
+                                            .bundle = &ret->bundle,
+                                            .verdict = &ret->verdict };
+        r = key_file_private(key ? key : "owner.pem", &ret->key, err);
+        if (r >= 0)
+                r = argument_u64(arguments, "after", INT64_MAX, &ret->inputs.after, err);
+        if (r >= 0)
+                r = document_bundle(bundle, &ret->bundle, err);
+        return r < 0 ? r
+                     : document_accepted(argument(arguments, "verdict"), ret->key, &ret->bundle,
+                                         &ret->verdict, err);
+}
+
+void seal_target_done(struct seal_target *target) {
+        EVP_PKEY_free(target->key);
+        bundle_done(&target->bundle);
+        verdict_done(&target->verdict);
+}
+
+void seal_target_say(const struct seal_target *target) {
+        const struct verdict *verdict = &target->verdict;
+
+        if (verdict->class_ == CVM_CLASS_SIMULATED)
+                output_say("SIMULATED: this secret is sealed to a guest that nothing protects");
+        for (size_t i = 0; i < verdict->n_reasons; i++)
+                output_say("%s: %s", verdict->reasons[i].code->id, verdict->reasons[i].text);
+}
 
 /* Read straight into the locked pages: no copy stays elsewhere. */
 int seal_read(const char *path, struct cvm_secret *ret, struct cvm_error *err) {

@@ -14,6 +14,18 @@ struct seal_inputs {
         uint64_t after;                /* last sequence number that is known; 0: none */
 };
 
+/* To whom: the boot of --bundle, which --verdict accepted, by --owner-key. */
+struct seal_target {
+        EVP_PKEY *key; /* private */
+        struct bundle bundle;
+        struct verdict verdict;
+        struct seal_inputs inputs; /* of these; kind is the caller's */
+};
+int seal_target_read(const struct arguments *arguments, struct seal_target *ret, struct cvm_error *err);
+void seal_target_done(struct seal_target *target);
+/* What is to be known of such a guest, as lines on standard error. */
+void seal_target_say(const struct seal_target *target);
+
 /* A file's bytes in locked memory ("-": standard input), at most CVM_SECRET_MAX. */
 int seal_read(const char *path, struct cvm_secret *ret, struct cvm_error *err);
 /* Sealed to the bundle's keyset and signed by key: the envelope, owned. */

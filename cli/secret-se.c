@@ -1,7 +1,12 @@
-/* secret seal for Secure Execution: a request that adds a secret to the store of a guest's ultravisor. */
+/*
+ * secret seal for Secure Execution: a request that adds a secret to the store of a guest's ultravisor. Alone
+ * it is for guests of any kind; to a guest of ours (--bundle) it goes sealed and signed, as a secret of kind
+ * uv-request: its agent hands on no other.
+ */
 #include <errno.h>
 #include <string.h>
 
+#include "attest/exchange-se.h"
 #include "attest/keys.h"
 #include "attest/secret-se.h"
 #include "base/fd.h"
@@ -13,6 +18,8 @@
 #define PEM_MAX (16u << 10)
 
 struct inputs {
+        struct seal_target target; /* only with --bundle */
+        bool is_sealed;
         struct request_keys keys;
         struct se_header header;
         struct cvm_secret data, extension;
@@ -23,6 +30,7 @@ struct inputs {
 };
 
 static void inputs_done(struct inputs *in) {
+        seal_target_done(&in->target);
         request_keys_done(&in->keys);
         cvm_secret_done(&in->data);
         cvm_secret_done(&in->extension);
@@ -50,18 +58,51 @@ static int read_type(const struct arguments *arguments, struct inputs *in, struc
         return r;
 }
 
+/* The run that gave the evidence: an accepted verdict names its very bytes. */
+static int read_target(const struct arguments *arguments, struct inputs *in, struct cvm_error *err) {
+        CVM_CLEANUP(se_exchange_done) struct se_exchange answer = { 0 };
+        const struct cvm_bytes *report = &in->target.bundle.report;
+        int r = seal_target_read(arguments, &in->target, err);
+
+        if (r >= 0 && in->target.bundle.platform != CVM_PLATFORM_SECURE_EXECUTION)
+                r = cvm_fail(err, &CVM_CODE_PLATFORM, EINVAL, "the bundle is of a guest of '%s'",
+                             cvm_platform_texts[in->target.bundle.platform]);
+        if (r >= 0)
+                r = se_exchange_read(report->data, report->size, &answer, err);
+        in->target.inputs.kind = CVM_SECRET_UV_REQUEST;
+        in->is_sealed = true;
+        memcpy(in->cuid, answer.cuid, sizeof in->cuid);
+        return r;
+}
+
+/* All zeros are any run: only who says so gets that. */
+static int read_cuid(const char *text, uint8_t ret[SE_CUID_SIZE], struct cvm_error *err) {
+        if (cvm_unhex(text, ret, SE_CUID_SIZE) < 0)
+                return cvm_fail(err, &CVM_CODE_ARGUMENT, EINVAL, "--cuid must be 32 lower-case hex digits");
+        return !cvm_is_zero(ret, SE_CUID_SIZE)
+                               ? 0
+                               : cvm_fail(err, &CVM_CODE_ARGUMENT, EINVAL,
+                                          "no run has a --cuid of zeros; for any run there is --any-instance");
+}
+
 static int read_instance(const struct arguments *arguments, struct inputs *in, struct cvm_error *err) {
         const char *cuid = argument(arguments, "cuid");
+        bool any = argument(arguments, "any-instance"), sealed = argument(arguments, "bundle");
+        int r = 0;
 
-        if (!cuid == !argument(arguments, "any-instance"))
+        if (cuid ? any || sealed : !any && !sealed)
                 return cvm_fail(err, &CVM_CODE_USAGE, EINVAL,
-                                "give --cuid of the run that it is for, or --any-instance");
-        if (!cuid)
-                return 0;
-        if (cvm_unhex(cuid, in->cuid, sizeof in->cuid) < 0)
-                return cvm_fail(err, &CVM_CODE_ARGUMENT, EINVAL, "--cuid must be 32 lower-case hex digits");
-        in->secret.cuid = in->cuid;
-        return 0;
+                                "give --cuid of the run that it is for, or --any-instance; a --bundle says the "
+                                "run itself");
+        if (argument(arguments, "request") && !sealed)
+                return cvm_fail(err, &CVM_CODE_USAGE, EINVAL,
+                                "--request goes with --bundle: alone, the request itself goes to --output");
+        if (sealed)
+                r = read_target(arguments, in, err);
+        else if (cuid)
+                r = read_cuid(cuid, in->cuid, err);
+        in->secret.cuid = any ? NULL : in->cuid;
+        return r;
 }
 
 static int read_extension(const struct arguments *arguments, struct inputs *in, struct cvm_error *err) {
@@ -107,6 +148,19 @@ static int read_user_data(const struct arguments *arguments, struct inputs *in, 
         return r;
 }
 
+/* A request for simulated hosts is open to everybody who has such a host's key; one for real hosts is of no
+ * use to a guest elsewhere. */
+static int check_class(const struct inputs *in, struct cvm_error *err) {
+        int class_ = in->keys.hosts.items[0].simulated ? CVM_CLASS_SIMULATED : CVM_CLASS_HARDWARE;
+
+        return !in->is_sealed || class_ == in->target.verdict.class_
+                               ? 0
+                               : cvm_fail(err, &CVM_CODE_HOST_KEYS, EINVAL,
+                                          "the host-key documents are of class '%s', and the guest's evidence of class '%s'",
+                                          cvm_class_texts[class_],
+                                          cvm_class_texts[in->target.verdict.class_]);
+}
+
 static int read_inputs(const struct arguments *arguments, struct inputs *in, struct cvm_error *err) {
         int r = image_header_read(arguments, &in->header, err);
 
@@ -119,11 +173,33 @@ static int read_inputs(const struct arguments *arguments, struct inputs *in, str
         if (r >= 0)
                 r = request_keys_make(arguments, &in->keys, err);
         if (r >= 0)
+                r = check_class(in, err);
+        if (r >= 0)
                 r = read_type(arguments, in, err);
         se_header_boot_tags(&in->header, in->tags);
         in->secret.boot_tags = in->tags;
         in->secret.flags = argument(arguments, "disable-dump") ? SE_SECRET_DISABLE_DUMP : 0;
         return r;
+}
+
+/* The request stays with the owner, too, where she will ask what the store holds. */
+static int write_sealed(const struct arguments *arguments, const struct inputs *in,
+                        const struct cvm_bytes *request, struct cvm_error *err) {
+        CVM_CLEANUP(cvm_secret_done) struct cvm_secret plaintext = { 0 };
+        CVM_CLEANUP(cvm_freep) char *envelope = NULL;
+        const char *path = argument(arguments, "request");
+        int r = path ? cvm_write_file(path, request->data, request->size, 0644, err) : 0;
+
+        if (r >= 0 && cvm_secret_new(request->size, &plaintext) < 0)
+                r = cvm_fail(err, &CVM_CODE_NO_MEMORY, ENOMEM, "sealing a request");
+        if (r < 0)
+                return r;
+        memcpy(plaintext.data, request->data, request->size);
+        r = seal_secret(&in->target.inputs, &plaintext, in->target.key, &envelope, err);
+        if (r < 0)
+                return r;
+        seal_target_say(&in->target);
+        return output_file(argument(arguments, "output"), envelope, 0644, err);
 }
 
 int secret_seal_se(const struct arguments *arguments, struct cvm_error *err) {
@@ -136,7 +212,8 @@ int secret_seal_se(const struct arguments *arguments, struct cvm_error *err) {
         if (r >= 0)
                 r = se_secret_make(&in.secret, &in.keys.to, &request, err);
         if (r >= 0)
-                r = cvm_write_file(path ? path : "-", request.data, request.size, 0644, err);
+                r = in.is_sealed ? write_sealed(arguments, &in, &request, err)
+                                 : cvm_write_file(path ? path : "-", request.data, request.size, 0644, err);
         if (r < 0)
                 return cvm_while(err, r, "sealing '%.64s'", arguments->words[0]);
         if (in.secret.type->has_id) {

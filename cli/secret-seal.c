@@ -31,42 +31,26 @@ static int read_kind(const char *text, int *ret, struct cvm_error *err) {
 }
 
 static int run_seal(const struct arguments *arguments, struct cvm_error *err) {
-        CVM_CLEANUP(EVP_PKEY_freep) EVP_PKEY *key = NULL;
-        CVM_CLEANUP(bundle_done) struct bundle bundle = { 0 };
-        CVM_CLEANUP(verdict_done) struct verdict verdict = { 0 };
+        CVM_CLEANUP(seal_target_done) struct seal_target target = { 0 };
         CVM_CLEANUP(cvm_secret_done) struct cvm_secret plaintext = { 0 };
         CVM_CLEANUP(cvm_freep) char *envelope = NULL;
-        const char *bundle_file = argument(arguments, "bundle"),
-                   *verdict_file = argument(arguments, "verdict");
-        const char *key_name = argument(arguments, "owner-key"), *in = argument(arguments, "in");
-        struct seal_inputs inputs = { .name = arguments->words[0], .bundle = &bundle, .verdict = &verdict };
+        const char *in = argument(arguments, "in");
         const struct request_platform *platform;
-        int r = request_platform_only(arguments, &platform, err);
+        int kind = 0, r = request_platform_only(arguments, &platform, err);
 
         if (r < 0 || platform)
                 return r < 0 ? r : platform->seal(arguments, err);
-        if (!bundle_file)
-                return cvm_fail(err, &CVM_CODE_USAGE, EINVAL,
-                                "--bundle is needed: it has the key that is sealed to");
-        r = key_file_private(key_name ? key_name : "owner.pem", &key, err);
+        r = read_kind(argument(arguments, "kind"), &kind, err);
         if (r >= 0)
-                r = read_kind(argument(arguments, "kind"), &inputs.kind, err);
-        if (r >= 0)
-                r = argument_u64(arguments, "after", INT64_MAX, &inputs.after, err);
-        if (r >= 0)
-                r = document_bundle(bundle_file, &bundle, err);
-        if (r >= 0)
-                r = document_accepted(verdict_file, key, &bundle, &verdict, err);
+                r = seal_target_read(arguments, &target, err);
+        target.inputs.kind = kind;
         if (r >= 0)
                 r = seal_read(in ? in : "-", &plaintext, err);
         if (r >= 0)
-                r = seal_secret(&inputs, &plaintext, key, &envelope, err);
+                r = seal_secret(&target.inputs, &plaintext, target.key, &envelope, err);
         if (r < 0)
                 return cvm_while(err, r, "sealing '%.64s'", arguments->words[0]);
-        if (verdict.class_ == CVM_CLASS_SIMULATED)
-                output_say("SIMULATED: this secret is sealed to a guest that nothing protects");
-        for (size_t i = 0; i < verdict.n_reasons; i++)
-                output_say("%s: %s", verdict.reasons[i].code->id, verdict.reasons[i].text);
+        seal_target_say(&target);
         return output_file(argument(arguments, "output"), envelope, 0644, err);
 }
 

@@ -258,3 +258,42 @@ static inline bool uv_measure(const uint8_t *request, size_t size, EVP_PKEY *hos
         p += 16 + additional_size;
         return HMAC(EVP_sha512(), sealed, 64, message, (size_t)(p - message), ret, &n) != NULL;
 }
+
+/* --- the store of one run --- */
+
+struct uv_store {
+        uint8_t tags[16 * 16]; /* of the requests that were taken, one behind the other */
+        size_t n;
+        uint8_t extension[32]; /* the first one's: all others need it */
+};
+
+/* What the ultravisor answers to an add-secret request of a guest of this image and id: 1 is success. */
+static inline uint16_t uv_add(struct uv_store *store, const uint8_t *request, size_t size, EVP_PKEY *host,
+                              const uint8_t tags[208], const uint8_t cuid[16]) {
+        static const uint8_t any[16];
+        uint8_t plain[8192 + 32];
+        size_t n = size > 0x500 && memcmp(request, "asrcbM", 6) == 0
+                                   ? uv_open_request(request, size, 0x418, host, plain, sizeof plain)
+                                   : 0;
+
+        if (n < 32)
+                return 0x108;
+        if (store->n == 16)
+                return 0x10b;
+        if (memcmp(request + 0x38, tags, 208) != 0 ||
+            (memcmp(request + 0x108, cuid, 16) != 0 && memcmp(request + 0x108, any, 16) != 0) ||
+            (store->n && memcmp(store->extension, plain + n - 32, 32) != 0))
+                return 0x10c;
+        memcpy(store->extension, plain + n - 32, 32);
+        memcpy(store->tags + 16 * store->n++, request + size - 16, 16);
+        return 1;
+}
+
+/* What an attestation says of it. */
+static inline void uv_store_hash(const struct uv_store *store, bool locked, uint8_t ret[64]) {
+        uint8_t message[sizeof store->tags + 1];
+
+        memcpy(message, store->tags, 16 * store->n);
+        message[16 * store->n] = locked;
+        SHA512(message, 16 * store->n + 1, ret);
+}

@@ -2,8 +2,10 @@
  * The world around protected images, as files: `scene DIR [simulated]` makes certificates, lists and two
  * hosts with their keys, a kernel, an initrd and a loader; `start IMAGE KEY STAGE3A-SIZE DIR` is the host,
  * which opens the image with its private key and puts what it found into DIR, and the opened memory as a
- * file that starts without an ultravisor; `answer REQUEST KEY IMAGE USER DIR` is a guest of that image
- * there, which answers a request and says USER; `unseal REQUEST KEY DIR` opens a secret.
+ * file that starts without an ultravisor; `answer DIR REQUEST KEY IMAGE USER [ADDED...]` is a guest of that
+ * image there, whose store took what was ADDED, and which answers a request and says USER; `bundle REQUEST
+ * KEY IMAGE NONCE BINDING [ADDED...]` is one with our agent, whose boot keys make-bundle keeps; `unseal
+ * REQUEST KEY DIR` opens a secret.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -12,8 +14,12 @@
 
 #include <cmocka.h>
 
+#include "attest/bundle.h"
+#include "attest/envelope.h"
 #include "attest/exchange-se.h"
+#include "attest/keys.h"
 #include "attest/secret-se.h"
+#include "base/names.h"
 #include "tests/attest/make-se.h"
 #include "tests/launch/make-image-se.h"
 #include "tests/attest/software-uv-se.h"
@@ -127,36 +133,125 @@ static EVP_PKEY *read_private(const char *path) {
         return key;
 }
 
-static int answer(const char *request, const char *key_file, const char *image, const char *user) {
+/* --- a guest that runs --- */
+
+struct run {
+        struct se_exchange x; /* what it answers */
+        EVP_PKEY *host;
+        uint8_t tags[SE_BOOT_TAGS_SIZE];
+        struct uv_store store;
+};
+
+static void run_done(struct run *run) {
+        se_exchange_done(&run->x);
+        EVP_PKEY_free(run->host);
+}
+
+/* One more request for its store; what the ultravisor says of it is told where it refuses. */
+static void add(struct run *run, const char *path) {
+        CVM_CLEANUP(cvm_bytes_done) struct cvm_bytes request = { 0 };
+        uint16_t rc;
+
+        if (cvm_read_file(path, SE_REQUEST_MAX, &request, NULL) < 0)
+                exit(1);
+        rc = uv_add(&run->store, request.data, request.size, run->host, run->tags, run->x.cuid);
+        if (rc == 1)
+                return;
+        fprintf(stderr, "the request is refused: %x\n", rc);
+        exit(1);
+}
+
+/* added: files, up to a NULL */
+static void begin(struct run *run, const char *request, const char *key_file, const char *image,
+                  char **added) {
         CVM_CLEANUP(cvm_bytes_done) struct cvm_bytes bytes = { 0 };
-        CVM_CLEANUP(cvm_bytes_done) struct cvm_bytes file = { 0 };
-        CVM_CLEANUP(se_exchange_done) struct se_exchange x = { 0 };
-        CVM_CLEANUP(EVP_PKEY_freep) EVP_PKEY *key = read_private(key_file);
         CVM_CLEANUP(cvm_closep) int fd = open(image, O_RDONLY | O_CLOEXEC);
-        uint8_t coordinates[160], additional[128], tags[SE_BOOT_TAGS_SIZE], measurement[64];
         struct se_header header;
         struct se_place place;
 
+        run->host = read_private(key_file);
         if (cvm_read_file(request, SE_EXCHANGE_MAX, &bytes, NULL) < 0 ||
-            se_exchange_read(bytes.data, bytes.size, &x, NULL) < 0 ||
+            se_exchange_read(bytes.data, bytes.size, &run->x, NULL) < 0 ||
             se_header_find(fd, image, &place, &header, NULL) < 0)
-                return 1;
-        uv_coordinates(key, coordinates);
+                exit(1);
+        se_header_boot_tags(&header, run->tags);
+        memset(run->x.cuid, 0xc1, sizeof run->x.cuid);
+        while (*added)
+                add(run, *added++);
+}
+
+static void measure(struct run *run, const void *user, size_t user_size, struct cvm_bytes *ret) {
+        uint8_t coordinates[160], additional[128], measurement[64];
+        struct se_exchange *x = &run->x;
+
+        uv_coordinates(run->host, coordinates);
         cvm_sha256(coordinates, sizeof coordinates, additional);
         memcpy(additional + 32, additional, 32);
-        se_secret_store_hash(NULL, 0, false, additional + 64);
-        se_header_boot_tags(&header, tags);
-        memset(x.cuid, 0xc1, sizeof x.cuid);
-        if (!uv_measure(x.request.data, x.request.size, key, tags, x.cuid, (const uint8_t *)user,
-                        strlen(user), additional, x.expected_additional, measurement))
-                return 1;
-        x.is_answer = true;
-        cvm_bytes_copy(measurement, sizeof measurement, &x.measurement);
-        cvm_bytes_copy(additional, x.expected_additional, &x.additional);
-        cvm_bytes_copy(user, strlen(user), &x.user_data);
-        if (se_exchange_write(&x, &file) < 0)
-                return 1;
+        uv_store_hash(&run->store, false, additional + 64);
+        if (!uv_measure(x->request.data, x->request.size, run->host, run->tags, x->cuid, user, user_size,
+                        additional, x->expected_additional, measurement))
+                exit(1);
+        x->is_answer = true;
+        cvm_bytes_copy(measurement, sizeof measurement, &x->measurement);
+        cvm_bytes_copy(additional, x->expected_additional, &x->additional);
+        cvm_bytes_copy(user, user_size, &x->user_data);
+        if (se_exchange_write(x, ret) < 0)
+                exit(1);
+}
+
+static int answer(char **arguments) {
+        CVM_CLEANUP(run_done) struct run run = { 0 };
+        CVM_CLEANUP(cvm_bytes_done) struct cvm_bytes file = { 0 };
+
+        begin(&run, arguments[0], arguments[1], arguments[2], arguments + 4);
+        measure(&run, arguments[3], strlen(arguments[3]), &file);
         put("answer", file.data, file.size);
+        return 0;
+}
+
+/* The boot's keys are those of make-bundle. */
+static void put_key_spki(const char *name, uint8_t ret[CVM_SPKI_SIZE]) {
+        CVM_CLEANUP(EVP_PKEY_freep) EVP_PKEY *key = read_private(name);
+
+        if (cvm_key_spki(key, ret, NULL) < 0)
+                exit(1);
+}
+
+/* What our agent in it says, as the daemon hands it on. */
+static int bundle(char **arguments) {
+        CVM_CLEANUP(run_done) struct run run = { 0 };
+        CVM_CLEANUP(bundle_done)
+        struct bundle bundle = { .version = 1,
+                                 .platform = CVM_PLATFORM_SECURE_EXECUTION,
+                                 .suite = CVM_SUITE };
+        CVM_CLEANUP(cvm_bytes_done) struct cvm_bytes envelope = { 0 }, payload = { 0 };
+        CVM_CLEANUP(binding_done) struct binding binding = { 0 };
+        CVM_CLEANUP(cvm_freep) char *text = NULL;
+        struct cvm_evidence_inputs in = { .suite = CVM_SUITE };
+        uint8_t spki[CVM_SPKI_SIZE], user[CVM_REPORT_DATA_SIZE];
+
+        begin(&run, arguments[0], arguments[1], arguments[2], arguments + 5);
+        put_key_spki("owner.pem", spki);
+        put_key_spki("boot-kem.pem", bundle.keyset.kem);
+        put_key_spki("boot-sig.pem", bundle.keyset.sig);
+        if (cvm_unhex(arguments[3], in.nonce, sizeof in.nonce) < 0 ||
+            cvm_read_file(arguments[4], CVM_ENVELOPE_MAX, &envelope, NULL) < 0 ||
+            cvm_envelope_peek((char *)envelope.data, envelope.size, CVM_ENVELOPE_BINDING, &payload, NULL) <
+                            0 ||
+            binding_read(payload.data, payload.size, &binding, NULL) < 0 ||
+            cvm_bytes_copy(spki, sizeof spki, &bundle.owner) < 0)
+                return 1;
+        bundle.simulated = binding.class_ == CVM_CLASS_SIMULATED;
+        bundle.uuid = strdup(binding.uuid);
+        bundle.binding = strdup((char *)envelope.data);
+        memcpy(bundle.nonce, in.nonce, sizeof bundle.nonce);
+        in.platform = cvm_platform_byte(CVM_PLATFORM_SECURE_EXECUTION, bundle.simulated);
+        cvm_sha384(payload.data, payload.size, in.binding);
+        cvm_keyset_digest(&bundle.keyset, in.keyset);
+        cvm_report_data(&in, user);
+        measure(&run, user, sizeof user, &bundle.report);
+        text = bundle_write(&bundle);
+        puts(text);
         return 0;
 }
 
@@ -179,10 +274,12 @@ static int unseal(const char *request, const char *key_file) {
 }
 
 int main(int argc, char **argv) {
-        if (argc == 7 && strcmp(argv[1], "answer") == 0) {
-                directory = argv[6];
-                return answer(argv[2], argv[3], argv[4], argv[5]);
+        if (argc >= 7 && strcmp(argv[1], "answer") == 0) {
+                directory = argv[2];
+                return answer(argv + 3);
         }
+        if (argc >= 7 && strcmp(argv[1], "bundle") == 0)
+                return bundle(argv + 2);
         if (argc == 5 && strcmp(argv[1], "unseal") == 0) {
                 directory = argv[4];
                 return unseal(argv[2], argv[3]);

@@ -18,7 +18,8 @@ verify() { "$cvmctl" evidence verify --platform se "$@"; }
 bytes() { od -An -v -tx1 -j "$2" -N "$3" "$1" | tr -d ' \n'; }
 # ask NAME [OPTION...]: NAME is kept, NAME.req goes to the guest
 ask() { challenge "${real[@]}" "${host[@]}" -q --request "$1.req" -o "$@"; }
-answer() { "$make_se" answer "$1" real/host1.key "$2" "said" out; }
+# answer REQUEST IMAGE [ADDED...]
+answer() { "$make_se" answer out "$1" real/host1.key "$2" said "${@:3}"; }
 printf said >said
 printf other >other
 
@@ -58,7 +59,7 @@ expect 2 "is no challenge of this platform" verify --request plain --response x1
 
 # the class is that of the hosts the request was made for
 challenge "${sim[@]}" --host-key-document sim/host1.pem -q --request s.req -o s
-"$make_se" answer s.req sim/host1.key a.img said out
+"$make_se" answer out s.req sim/host1.key a.img said
 expect 5 "CVM-CLASS-SIMULATED" verify --request s --response out/answer --header a.img
 expect 2 "one is of a simulated host" challenge "${real[@]}" "${host[@]}" --host-key-document sim/host1.pem --request n.req -o n
 expect 5 "is not marked as simulated" challenge "${sim[@]}" "${host[@]}" --request n.req -o n
@@ -79,13 +80,22 @@ judge 5 "CVM-HOST-ID" a.img other.json
 policy --header a.img --root-ca real/root.pem --hosts any -o root.json
 judge 0 '"result":"accepted"' a.img root.json
 expect 2 "give --host-key-document of the hosts" policy --header a.img --hosts any
+expect 2 "--header goes with --platform se" "$cvmctl" policy make --header a.img --hosts any
+# the same from a definition; what is given beside it is heeded
+printf '{"version":1,"platform":"secure-execution","boot":{"kernel":"%s"}}' "$PWD/a.img" >definition
+from() { "$cvmctl" policy make definition "$@"; }
+expect 0 "" from "${real[@]}" "${host[@]}" -o from.json
+cmp p.json from.json || fault "another policy than from the header"
+expect 2 "give --host-key-document of the hosts" from --hosts any
+expect 2 "of class 'simulated', and the definition is not" from "${sim[@]}" --host-key-document sim/host1.pem
+expect 2 "--header goes with --platform se" from --header a.img
 policy --header a.img --root-ca real/signer.pem --hosts any -o wrong.json
 judge 5 "CVM-REPORT-ROOT" a.img wrong.json
 policy --header a.img "${sim[@]}" --host-key-document sim/host1.pem -o sim.json
 grep -q '"class": "simulated"' sim.json || fault "the class is that of the documents"
 judge 5 "CVM-CLASS-HARDWARE" a.img sim.json
 challenge "${sim[@]}" --host-key-document sim/host1.pem -q --request s.req -o s
-"$make_se" answer s.req sim/host1.key a.img said out
+"$make_se" answer out s.req sim/host1.key a.img said
 expect 0 '"result":"accepted"' verify --request s --response out/answer --header a.img --policy sim.json -o jsonl
 # what such an answer cannot show is not refused
 sed 's/"unowned": true/"binding": "'"$(printf '1%.0s' {1..96})"'"/' p.json >owned.json

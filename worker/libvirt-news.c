@@ -4,8 +4,10 @@
  * follow one another quickly.
  */
 #include <errno.h>
+#include <limits.h>
 #include <libvirt/libvirt-qemu.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/syscall.h>
 
@@ -39,13 +41,14 @@ static int open_process(virDomainPtr domain, uint32_t *ret_pid) {
         CVM_CLEANUP(cvm_bytes_done) struct cvm_bytes text = { 0 };
         struct cvm_error err = { 0 };
         char path[512];
-        int pid, fd;
+        long pid;
+        int fd;
 
         snprintf(path, sizeof path, PID_FILE, virDomainGetName(domain));
         if (cvm_read_file(path, 32, &text, &err) < 0)
                 return -ESRCH;
-        pid = atoi((const char *)text.data);
-        fd = pid > 0 ? (int)syscall(SYS_pidfd_open, pid, 0) : -1;
+        pid = strtol((const char *)text.data, NULL, 10);
+        fd = pid > 0 && pid <= INT_MAX ? (int)syscall(SYS_pidfd_open, (pid_t)pid, 0) : -1;
         if (fd < 0 || virDomainIsActive(domain) != 1) {
                 cvm_close(fd);
                 return -ESRCH;

@@ -40,6 +40,9 @@ struct libvirt_feature {
 struct libvirt_security {
         const char *type;    /* of <launchSecurity> */
         const char *feature; /* of domain capabilities, beside the list of types; NULL: none */
+        /* there: the element, and in it the one with the encryption bit that libvirt gives guests; NULL:
+         * none */
+        const char *bit_feature, *bit;
         const struct libvirt_property *properties; /* in the order in which elements are written */
         const struct libvirt_feature *features;    /* NULL: none */
         const struct libvirt_policy_field *policy; /* NULL: it has none */

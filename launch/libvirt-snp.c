@@ -31,6 +31,9 @@ static const struct libvirt_policy_field policy[] = {
         { 0 },
 };
 
-const struct libvirt_security snp_libvirt = {
-        .type = "sev-snp", .properties = properties, .policy = policy, .policy_always = 1u << 17
-};
+const struct libvirt_security snp_libvirt = { .type = "sev-snp",
+                                              .bit_feature = "sev",
+                                              .bit = "cbitpos",
+                                              .properties = properties,
+                                              .policy = policy,
+                                              .policy_always = 1u << 17 };

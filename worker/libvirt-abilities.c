@@ -1,6 +1,7 @@
 #include "worker/libvirt-abilities.h"
 
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "worker/xml-tree.h"
@@ -11,6 +12,20 @@ static bool is_listed(const struct xml_node *security, const char *type) {
                         if (v->text && strcmp(v->text, type) == 0)
                                 return true;
         return false;
+}
+
+static void add_bit(const struct xml_node *features, const struct libvirt_security *security,
+                    json_object *node) {
+        const struct xml_node *bit =
+                        security->bit ? xml_child(xml_child(features, security->bit_feature, NULL),
+                                                  security->bit, NULL)
+                                      : NULL;
+        const char *text = bit && bit->text ? bit->text : "";
+        char *end;
+        unsigned long n = strtoul(text, &end, 10);
+
+        if (*text >= '0' && *text <= '9' && !*end && n < 64)
+                json_object_object_add(node, "bit", json_object_new_uint64(n));
 }
 
 int libvirt_abilities(const void *xml, size_t size, const struct platform *platform, json_object **ret,
@@ -36,5 +51,6 @@ int libvirt_abilities(const void *xml, size_t size, const struct platform *platf
         if (supported)
                 json_object_object_add(*ret, "feature",
                                        json_object_new_string(strcmp(supported, "yes") == 0 ? "yes" : "no"));
+        add_bit(features, security, *ret);
         return 0;
 }

@@ -3,7 +3,8 @@
  * >answer.json`, in the form of cvmd-worker's verbs (worker/wire.h). LIBVIRT_DEFAULT_URI names another
  * libvirt than the system's.
  *
- * capabilities: {} -> {"version":"12.8.0","platforms":{"tdx":{"listed":true,"feature":"no"}}}
+ * capabilities: {} -> {"version":"12.8.0","platforms":{"tdx":{"listed":true,"feature":"no"}}};
+ *               a platform is absent where libvirt has no QEMU with KVM for it
  * adopt:        {"domain":"NAME"} or {"xml":"<domain>..."} -> what worker/adopt.h says
  */
 #pragma once

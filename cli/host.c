@@ -5,10 +5,12 @@
 
 #include "cli/bus.h"
 #include "cli/commands.h"
+#include "cli/libvirt-ask.h"
 #include "cli/output.h"
 #include "launch/host-capacity.h"
 #include "launch/host-check.h"
 #include "launch/host-facts.h"
+#include "launch/host-libvirt.h"
 #include "launch/host-record.h"
 
 #define ROOT_OPTION \
@@ -33,15 +35,32 @@ static const struct output_column check_columns[] = {
         { 0 },
 };
 
+/* libvirt is of this host, not of a recorded one. */
+static int check_libvirt(struct host_check ret[HOST_LIBVIRT_ROWS], struct cvm_error *err) {
+        CVM_CLEANUP(cvm_json_putp) json_object *request = json_object_new_object();
+        CVM_CLEANUP(cvm_json_putp) json_object *answer = NULL;
+        struct host_facts facts;
+        struct cvm_error why = { 0 };
+        int r = host_read("/", &facts, err);
+
+        if (r < 0)
+                return r;
+        r = libvirt_answer("capabilities", request, &answer, &why);
+        return (int)host_check_libvirt(answer, r == -ENOENT ? NULL : cvm_error_text(&why, r), &facts, ret);
+}
+
 /* Without a daemon. Exit status 9 where something fails. */
 static int run_check(const struct arguments *arguments, struct cvm_error *err) {
         CVM_CLEANUP(cvm_json_putp) json_object *list = NULL;
-        struct host_check checks[HOST_CHECKS_MAX];
-        int n = host_check(root_of(arguments), HOST_SEEN_BY_CALLER, checks, err);
+        struct host_check checks[HOST_CHECKS_MAX + HOST_LIBVIRT_ROWS];
+        int n = host_check(root_of(arguments), HOST_SEEN_BY_CALLER, checks, err), more = 0;
         bool fails = false;
 
-        if (n < 0)
-                return n;
+        if (n >= 0 && !argument(arguments, "root"))
+                more = check_libvirt(checks + n, err);
+        if (n < 0 || more < 0)
+                return n < 0 ? n : more;
+        n += more;
         list = host_checks_json(checks, (size_t)n);
         for (int i = 0; i < n; i++)
                 fails |= checks[i].verdict == HOST_FAIL;

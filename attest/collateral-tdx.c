@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "attest/x509.h"
+
 #define PARTS_MAX 128
 #define SIGNERS_MAX 32
 
@@ -21,6 +23,7 @@ struct gathered {
         size_t n;
         struct tdx_certificate signers[SIGNERS_MAX];
         size_t n_signers;
+        uint64_t now_msec, from_msec, until_msec; /* see struct tdx_collateral */
 };
 
 static void gathered_done(struct gathered *g) {
@@ -28,6 +31,14 @@ static void gathered_done(struct gathered *g) {
                 cvm_bytes_done(&g->parts[i].bytes);
         for (size_t i = 0; i < g->n_signers; i++)
                 X509_free(g->signers[i].x509);
+}
+
+/* What is found depends on whether this date has come. */
+static void look_at(struct gathered *g, uint64_t date) {
+        if (date <= g->now_msec && date > g->from_msec)
+                g->from_msec = date;
+        if (date > g->now_msec && date < g->until_msec)
+                g->until_msec = date;
 }
 
 static int missing(struct cvm_error *err, const char *what) {
@@ -160,6 +171,16 @@ static int add_item(struct gathered *g, const struct cvm_bytes *item, struct cvm
         return r < 0 ? cvm_fail_as(err, &CVM_CODE_COLLATERAL, EBADMSG, &why, r) : 0;
 }
 
+/* Where a date cannot be read, the certificate holds at no time. */
+static void look_at_certificate(struct gathered *g, const X509 *x509) {
+        uint64_t date;
+
+        if (x509_read_time(X509_get0_notBefore(x509), &date) == 0)
+                look_at(g, date);
+        if (x509_read_time(X509_get0_notAfter(x509), &date) == 0)
+                look_at(g, date);
+}
+
 /* The certificates that may sign documents; others may stand beside them. */
 static int find_signers(struct gathered *g, struct cvm_error *err) {
         for (size_t i = 0; i < g->n; i++) {
@@ -174,6 +195,7 @@ static int find_signers(struct gathered *g, struct cvm_error *err) {
                         return cvm_fail(err, &CVM_CODE_NO_MEMORY, ENOMEM, "reading collateral");
                 for (size_t k = 0; k < chain.n && g->n_signers < SIGNERS_MAX; k++)
                         if (chain.links[k].role == TDX_ROLE_TCB_SIGNING) {
+                                look_at_certificate(g, chain.links[k].x509);
                                 g->signers[g->n_signers++] = chain.links[k];
                                 chain.links[k].x509 = NULL;
                         }
@@ -234,6 +256,11 @@ static int verify_document(const struct gathered *g, const struct tdx_document *
         return r < 0 ? r : tdx_document_is_valid(document, now_msec, what, err);
 }
 
+static void look_at_document(struct gathered *g, const struct tdx_document *document) {
+        look_at(g, document->issued);
+        look_at(g, document->next + 1); /* it holds then, too */
+}
+
 /* Of several the one that is newest at that time. */
 static bool is_better(const struct tdx_document *a, const struct tdx_document *b, uint64_t now_msec) {
         if (!b->node)
@@ -260,7 +287,7 @@ static int check_platform(const struct tdx_tcb_info *info, const struct tdx_plat
 }
 
 /* What cannot be used counts only where nothing else can be. */
-static int find_info(const struct gathered *g, const struct tdx_platform *platform, uint64_t now_msec,
+static int find_info(struct gathered *g, const struct tdx_platform *platform, uint64_t now_msec,
                      struct tdx_tcb_info *ret, struct cvm_error *err) {
         int r = missing(err, "the TCB info of this platform");
 
@@ -273,6 +300,8 @@ static int find_info(const struct gathered *g, const struct tdx_platform *platfo
                 r = tdx_tcb_info_read(text->data, text->size, &info, err);
                 if (r >= 0)
                         r = check_platform(&info, platform, err);
+                if (r >= 0)
+                        look_at_document(g, &info.document);
                 if (r >= 0 && is_better(&info.document, &ret->document, now_msec)) {
                         struct tdx_tcb_info other = *ret;
 
@@ -283,7 +312,7 @@ static int find_info(const struct gathered *g, const struct tdx_platform *platfo
         return r != -ENOMEM && ret->document.node ? 0 : r;
 }
 
-static int find_identity(const struct gathered *g, uint64_t now_msec, struct tdx_qe_identity *ret,
+static int find_identity(struct gathered *g, uint64_t now_msec, struct tdx_qe_identity *ret,
                          struct cvm_error *err) {
         int r = missing(err, "the identity of the quoting enclave");
 
@@ -294,6 +323,8 @@ static int find_identity(const struct gathered *g, uint64_t now_msec, struct tdx
                 if (g->parts[i].kind != PART_QE_IDENTITY)
                         continue;
                 r = tdx_qe_identity_read(text->data, text->size, &identity, err);
+                if (r >= 0)
+                        look_at_document(g, &identity.document);
                 if (r >= 0 && is_better(&identity.document, &ret->document, now_msec)) {
                         struct tdx_qe_identity other = *ret;
 
@@ -304,7 +335,7 @@ static int find_identity(const struct gathered *g, uint64_t now_msec, struct tdx
         return r != -ENOMEM && ret->document.node ? 0 : r;
 }
 
-static int take_info(const struct gathered *g, const struct tdx_certificate *root,
+static int take_info(struct gathered *g, const struct tdx_certificate *root,
                      const struct tdx_platform *platform, uint64_t now_msec, struct tdx_tcb_info *ret,
                      X509 **ret_signer, struct cvm_error *err) {
         int r = find_info(g, platform, now_msec, ret, err);
@@ -313,7 +344,7 @@ static int take_info(const struct gathered *g, const struct tdx_certificate *roo
                      : verify_document(g, &ret->document, root, now_msec, "the TCB info", ret_signer, err);
 }
 
-static int take_identity(const struct gathered *g, const struct tdx_certificate *root, uint64_t now_msec,
+static int take_identity(struct gathered *g, const struct tdx_certificate *root, uint64_t now_msec,
                          struct tdx_qe_identity *ret, X509 **ret_signer, struct cvm_error *err) {
         int r = find_identity(g, now_msec, ret, err);
 
@@ -341,7 +372,7 @@ struct revocable {
 };
 
 /* All lists of that issuer count, and an old one that revokes is not outvoted; one must be valid now. */
-static int check_issuer(const struct gathered *g, X509 *issuer, const char *whose, uint64_t now_msec,
+static int check_issuer(struct gathered *g, X509 *issuer, const char *whose, uint64_t now_msec,
                         const struct revocable *certificates, size_t n, uint64_t *ret_made,
                         struct cvm_error *err) {
         int r = cvm_fail(err, &CVM_CODE_COLLATERAL_MISSING, ENODATA,
@@ -357,6 +388,8 @@ static int check_issuer(const struct gathered *g, X509 *issuer, const char *whos
                     crl_read(g->parts[i].bytes.data, g->parts[i].bytes.size, &profile, &crl, &why) < 0 ||
                     !crl_is_of(&crl, issuer))
                         continue;
+                look_at(g, crl.this_msec);
+                look_at(g, crl.next_msec);
                 found = crl_verify(&crl, issuer, now_msec, &why);
                 for (size_t k = 0; (found >= 0 || why.code == &CVM_CODE_CRL_STALE) && k < n; k++)
                         if (certificates[k].certificate && crl_has(&crl, certificates[k].certificate))
@@ -371,7 +404,7 @@ static int check_issuer(const struct gathered *g, X509 *issuer, const char *whos
         return valid ? 0 : r;
 }
 
-static int check_lists(const struct gathered *g, const struct tdx_chain *pck, X509 *const signers[2],
+static int check_lists(struct gathered *g, const struct tdx_chain *pck, X509 *const signers[2],
                        uint64_t now_msec, struct published *ret, struct cvm_error *err) {
         const struct tdx_certificate *ca = &pck->links[1], *root = &pck->links[2];
         const struct revocable leaves[] = { { pck->links[0].x509, tdx_role_texts[TDX_ROLE_PCK] } };
@@ -405,7 +438,7 @@ static struct published published_of(const struct tdx_document *document) {
 }
 
 /* Every part is asked, so that what refuses is never hidden by what is merely missing. */
-static int judge(const struct gathered *g, const struct tdx_chain *pck, const struct tdx_platform *platform,
+static int judge(struct gathered *g, const struct tdx_chain *pck, const struct tdx_platform *platform,
                  uint64_t now_msec, struct tdx_collateral *c, struct cvm_error *err) {
         const struct tdx_certificate *root = &pck->links[2];
         struct cvm_error errors[3] = { 0 };
@@ -433,7 +466,8 @@ int tdx_collateral_read(const struct cvm_bytes *items, size_t n, const struct td
                         const struct tdx_platform *platform, uint64_t now_msec, struct tdx_collateral *ret,
                         struct cvm_error *err) {
         CVM_CLEANUP(tdx_collateral_done) struct tdx_collateral collateral = { 0 };
-        CVM_CLEANUP(gathered_done) struct gathered gathered = { 0 };
+        CVM_CLEANUP(gathered_done)
+        struct gathered gathered = { .now_msec = now_msec, .until_msec = UINT64_MAX };
         int r = 0;
 
         for (size_t i = 0; r >= 0 && i < n; i++)
@@ -444,6 +478,8 @@ int tdx_collateral_read(const struct cvm_bytes *items, size_t n, const struct td
                 r = judge(&gathered, pck, platform, now_msec, &collateral, err);
         if (r < 0)
                 return r;
+        collateral.from_msec = gathered.from_msec;
+        collateral.until_msec = gathered.until_msec;
         collateral.info.document.payload = collateral.qe.document.payload = NULL; /* gathered goes */
         *ret = collateral;
         collateral = (struct tdx_collateral){ 0 };

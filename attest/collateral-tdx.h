@@ -17,6 +17,9 @@ struct tdx_collateral {
         struct tdx_tcb_info info;
         struct tdx_qe_identity qe;
         struct published published[PUBLISHED_MAX]; /* by enum tdx_published */
+        /* Of the dates that were looked at, the last one that has come and the first that has not: the same
+         * is found at any time from the one on and before the other. */
+        uint64_t from_msec, until_msec;
 };
 
 /* A list in any form in which it is served: DER, PEM, or DER in hex of either case. CVM_CODE_CRL. */

@@ -49,27 +49,40 @@ bool p256_is_key(EVP_PKEY *key) {
                strcmp(group, SN_X9_62_prime256v1) == 0;
 }
 
-static int signature_der(const uint8_t signature[P256_SIZE], uint8_t ret[SIGNATURE_DER_MAX]) {
-        CVM_CLEANUP(ECDSA_SIG_freep) ECDSA_SIG *numbers = ECDSA_SIG_new();
-        CVM_CLEANUP(BN_freep) BIGNUM *r = BN_bin2bn(signature, NUMBER_SIZE, NULL);
-        CVM_CLEANUP(BN_freep) BIGNUM *s = BN_bin2bn(signature + NUMBER_SIZE, NUMBER_SIZE, NULL);
+/* The shortest form, and never negative. */
+static size_t put_integer(const uint8_t number[NUMBER_SIZE], uint8_t *ret) {
+        size_t skip = 0, zero, size;
 
-        if (!numbers || !r || !s || ECDSA_SIG_set0(numbers, r, s) != 1)
-                return -ENOMEM;
-        r = s = NULL; /* the signature owns them now */
-        return i2d_ECDSA_SIG(numbers, &ret);
+        while (skip < NUMBER_SIZE - 1 && !number[skip])
+                skip++;
+        zero = number[skip] >> 7;
+        size = NUMBER_SIZE - skip;
+        ret[0] = V_ASN1_INTEGER;
+        ret[1] = (uint8_t)(zero + size);
+        ret[2] = 0;
+        memcpy(ret + 2 + zero, number + skip, size);
+        return 2 + zero + size;
+}
+
+static size_t signature_der(const uint8_t signature[P256_SIZE], uint8_t ret[SIGNATURE_DER_MAX]) {
+        size_t size = put_integer(signature, ret + 2);
+
+        size += put_integer(signature + NUMBER_SIZE, ret + 2 + size);
+        ret[0] = V_ASN1_SEQUENCE | V_ASN1_CONSTRUCTED;
+        ret[1] = (uint8_t)size;
+        return 2 + size;
 }
 
 int p256_verify(EVP_PKEY *key, const uint8_t signature[P256_SIZE], const void *data, size_t size) {
         CVM_CLEANUP(EVP_MD_CTX_freep) EVP_MD_CTX *ctx = EVP_MD_CTX_new();
         uint8_t der[SIGNATURE_DER_MAX];
-        int der_size = signature_der(signature, der);
+        size_t der_size = signature_der(signature, der);
 
-        if (der_size <= 0 || !ctx)
+        if (!ctx)
                 return -ENOMEM;
         ERR_clear_error();
         if (EVP_DigestVerifyInit(ctx, NULL, EVP_sha256(), NULL, key) == 1 &&
-            EVP_DigestVerify(ctx, der, (size_t)der_size, data, size) == 1)
+            EVP_DigestVerify(ctx, der, der_size, data, size) == 1)
                 return 0;
         return lacked_memory() ? -ENOMEM : -EBADMSG;
 }

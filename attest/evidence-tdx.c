@@ -15,6 +15,7 @@
 
 #include "attest/collateral-tdx.h"
 #include "attest/event-log-tdx.h"
+#include "attest/x509.h"
 
 #define ATTRIBUTE(bit) (1ull << (bit))
 #define ATTRIBUTE_DEBUG ATTRIBUTE(0)
@@ -23,12 +24,27 @@
 #define ATTRIBUTE_SEPT_VE_DISABLE ATTRIBUTE(28)
 #define ATTRIBUTE_MIGRATABLE ATTRIBUTE(29)
 
+/* A chain that held when it was verified, and what Intel published of its platform, once that held too;
+ * shared by evidence and a cache. */
+struct verified {
+        unsigned refs;
+        struct tdx_chain chain;
+        uint64_t from_msec, until_msec; /* when its certificates are valid */
+        struct tdx_platform platform;
+        uint8_t root[CVM_SHA256_SIZE];
+        EVP_PKEY *key;            /* of the last quote; NULL: there was none */
+        uint8_t point[P256_SIZE]; /* the same */
+        struct cvm_bytes *items;  /* of which the collateral was read; NULL: of none yet */
+        size_t n_items;
+        struct tdx_collateral collateral;
+};
+
 struct evidence {
         const struct bundle *bundle; /* borrowed */
         bool is_tdreport;
         struct tdx_quote quote; /* points into the bundle's report; of a TD report only the body is there */
-        struct tdx_chain chain;
-        struct tdx_platform platform;
+        struct chain_cache *chains; /* borrowed; NULL: none */
+        struct verified *verified;  /* owned reference; once authenticated */
         bool is_evaluated;
         enum tdx_status status;
         uint64_t date;
@@ -59,8 +75,28 @@ static const struct {
 static const char *const components[] = { "module", "module-major", "seam-loader", "pce",
                                           "quoting-enclave" };
 
+static void drop_collateral(struct verified *v) {
+        for (size_t i = 0; i < v->n_items; i++)
+                cvm_bytes_done(&v->items[i]);
+        free(v->items);
+        tdx_collateral_done(&v->collateral);
+        v->items = NULL;
+        v->n_items = 0;
+}
+
+static void verified_unref(void *p) {
+        struct verified *v = p;
+
+        if (!v || --v->refs > 0)
+                return;
+        drop_collateral(v);
+        tdx_chain_done(&v->chain);
+        EVP_PKEY_free(v->key);
+        free(v);
+}
+
 static struct evidence *evidence_tdx_free(struct evidence *evidence) {
-        tdx_chain_done(&evidence->chain);
+        verified_unref(evidence->verified);
         free(evidence);
         return NULL;
 }
@@ -102,10 +138,31 @@ static int refuse_signature(int r, const char *whose, struct cvm_error *err) {
                              : r;
 }
 
+/* Borrowed. An enclave signs many quotes by one key, and to read it takes a third as long as to use it. */
+static int attestation_key(struct verified *v, const uint8_t point[P256_SIZE], EVP_PKEY **ret,
+                           struct cvm_error *err) {
+        EVP_PKEY *key = NULL;
+        int r;
+
+        if (!v->key || memcmp(v->point, point, sizeof v->point) != 0) {
+                r = p256_key(point, &key);
+                if (r == -EINVAL)
+                        return cvm_fail(err, &CVM_CODE_REPORT_FORMAT, EBADMSG,
+                                        "the quote's key is not on P-256");
+                if (r < 0)
+                        return r;
+                EVP_PKEY_free(v->key);
+                v->key = key;
+                memcpy(v->point, point, sizeof v->point);
+        }
+        *ret = v->key;
+        return 0;
+}
+
 static int check_signatures(const struct evidence *evidence, struct cvm_error *err) {
         const struct tdx_quote *quote = &evidence->quote;
-        CVM_CLEANUP(EVP_PKEY_freep) EVP_PKEY *key = NULL;
-        int r = p256_verify(X509_get0_pubkey(evidence->chain.links[0].x509), quote->qe_signature,
+        EVP_PKEY *key = NULL;
+        int r = p256_verify(X509_get0_pubkey(evidence->verified->chain.links[0].x509), quote->qe_signature,
                             quote->qe_report, TDX_QE_REPORT_SIZE);
 
         if (r < 0)
@@ -113,35 +170,93 @@ static int check_signatures(const struct evidence *evidence, struct cvm_error *e
         r = check_attestation_key(quote, err);
         if (r < 0)
                 return r;
-        r = p256_key(quote->attestation_key, &key);
-        if (r == -EINVAL)
-                return cvm_fail(err, &CVM_CODE_REPORT_FORMAT, EBADMSG, "the quote's key is not on P-256");
-        if (r >= 0)
-                r = p256_verify(key, quote->signature, quote->signed_bytes, quote->signed_size);
+        r = attestation_key(evidence->verified, quote->attestation_key, &key, err);
+        if (r < 0)
+                return r;
+        r = p256_verify(key, quote->signature, quote->signed_bytes, quote->signed_size);
         return refuse_signature(r, "quote", err);
+}
+
+/* OpenSSL would read them anew each time it compares them; one that cannot be read held never. */
+static void read_dates(struct verified *v) {
+        v->until_msec = UINT64_MAX;
+        for (size_t i = 0; i < v->chain.n; i++) {
+                uint64_t from = UINT64_MAX, until = 0;
+
+                x509_read_time(X509_get0_notBefore(v->chain.links[i].x509), &from);
+                x509_read_time(X509_get0_notAfter(v->chain.links[i].x509), &until);
+                if (from > v->from_msec)
+                        v->from_msec = from;
+                if (until < v->until_msec)
+                        v->until_msec = until;
+        }
+}
+
+static int verify_chain(const struct tdx_quote *quote, uint64_t now_msec, struct verified **ret,
+                        struct cvm_error *err) {
+        struct verified *v = calloc(1, sizeof *v);
+        int r;
+
+        if (!v)
+                return -ENOMEM;
+        v->refs = 1;
+        r = tdx_chain_read(quote->chain, quote->chain_size, &v->chain, err);
+        if (r >= 0)
+                r = tdx_chain_verify(&v->chain, now_msec, v->root, err);
+        if (r >= 0)
+                r = tdx_platform_of(&v->chain.links[0], &v->platform, err);
+        read_dates(v);
+        if (r < 0)
+                verified_unref(v);
+        else
+                *ret = v;
+        return r;
+}
+
+static int take_chain(struct evidence *evidence, uint64_t now_msec, struct cvm_error *err) {
+        const struct tdx_quote *quote = &evidence->quote;
+        struct verified *kept = NULL;
+        uint8_t digest[CVM_SHA256_SIZE];
+        int r;
+
+        if (evidence->chains) {
+                cvm_sha256(quote->chain, quote->chain_size, digest);
+                kept = chain_cache_find(evidence->chains, digest, verified_unref);
+        }
+        if (kept && now_msec >= kept->from_msec && now_msec < kept->until_msec) {
+                kept->refs++;
+                evidence->verified = kept;
+                return 0;
+        }
+        r = verify_chain(quote, now_msec, &evidence->verified, err);
+        if (r >= 0 && evidence->chains) {
+                evidence->verified->refs++;
+                chain_cache_keep(evidence->chains, digest, evidence->verified, verified_unref);
+        }
+        return r;
+}
+
+static void use_chains(struct evidence *evidence, struct chain_cache *chains) {
+        evidence->chains = chains;
 }
 
 static int authenticate(struct evidence *evidence, uint64_t now_msec, struct evidence_origin *ret,
                         struct cvm_error *err) {
-        struct evidence_origin origin = { 0 };
+        const struct verified *v;
         int r;
 
         if (evidence->is_tdreport)
                 return cvm_fail(err, &CVM_CODE_CHAIN_MISSING, ENODATA,
                                 "this is a TD report, which only its own processor can check: a quote is needed");
-        tdx_chain_done(&evidence->chain);
-        r = tdx_chain_read(evidence->quote.chain, evidence->quote.chain_size, &evidence->chain, err);
-        if (r >= 0)
-                r = tdx_chain_verify(&evidence->chain, now_msec, origin.root, err);
-        if (r >= 0)
-                r = tdx_platform_of(&evidence->chain.links[0], &evidence->platform, err);
+        r = take_chain(evidence, now_msec, err);
         if (r >= 0)
                 r = check_signatures(evidence, err);
         if (r < 0)
                 return r;
-        origin.class_ = evidence->chain.links[0].simulated ? CVM_CLASS_SIMULATED : CVM_CLASS_HARDWARE;
-        origin.root_is_built_in = memcmp(origin.root, tdx_root, sizeof tdx_root) == 0;
-        *ret = origin;
+        v = evidence->verified;
+        ret->class_ = v->chain.links[0].simulated ? CVM_CLASS_SIMULATED : CVM_CLASS_HARDWARE;
+        memcpy(ret->root, v->root, sizeof ret->root);
+        ret->root_is_built_in = memcmp(v->root, tdx_root, sizeof tdx_root) == 0;
         return 0;
 }
 
@@ -162,7 +277,7 @@ static void keep_evaluation(struct evidence *evidence, const struct tdx_collater
                             const struct tdx_level *qe) {
         struct tdx_evaluation e;
 
-        tdx_evaluate(&collateral->info, &evidence->platform, &evidence->quote.body, qe, &e);
+        tdx_evaluate(&collateral->info, &evidence->verified->platform, &evidence->quote.body, qe, &e);
         evidence->is_evaluated = true;
         evidence->status = e.status;
         evidence->date = e.level ? tdx_evaluation_date(&e) : 0;
@@ -172,19 +287,61 @@ static void keep_evaluation(struct evidence *evidence, const struct tdx_collater
         tell_difference(&e, evidence->differs, sizeof evidence->differs);
 }
 
+/* The very bytes that held before, at a time when they would again. */
+static bool collateral_holds(const struct verified *v, const struct bundle *bundle, uint64_t now_msec) {
+        if (!v->items || v->n_items != bundle->n_revocations || now_msec < v->collateral.from_msec ||
+            now_msec >= v->collateral.until_msec)
+                return false;
+        for (size_t i = 0; i < v->n_items; i++)
+                if (v->items[i].size != bundle->revocations[i].size ||
+                    memcmp(v->items[i].data, bundle->revocations[i].data, v->items[i].size) != 0)
+                        return false;
+        return true;
+}
+
+static int keep_items(struct verified *v, const struct bundle *bundle) {
+        int r = 0;
+
+        v->items = calloc(bundle->n_revocations, sizeof *v->items);
+        if (!v->items)
+                return -ENOMEM;
+        for (; r >= 0 && v->n_items < bundle->n_revocations; v->n_items++) {
+                const struct cvm_bytes *item = &bundle->revocations[v->n_items];
+
+                r = cvm_bytes_copy(item->data, item->size, &v->items[v->n_items]);
+        }
+        return r;
+}
+
+static int take_collateral(const struct evidence *evidence, uint64_t now_msec, struct cvm_error *err) {
+        const struct bundle *bundle = evidence->bundle;
+        struct verified *v = evidence->verified;
+        int r;
+
+        if (collateral_holds(v, bundle, now_msec))
+                return 0;
+        drop_collateral(v);
+        r = tdx_collateral_read(bundle->revocations, bundle->n_revocations, &v->chain, &v->platform,
+                                now_msec, &v->collateral, err);
+        if (r >= 0 && evidence->chains)
+                r = keep_items(v, bundle);
+        if (r < 0)
+                drop_collateral(v);
+        return r;
+}
+
 static int check_collateral(struct evidence *evidence, uint64_t now_msec,
                             struct published ret[PUBLISHED_MAX], struct cvm_error *err) {
-        CVM_CLEANUP(tdx_collateral_done) struct tdx_collateral collateral = { 0 };
-        const struct bundle *bundle = evidence->bundle;
+        const struct tdx_collateral *collateral = &evidence->verified->collateral;
         const struct tdx_level *qe = NULL;
-        int r = tdx_collateral_read(bundle->revocations, bundle->n_revocations, &evidence->chain,
-                                    &evidence->platform, now_msec, &collateral, err);
+        int r = take_collateral(evidence, now_msec, err);
 
-        memcpy(ret, collateral.published, sizeof collateral.published);
+        if (r < 0)
+                return r;
+        memcpy(ret, collateral->published, sizeof collateral->published);
+        r = tdx_qe_check(&collateral->qe, &evidence->quote.qe, &qe, err);
         if (r >= 0)
-                r = tdx_qe_check(&collateral.qe, &evidence->quote.qe, &qe, err);
-        if (r >= 0)
-                keep_evaluation(evidence, &collateral, qe);
+                keep_evaluation(evidence, collateral, qe);
         return r;
 }
 
@@ -265,9 +422,9 @@ static void claim_tcb(const struct evidence *evidence, struct evidence_claims *r
         const uint8_t *svn = evidence->quote.body.tee_tcb_svn;
 
         memcpy(ret->components, components, sizeof components);
-        ret->tcbs[0] = (struct evidence_tcb){
-                "quote", { svn[0], svn[1], svn[2], evidence->platform.pce_svn, evidence->quote.qe.isv_svn }
-        };
+        ret->tcbs[0] = (struct evidence_tcb){ "quote",
+                                              { svn[0], svn[1], svn[2], evidence->verified->platform.pce_svn,
+                                                evidence->quote.qe.isv_svn } };
         ret->n_tcbs = 1;
 }
 
@@ -290,7 +447,7 @@ static void claim_status(const struct evidence *evidence, struct evidence_status
  */
 static void claims(const struct evidence *evidence, struct evidence_claims *ret) {
         const struct tdx_body *body = &evidence->quote.body;
-        const struct tdx_platform *platform = &evidence->platform;
+        const struct tdx_platform *platform = &evidence->verified->platform;
         const uint8_t *id = platform->has_instance ? platform->instance : platform->ppid;
 
         *ret = (struct evidence_claims){
@@ -329,6 +486,7 @@ const struct evidence_ops evidence_tdx = {
         .root_name = "Intel SGX Root CA",
         .parse = parse,
         .free = evidence_tdx_free,
+        .use_chains = use_chains,
         .authenticate = authenticate,
         .check_collateral = check_collateral,
         .check_log = check_log,

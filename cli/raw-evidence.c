@@ -135,7 +135,7 @@ static int read_inputs(const struct arguments *arguments, struct raw *raw, struc
 /* Without a policy; with one the appraisal asks the lists. */
 static int check_lists(struct raw *raw, const struct evidence_ops *ops, struct evidence *evidence,
                        struct cvm_error *why) {
-        struct published found[PUBLISHED_MAX];
+        struct published found[PUBLISHED_MAX] = { { 0 } };
         int r = ops->check_collateral(evidence, raw->with.now_msec, found, why);
 
         if (published_are_older(found, raw->with.seen, raw->with.now_msec))
@@ -150,7 +150,7 @@ static int authenticate(struct raw *raw, struct cvm_error *err) {
         const struct evidence_ops *ops = evidence_ops_find(raw->bundle.platform);
         struct evidence *evidence = NULL;
         struct cvm_error why = { 0 };
-        struct published found[PUBLISHED_MAX];
+        struct published found[PUBLISHED_MAX] = { { 0 } };
         int r;
 
         if (!ops) {

@@ -107,6 +107,7 @@ static struct outcome judge(const struct bundle *bundle, const char *at) {
         struct cvm_error err = { 0 };
         struct evidence *evidence = NULL;
         struct published published[PUBLISHED_MAX];
+        bool authentic;
         uint64_t now;
         int r;
 
@@ -114,9 +115,10 @@ static struct outcome judge(const struct bundle *bundle, const char *at) {
         r = ops->parse(bundle, &evidence, &err);
         if (r >= 0)
                 r = ops->authenticate(evidence, now, &o.origin, &err);
+        authentic = r >= 0;
         if (r >= 0 && bundle->n_revocations)
                 r = ops->check_collateral(evidence, now, published, &err);
-        if (evidence)
+        if (authentic)
                 ops->claims(evidence, &o.claims);
         if (evidence)
                 ops->free(evidence);

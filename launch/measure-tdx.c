@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "base/clean-openssl.h"
+#include "base/parallel.h"
 
 #define RECORD 128
 #define CHUNK 256u
@@ -51,6 +52,23 @@ int tdx_mrtd(const uint8_t *firmware, const struct tdvf *tdvf, bool by_section,
         return EVP_DigestFinal_ex(md, ret, NULL) == 1 ? 0 : -ENOMEM;
 }
 
+/* What is hashed of a firmware: its register, and the file. */
+struct hashing {
+        const struct measure_inputs *in;
+        const struct tdvf *tdvf;
+        struct measurement *ret;
+        int r;
+};
+
+static void hash_one(void *ctx, size_t piece) {
+        struct hashing *h = ctx;
+
+        if (piece == 0)
+                h->r = tdx_mrtd(h->in->firmware, h->tdvf, h->in->by_section, h->ret->digest);
+        else
+                cvm_sha256(h->in->firmware, h->in->firmware_size, h->ret->firmware_sha256);
+}
+
 int tdx_measure(const struct measure_inputs *in, struct measurement *ret, struct cvm_error *err) {
         struct measurement m = {
                 .platform = CVM_PLATFORM_TDX,
@@ -60,6 +78,7 @@ int tdx_measure(const struct measure_inputs *in, struct measurement *ret, struct
                 .vcpus = in->vcpus,
         };
         struct tdvf tdvf;
+        struct hashing hashing = { in, &tdvf, &m, 0 };
         int r;
 
         if (in->vcpus < 1 || in->vcpus > 512)
@@ -68,9 +87,9 @@ int tdx_measure(const struct measure_inputs *in, struct measurement *ret, struct
         r = tdvf_read(in->firmware, in->firmware_size, &tdvf, err);
         if (r < 0)
                 return r;
-        if (tdx_mrtd(in->firmware, &tdvf, in->by_section, m.digest) < 0)
+        cvm_parallel(2, hash_one, &hashing);
+        if (hashing.r < 0)
                 return cvm_fail(err, &CVM_CODE_NO_MEMORY, ENOMEM, "measuring");
-        cvm_sha256(in->firmware, in->firmware_size, m.firmware_sha256);
         *ret = m;
         return 0;
 }

@@ -7,9 +7,10 @@
 
 #include "base/fd.h"
 #include "base/names.h"
+#include "base/parallel.h"
 #include "launch/pages-se.h"
 
-#define PIECE (16 * SE_PAGE)
+#define PIECE (64 * SE_PAGE)
 #define KERNEL_MARK_AT 0x10008
 #define KERNEL_CMDLINE_MAX_AT 0x10430
 #define KERNEL_CMDLINE_DEFAULT 896
@@ -112,7 +113,7 @@ struct builder {
         int fd;
         struct se_image image;
         struct se_pages *pages;
-        struct cvm_secret room; /* a piece of what is not encrypted yet */
+        struct cvm_secret room; /* two pieces: what is read here is not encrypted yet */
         uint64_t next;          /* address */
 };
 
@@ -132,41 +133,89 @@ static uint64_t whole_pages(uint64_t size) {
         return (size + SE_PAGE - 1) / SE_PAGE * SE_PAGE;
 }
 
-/* One piece; 0 where the source ended before it. An empty source has one page all the same. */
-static int add_piece(struct builder *b, struct se_component *c, const struct se_source *source,
-                     struct cvm_error *err) {
-        ssize_t n = se_source_read(source, c->length, b->room.data, PIECE, err);
-        size_t size;
-        int r;
+/* A component in pieces: while one is digested, which takes longest, the next is made and written. */
+struct piece {
+        uint8_t *data;
+        uint64_t offset;
+        size_t size; /* 0: there is none */
+};
+
+struct adding {
+        struct builder *builder;
+        struct se_component *component;
+        const struct se_source *source;
+        struct piece made, next;
+        struct cvm_error errors[2];
+        int results[2];
+};
+
+static int digest_made(struct adding *a, struct cvm_error *err) {
+        return se_pages_add(a->builder->pages, a->component->prefix, a->component->address, a->made.offset,
+                            a->made.data, a->made.size, err);
+}
+
+/* An empty source has one page all the same. */
+static int make_next(struct adding *a, struct cvm_error *err) {
+        struct builder *b = a->builder;
+        struct se_component *c = a->component;
+        struct piece *p = &a->next;
+        ssize_t n = se_source_read(a->source, c->length, p->data, PIECE, err);
+        int r = 0;
 
         if (n < 0)
                 return (int)n;
-        size = (size_t)whole_pages((uint64_t)n);
-        if (n == 0 && c->size == 0)
-                size = SE_PAGE;
-        if (size == 0)
-                return 0;
-        memset(b->room.data + n, 0, size - (size_t)n);
-        r = se_pages_add(b->pages, c->prefix, c->address, c->size, b->room.data, size, err);
-        if (r >= 0)
-                r = write_at(b, c->address + c->size, b->room.data, size, err);
+        p->offset = c->size;
+        p->size = n == 0 && c->size == 0 ? SE_PAGE : (size_t)whole_pages((uint64_t)n);
+        memset(p->data + n, 0, p->size - (size_t)n);
+        if (p->size && !(b->in->pcf & SE_PCF_PLAIN))
+                r = se_pages_encrypt(b->in->keys->image, c->prefix, p->offset, p->data, p->size, err);
+        if (r >= 0 && p->size)
+                r = write_at(b, c->address + p->offset, p->data, p->size, err);
         c->length += (size_t)n;
-        c->size += size;
-        return r < 0 ? r : n == PIECE;
+        c->size += p->size;
+        return r;
+}
+
+static void add_half(void *ctx, size_t half) {
+        static int (*const halves[])(struct adding *, struct cvm_error *) = { digest_made, make_next };
+        struct adding *a = ctx;
+
+        a->results[half] = halves[half](a, &a->errors[half]);
+}
+
+static int add_pieces(struct adding *a, struct cvm_error *err) {
+        do {
+                struct piece made;
+
+                cvm_parallel(2, add_half, a);
+                for (size_t half = 0; half < 2; half++)
+                        if (a->results[half] < 0) {
+                                if (err)
+                                        *err = a->errors[half];
+                                return a->results[half];
+                        }
+                made = a->next;
+                a->next.data = a->made.data;
+                a->made = made;
+        } while (a->made.size);
+        return 0;
 }
 
 static int add_component(struct builder *b, enum se_kind kind, const struct se_source *source,
                          struct cvm_error *err) {
         struct se_component *c = &b->image.components[b->image.n_components++];
         const uint8_t *random = b->in->random->tweaks[(kind - SE_KERNEL) / 10];
+        struct adding adding = { .builder = b,
+                                 .component = c,
+                                 .source = source,
+                                 .made = { .data = b->room.data },
+                                 .next = { .data = b->room.data + PIECE } };
         int r;
 
         *c = (struct se_component){ .prefix = kind, .address = b->next };
         for (size_t i = 0; i < SE_TWEAK_RANDOM; i++)
                 c->prefix = c->prefix << 8 | random[i];
-        do
-                r = add_piece(b, c, source, err);
-        while (r > 0);
+        r = add_pieces(&adding, err);
         b->next = c->address + c->size;
         return r;
 }
@@ -255,8 +304,8 @@ int se_image_build(const struct se_build *in, int fd, struct se_image *ret, stru
         if (r >= 0)
                 r = check_hosts(in, err);
         if (r >= 0)
-                r = se_pages_new(in->pcf & SE_PCF_PLAIN ? NULL : in->keys->image, &b.pages, err);
-        if (r >= 0 && cvm_secret_new(PIECE, &b.room) < 0)
+                r = se_pages_new(&b.pages, err);
+        if (r >= 0 && cvm_secret_new((size_t)2 * PIECE, &b.room) < 0)
                 r = cvm_fail(err, &CVM_CODE_NO_MEMORY, ENOMEM, "building an image");
         if (r < 0)
                 return r;

@@ -45,7 +45,7 @@ int se_image_check(int fd, const char *what, const struct se_image *image, struc
         CVM_CLEANUP(se_pages_freep) struct se_pages *pages = NULL;
         CVM_CLEANUP(cvm_secret_done) struct cvm_secret room = { 0 };
         struct se_digests digests;
-        int r = se_pages_new(NULL, &pages, err);
+        int r = se_pages_new(&pages, err);
 
         if (r >= 0 && cvm_secret_new(PIECE, &room) < 0)
                 r = cvm_fail(err, &CVM_CODE_NO_MEMORY, ENOMEM, "checking an image");
@@ -181,7 +181,7 @@ static int differs(const char *what, const struct se_source *source, struct cvm_
 
 /* One piece: what the image has there, and what it would have if it were made of the source. */
 static int compare_piece(int fd, const char *what, const struct se_component *c, uint64_t at,
-                         const struct se_source *source, struct se_pages *pages, uint8_t *room,
+                         const struct se_source *source, const uint8_t *image_key, uint8_t *room,
                          struct cvm_error *err) {
         size_t size = piece_of(c, at), length = 0;
         uint8_t *stored = room, *made = room + PIECE;
@@ -198,26 +198,26 @@ static int compare_piece(int fd, const char *what, const struct se_component *c,
         if ((size_t)n != length)
                 return differs(what, source, err);
         memset(made + n, 0, size - length);
-        r = se_pages_add(pages, c->prefix, c->address, at, made, size, err);
+        if (image_key)
+                r = se_pages_encrypt(image_key, c->prefix, at, made, size, err);
         return r < 0 || memcmp(stored, made, size) == 0 ? r : differs(what, source, err);
 }
 
 int se_image_compare(int fd, const char *what, const struct se_image *image, const struct se_keys *keys,
                      enum se_kind kind, const struct se_source *source, struct cvm_error *err) {
-        CVM_CLEANUP(se_pages_freep) struct se_pages *pages = NULL;
         CVM_CLEANUP(cvm_secret_done) struct cvm_secret room = { 0 };
         const struct se_component *c = se_image_component(image, kind);
         uint8_t more;
         ssize_t n;
-        int r;
+        int r = 0;
 
         if (!c)
                 return differs(what, source, err);
-        r = se_pages_new(is_encrypted(image) ? keys->image : NULL, &pages, err);
-        if (r >= 0 && cvm_secret_new(2 * PIECE, &room) < 0)
+        if (cvm_secret_new(2 * PIECE, &room) < 0)
                 r = cvm_fail(err, &CVM_CODE_NO_MEMORY, ENOMEM, "comparing an image");
         for (uint64_t at = 0; r >= 0 && at < c->size; at += PIECE)
-                r = compare_piece(fd, what, c, at, source, pages, room.data, err);
+                r = compare_piece(fd, what, c, at, source, is_encrypted(image) ? keys->image : NULL,
+                                  room.data, err);
         if (r < 0)
                 return r;
         n = se_source_read(source, c->length, &more, 1, err);

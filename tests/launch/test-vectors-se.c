@@ -102,7 +102,9 @@ static void test_component_digests(void **state) {
         memset(key + 32, 0x43, 32);
         memset(one.data, 1, 0x3400);
         memset(two.data, 2, 0x3000);
-        assert_int_equal(se_pages_new(key, &pages, NULL), 0);
+        assert_int_equal(se_pages_new(&pages, NULL), 0);
+        assert_int_equal(se_pages_encrypt(key, 0x42, 0, one.data, one.size, NULL), 0);
+        assert_int_equal(se_pages_encrypt(key, 0x42, 0, two.data, two.size, NULL), 0);
         assert_int_equal(se_pages_add(pages, 0x42, 0x10000, 0, one.data, one.size, NULL), 0);
         assert_int_equal(se_pages_add(pages, 0x42, 0x20000, 0, two.data, two.size, NULL), 0);
         assert_int_equal(se_pages_digests(pages, &digests, NULL), 0);

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include <cmocka.h>
+#include <errno.h>
 
 #include "base/fd.h"
 #include "launch/synthetic-snp.h"
@@ -22,6 +23,7 @@ static int make_files(void **state) {
         from[PLAN_FIRMWARE] = (struct boot_file){ cvm_memfd("f", firmware.data, firmware.size), "f" };
         from[PLAN_KERNEL] = (struct boot_file){ cvm_memfd("k", "kernel", 6), "k" };
         from[PLAN_INITRD] = (struct boot_file){ cvm_memfd("i", "initrd", 6), "i" };
+        from[PLAN_SHIM].fd = -EBADF;
         return 0;
 }
 

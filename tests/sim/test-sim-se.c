@@ -111,7 +111,7 @@ static void test_images_open_to_what_they_hold(void **state) {
                 CVM_CLEANUP(cvm_closep) int fd = -EBADF;
                 struct cvm_error err = { 0 };
                 struct se_image image;
-                struct uv_guest guest;
+                struct uv_guest guest = { 0 };
                 const uint8_t entry[4] = { 0, 8, 0, 1 };
 
                 make_image(&m, 2);

@@ -131,6 +131,18 @@ int tdx_event_log_read(const uint8_t *bytes, size_t size, struct tdx_event_log *
         return 0;
 }
 
+int tdx_event_log_join(const struct cvm_bytes *log, const struct cvm_bytes *records, struct cvm_bytes *ret) {
+        CVM_CLEANUP(cvm_writer_done) struct cvm_writer w = { 0 };
+
+        if (log->size == 0 && records->size == 0)
+                return 0;
+        if (log->size == 0)
+                tdx_event_log_begin(&w);
+        cvm_write_copy(&w, log->data, log->size);
+        cvm_write_copy(&w, records->data, records->size);
+        return cvm_writer_take(&w, ret);
+}
+
 void tdx_extend(uint8_t rtmr[CVM_SHA384_SIZE], const uint8_t digest[CVM_SHA384_SIZE]) {
         uint8_t both[2 * CVM_SHA384_SIZE];
 

@@ -16,6 +16,7 @@
 #define TDX_LOG_MAX (16u << 20) /* bytes of a log */
 #define TDX_EVENTS_MAX 4096
 #define TDX_REGISTERS 4
+#define TDX_OWN_INDEX 4 /* RTMR 3: left to the guest's own programs */
 
 struct tdx_event {
         unsigned index; /* 0: MRTD, which no event changes; 1 to 4: RTMR 0 to 3 */
@@ -34,6 +35,8 @@ struct tdx_event_log {
 /* CVM_CODE_EVENT_LOG says which record is wrong. The bytes outlive the log. */
 int tdx_event_log_read(const uint8_t *bytes, size_t size, struct tdx_event_log *ret, struct cvm_error *err);
 void tdx_event_log_done(struct tdx_event_log *log);
+/* A log (may be empty: none) and more records behind it (may be none), owned; -ENOMEM. */
+int tdx_event_log_join(const struct cvm_bytes *log, const struct cvm_bytes *records, struct cvm_bytes *ret);
 
 /* The registers after these events, from zeros. */
 void tdx_event_log_replay(const struct tdx_event_log *log, uint8_t ret[TDX_REGISTERS][CVM_SHA384_SIZE]);

@@ -100,6 +100,7 @@ static const struct cvm_json_field report_request_fields[] = {
         { "report_data", CVM_JSON_HEX, .required = true, AT(msg_report_request, report_data),
           .size = CVM_REPORT_DATA_SIZE },
         REQUEST(msg_report_request),
+        { "own_events", CVM_JSON_BASE64, AT(msg_report_request, own_events), .max = CVM_EVENT_LOG_MAX },
         { 0 },
 };
 
@@ -167,6 +168,7 @@ static void report_request_done(void *message) {
         struct msg_report_request *m = message;
 
         cvm_bytes_done(&m->request);
+        cvm_bytes_done(&m->own_events);
 }
 
 static void report_done(void *message) {

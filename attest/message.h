@@ -115,7 +115,8 @@ struct msg_refused {
 
 struct msg_report_request {
         uint8_t report_data[CVM_REPORT_DATA_SIZE];
-        struct cvm_bytes request; /* as in struct msg_evidence_request */
+        struct cvm_bytes request;    /* as in struct msg_evidence_request */
+        struct cvm_bytes own_events; /* records of a log: what the guest itself has extended in this boot */
 };
 
 struct msg_report {

@@ -10,7 +10,6 @@
 #include "guest-agent/tee.h"
 
 #define ROOM_MAX (1u << 20) /* of the firmware's log with the room behind it: 64 KiB in OVMF */
-#define REGISTER 4          /* RTMR 3, as logs count */
 #define EVENT_TAG 6
 #define TAG 0x444d5643 /* "CVMD" */
 
@@ -62,16 +61,9 @@ static void take_firmware_log(const struct boot_tdx_calls *calls, const char *ro
 int boot_tdx_log(const struct boot_tdx_calls *calls, const char *root, const struct cvm_bytes *own,
                  struct cvm_bytes *ret, struct cvm_error *err) {
         CVM_CLEANUP(cvm_bytes_done) struct cvm_bytes firmware = { 0 };
-        CVM_CLEANUP(cvm_writer_done) struct cvm_writer w = { 0 };
 
         take_firmware_log(calls, root, CVM_EVENT_LOG_MAX - own->size, &firmware, err);
-        if (firmware.size == 0 && own->size == 0)
-                return 0;
-        if (firmware.size == 0)
-                tdx_event_log_begin(&w);
-        cvm_write_copy(&w, firmware.data, firmware.size);
-        cvm_write_copy(&w, own->data, own->size);
-        return cvm_writer_take(&w, ret);
+        return tdx_event_log_join(&firmware, own, ret);
 }
 
 /* At once: the kernel takes a digest whole. */
@@ -93,8 +85,8 @@ static int extend(const struct boot_tdx_calls *calls, const char *root,
 int boot_tdx_extend(const struct boot_tdx_calls *calls, const char *root, const void *data, size_t size,
                     struct cvm_writer *own, struct cvm_error *err) {
         CVM_CLEANUP(cvm_writer_done) struct cvm_writer tagged = { 0 };
-        struct tdx_event event = { .index = REGISTER, .type = EVENT_TAG };
-        int r;
+        struct tdx_event event = { .index = TDX_OWN_INDEX, .type = EVENT_TAG };
+        int r = 1;
 
         cvm_write_u32le(&tagged, TAG);
         cvm_write_u32le(&tagged, (uint32_t)size);
@@ -104,10 +96,11 @@ int boot_tdx_extend(const struct boot_tdx_calls *calls, const char *root, const 
         event.data = tagged.bytes.data;
         event.size = tagged.bytes.size;
         cvm_sha384(event.data, event.size, event.digest);
-        r = extend(calls, root, event.digest, err);
+        if (calls)
+                r = extend(calls, root, event.digest, err);
         if (r > 0)
                 tdx_event_write(&event, own);
-        return r;
+        return r < 0 || !own->failed ? r : -ENOMEM;
 }
 
 const struct boot_tdx_calls boot_tdx_system = {

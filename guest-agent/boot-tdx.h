@@ -31,7 +31,8 @@ int boot_tdx_log(const struct boot_tdx_calls *calls, const char *root, const str
 
 /*
  * Extend the register by the digest of an event with these data, and append its record to own. 0 where this
- * kernel has no such register; 1 when it is done; CVM_CODE_AGENT_REPORT.
+ * kernel has no such register; 1 when it is done; CVM_CODE_AGENT_REPORT. Without calls only the record is
+ * made: for simulated registers, which are what the records say.
  */
 int boot_tdx_extend(const struct boot_tdx_calls *calls, const char *root, const void *data, size_t size,
                     struct cvm_writer *own, struct cvm_error *err);

@@ -123,7 +123,8 @@ static int ask(struct tee *tee, const struct tee_question *question, struct tee_
                struct cvm_error *err) {
         CVM_CLEANUP(reader_done) struct cvm_frame_reader in = { 0 };
         CVM_CLEANUP(cvm_bytes_done) struct cvm_bytes frame = { 0 };
-        struct msg_report_request request = { .request = question->request };
+        struct msg_report_request request = { .request = question->request,
+                                              .own_events = tee->own_events.bytes };
         int64_t deadline = now_msec() + DEADLINE_MSEC;
         uint64_t session = 0;
         int r = 0;

@@ -129,12 +129,6 @@ int tee_ask(struct tee *tee, const struct tee_question *question, struct tee_rep
         return r < 0 ? cvm_while(err, r, "asking for a report (%s)", tee->provider->name) : 0;
 }
 
-int tee_extend(struct tee *tee, const void *data, size_t size, struct cvm_error *err) {
-        return tee->provider->simulated ? 0
-                                        : boot_tdx_extend(&boot_tdx_system, tee->root, data, size,
-                                                          &tee->own_events, err);
-}
-
 /* The technology whose format the report has. */
 static int recognise(const struct tee_report *report, struct tee_self *ret, struct cvm_error *err) {
         struct bundle bundle = { .report = report->report }; /* borrowed: never freed as a bundle */
@@ -189,4 +183,16 @@ int tee_know_self(struct tee *tee, const struct tee_self **ret, struct cvm_error
         tee->knows_self = true;
         *ret = &tee->self;
         return 0;
+}
+
+/* A kernel shows its register; a simulated one is there where the technology has it. */
+int tee_extend(struct tee *tee, const void *data, size_t size, struct cvm_error *err) {
+        const bool simulated = tee->provider->simulated;
+        const struct tee_self *self;
+        int r = simulated ? tee_know_self(tee, &self, err) : 0;
+
+        if (r < 0 || (simulated && self->platform != CVM_PLATFORM_TDX))
+                return r;
+        return boot_tdx_extend(simulated ? NULL : &boot_tdx_system, tee->root, data, size, &tee->own_events,
+                               err);
 }

@@ -278,14 +278,39 @@ static X509 *root(const struct sim_chain *chain) {
 
 /* --- quotes --- */
 
-/* The registers are what the guest's log extends, and nothing else. */
+static size_t count_events(const struct cvm_bytes *bytes) {
+        CVM_CLEANUP(tdx_event_log_done) struct tdx_event_log log = { 0 };
+
+        return bytes->size && tdx_event_log_read(bytes->data, bytes->size, &log, NULL) >= 0 ? log.n_events
+                                                                                            : 0;
+}
+
+/* What its firmware and kernel extended, and behind it what the guest says that it did since: into the one
+ * register that is left to it. */
+static int whole_log(const struct sim_guest *guest, const struct sim_question *question,
+                     struct cvm_bytes *ret_bytes, struct tdx_event_log *ret, struct cvm_error *err) {
+        int r = tdx_event_log_join(&guest->event_log, &question->own_events, ret_bytes);
+
+        if (r >= 0 && ret_bytes->size)
+                r = tdx_event_log_read(ret_bytes->data, ret_bytes->size, ret, err);
+        if (r < 0)
+                return r;
+        if (ret->size != ret_bytes->size)
+                return cvm_fail(err, &CVM_CODE_EVENT_LOG, EBADMSG,
+                                "what the guest extended does not end with a record");
+        for (size_t i = count_events(&guest->event_log); i < ret->n_events; i++)
+                if (ret->events[i].index != TDX_OWN_INDEX)
+                        return cvm_fail(err, &CVM_CODE_EVENT_LOG, EACCES,
+                                        "a register that is not the guest's own was to be extended");
+        return 0;
+}
+
+/* The registers are what that log extends, and nothing else. */
 static int describe(const struct sim_guest *guest, const struct sim_question *question, struct tdx_body *ret,
-                    struct cvm_error *err) {
+                    struct cvm_bytes *ret_log, struct cvm_error *err) {
         CVM_CLEANUP(tdx_event_log_done) struct tdx_event_log log = { 0 };
         struct tdx_body body = { .attributes = guest->policy, .xfam = XFAM };
-        int r = guest->event_log.size
-                                ? tdx_event_log_read(guest->event_log.data, guest->event_log.size, &log, err)
-                                : 0;
+        int r = whole_log(guest, question, ret_log, &log, err);
 
         if (r < 0)
                 return r;
@@ -342,17 +367,17 @@ static int make_quote(const struct sim_chain *chain, const struct tdx_body *body
 
 static int report(const struct sim_chain *chain, const struct sim_guest *guest,
                   const struct sim_question *question, struct sim_answer *ret, struct cvm_error *err) {
+        CVM_CLEANUP(cvm_bytes_done) struct cvm_bytes log = { 0 };
         struct tdx_body body;
-        int r = describe(guest, question, &body, err);
+        int r = describe(guest, question, &body, &log, err);
 
         if (r < 0)
                 return r;
         if (make_quote(chain, &body, &ret->report) < 0)
                 return cvm_fail(err, &CVM_CODE_INTERNAL, EIO, "making a simulated quote failed");
-        if (cvm_bytes_copy(chain->collateral.data, chain->collateral.size, &ret->certificates) < 0 ||
-            (guest->event_log.size &&
-             cvm_bytes_copy(guest->event_log.data, guest->event_log.size, &ret->event_log) < 0))
+        if (cvm_bytes_copy(chain->collateral.data, chain->collateral.size, &ret->certificates) < 0)
                 return cvm_fail(err, &CVM_CODE_NO_MEMORY, ENOMEM, "making a simulated quote");
+        ret->event_log = cvm_bytes_take(&log);
         return 0;
 }
 

@@ -70,6 +70,9 @@ struct sim_guest {
 struct sim_question {
         uint8_t report_data[64];
         struct cvm_bytes request; /* the verifier's own, for platforms that answer one */
+        /* For platforms with registers: records of what the guest itself extended in this boot. Simulated
+         * hardware has no memory of that, so the guest tells it again with each question. */
+        struct cvm_bytes own_events;
 };
 
 struct sim_answer {

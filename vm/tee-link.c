@@ -70,7 +70,7 @@ static void pause_reading(struct tee_link *link) {
 
 static int answer(struct tee_link *link, uint64_t session, const struct msg_report_request *request) {
         CVM_CLEANUP(sim_answer_done) struct sim_answer said = { 0 };
-        struct sim_question question = { .request = request->request };
+        struct sim_question question = { .request = request->request, .own_events = request->own_events };
         struct cvm_error err = { 0 };
         int r;
 

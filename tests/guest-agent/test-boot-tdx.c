@@ -321,6 +321,34 @@ static void test_nothing_is_handed_over_early_or_unextended(void **state) {
         assert_string_equal(waits_for, "");
 }
 
+/* Simulated registers are what the agent's records say; where the technology has none nothing is recorded.
+ */
+static void test_simulated_registers(void **state) {
+        static const struct {
+                enum cvm_platform_id platform;
+                size_t n_events;
+        } rows[] = { { CVM_PLATFORM_TDX, 1 }, { CVM_PLATFORM_SEV_SNP, 0 } };
+
+        for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+                CVM_CLEANUP(cvm_bytes_done) struct cvm_bytes bytes = { 0 };
+                CVM_CLEANUP(tdx_event_log_done) struct tdx_event_log log = { 0 };
+                CVM_CLEANUP(tee_done) struct tee tee;
+                struct agent a = bound_agent(&tee);
+                char waits_for[64];
+
+                tee.provider = &tee_simulated;
+                tee.self.platform = rows[i].platform;
+                agent_hand_over(&a);
+                agent_waits_for(&a, waits_for, sizeof waits_for);
+                assert_string_equal(waits_for, "");
+                assert_int_equal(tdx_event_log_join(&nothing, &tee.own_events.bytes, &bytes), 0);
+                if (bytes.size)
+                        assert_int_equal(tdx_event_log_read(bytes.data, bytes.size, &log, NULL), 0);
+                assert_int_equal(log.n_events, rows[i].n_events);
+                assert_true(log.n_events == 0 || log.events[0].index == TDX_OWN_INDEX);
+        }
+}
+
 int main(void) {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, make_root, remove_root)
         const struct CMUnitTest tests[] = {
@@ -333,6 +361,7 @@ int main(void) {
                 TEST(test_a_log_that_cannot_be_read),
                 TEST(test_the_hand_over_is_extended_once),
                 TEST(test_nothing_is_handed_over_early_or_unextended),
+                TEST(test_simulated_registers),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);

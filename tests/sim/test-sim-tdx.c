@@ -68,6 +68,14 @@ static void fetch(const struct sim_guest *guest, const struct sim_question *aske
         bundle->event_log = cvm_bytes_take(&said.event_log);
 }
 
+static void add_own(struct cvm_writer *w, unsigned index, uint8_t first) {
+        const struct tdx_event event = {
+                .index = index, .type = 6, .digest = { first }, .data = (uint8_t *)"own", .size = 3
+        };
+
+        tdx_event_write(&event, w);
+}
+
 /* NULL: it holds, with what was published and with its log. */
 static const char *outcome(const struct bundle *bundle, uint64_t now_msec, struct evidence_origin *origin,
                            struct evidence_claims *claims) {
@@ -114,6 +122,51 @@ static void test_a_quote_holds_as_simulated(void **state) {
         assert_false(claims.migratable);
         assert_false(claims.host_masked);
         assert_int_equal(claims.n_unusual, 0);
+}
+
+/* What the guest says that it extended is behind its log, in RTMR 3, and in no other register. */
+static void test_the_guest_extends_its_own_register(void **state) {
+        for (int with_log = 0; with_log < 2; with_log++) {
+                CVM_CLEANUP(cvm_writer_done) struct cvm_writer own = { 0 };
+                CVM_CLEANUP(bundle_done) struct bundle bundle = { 0 };
+                struct sim_guest guest = make_guest();
+                struct sim_question asked = question;
+                struct evidence_origin origin;
+                struct evidence_claims claims = { 0 };
+                uint8_t rtmr[CVM_SHA384_SIZE] = { 0 };
+
+                if (!with_log)
+                        guest.event_log = (struct cvm_bytes){ 0 };
+                add_own(&own, 4, 5);
+                add_own(&own, 4, 6);
+                asked.own_events = own.bytes;
+                fetch(&guest, &asked, &bundle);
+                assert_null(outcome(&bundle, cvm_time_now(), &origin, &claims));
+                tdx_extend(rtmr, (const uint8_t[CVM_SHA384_SIZE]){ 5 });
+                tdx_extend(rtmr, (const uint8_t[CVM_SHA384_SIZE]){ 6 });
+                assert_memory_equal(claims.registers[3].value, rtmr, sizeof rtmr);
+                assert_int_equal(cvm_is_zero(claims.registers[1].value, CVM_SHA384_SIZE), !with_log);
+        }
+}
+
+static void test_what_it_may_not_extend_is_refused(void **state) {
+        for (size_t broken = 0; broken < 7; broken++) {
+                CVM_CLEANUP(cvm_writer_done) struct cvm_writer own = { 0 };
+                CVM_CLEANUP(sim_answer_done) struct sim_answer said = { 0 };
+                const struct sim_guest guest = make_guest();
+                struct sim_question asked = question;
+                struct cvm_error err = { 0 };
+
+                if (broken < 5) /* another register, or one that is not there */
+                        add_own(&own, broken == 4 ? 5 : (unsigned)broken, 5);
+                add_own(&own, 4, 5);
+                if (broken == 6) /* the end of a log, and room behind it */
+                        cvm_write_zeros(&own, 12);
+                asked.own_events = own.bytes;
+                asked.own_events.size -= broken == 5; /* cut off */
+                assert_true(sim_report(root, &guest, &asked, &said, &err) < 0);
+                assert_string_equal(cvm_error_code(&err)->id, "CVM-EVENT-LOG");
+        }
 }
 
 /* Intel's documents, as far as they are simulated: no verifier finds anything to be done. */
@@ -351,6 +404,8 @@ static void test_broken_parts_are_refused(void **state) {
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_a_quote_holds_as_simulated),
+                cmocka_unit_test(test_the_guest_extends_its_own_register),
+                cmocka_unit_test(test_what_it_may_not_extend_is_refused),
                 cmocka_unit_test(test_the_platform_is_up_to_date),
                 cmocka_unit_test(test_attributes_are_the_guests),
                 cmocka_unit_test(test_one_bit_and_it_does_not),

@@ -42,6 +42,7 @@ static int run(const struct arguments *arguments, struct cvm_error *err) {
         add_digest(node, "report_sha384", bundle.report.data, bundle.report.size);
         json_object_object_add(node, "certificates", json_object_new_uint64(bundle.n_certificates));
         json_object_object_add(node, "revocations", json_object_new_uint64(bundle.n_revocations));
+        json_object_object_add(node, "event_log_bytes", json_object_new_uint64(bundle.event_log.size));
         json_object_object_add(node, "boot_id",
                                json_object_new_string(bundle.boot_id ? bundle.boot_id : ""));
         json_object_object_add(node, "agent", json_object_new_string(bundle.agent ? bundle.agent : ""));

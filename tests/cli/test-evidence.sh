@@ -132,4 +132,5 @@ expect 2 "--at must be a time" "$cvmctl" evidence verify good.json --nonce "$non
 expect 2 "give either --challenge or --nonce" "$cvmctl" evidence verify good.json --policy p.json
 expect 2 "--policy is needed" "$cvmctl" evidence verify good.json --nonce "$nonce"
 expect 0 "Nothing of this was checked" "$cvmctl" evidence show good.json
+expect 0 '"event_log_bytes":6' "$cvmctl" evidence show -o jsonl <(sed 's/"suite":1,/&"event_log":"bm8gbG9n",/' good.json)
 end

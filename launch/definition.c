@@ -30,6 +30,7 @@ static const char *const consoles[] = { "log", "interactive", "none", NULL };
 static const char *const refusals[] = { "keep", "kill", NULL };
 static const char *const restarts[] = { "never", "on-failure", "always", NULL };
 static const char *const accels[] = { "auto", "kvm", "tcg", NULL };
+static const char *const drivers[] = { "qemu", "libvirt", NULL };
 
 #define AT(member) .offset = offsetof(struct definition, member)
 #define PATH(key_, member)                                                                  \
@@ -110,8 +111,14 @@ const struct cvm_json_field definition_fields[] = {
         NAME("user", user),
         { "tuning", CVM_JSON_CUSTOM, .read = read_tuning },
         { "accel", CVM_JSON_CHOICE, AT(accel), .choices = accels },
+        { "driver", CVM_JSON_CHOICE, AT(driver), .choices = drivers,
+          .has_offset = offsetof(struct definition, has_driver) },
         { 0 },
 };
+
+const char *definition_driver(const struct definition *d) {
+        return d->has_driver ? drivers[d->driver] : NULL;
+}
 
 struct definition *definition_free(struct definition *d) {
         if (!d)

@@ -63,7 +63,9 @@ struct definition {
         bool hugepages;
         uint32_t numa_node;
         bool has_numa_node;
-        int accel; /* enum definition_accel */
+        int accel;  /* enum definition_accel */
+        int driver; /* with has_driver: its name is definition_driver() */
+        bool has_driver;
         /* identity */
         uint8_t platforms[CVM_PLATFORM_MAX_]; /* in order of preference, ended by CVM_PLATFORM_NONE */
         bool simulate;
@@ -96,6 +98,9 @@ CVM_DEFINE_CLEANUP(struct definition, definition_free);
  */
 int definition_read(const void *text, size_t size, const char *document, struct definition **ret,
                     struct cvm_error *err);
+
+/* "qemu" or "libvirt"; NULL: the host's default. */
+const char *definition_driver(const struct definition *definition);
 
 /*
  * The binding that follows from the definition and nothing else (trust protocol, section 2). It needs uuid

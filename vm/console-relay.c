@@ -1,12 +1,15 @@
 #include "vm/console-relay.h"
 
 #include <errno.h>
+#include <limits.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
 
 #include "base/fd.h"
+#include "vm/unix-socket.h"
 
 /* Behind everything else: a guest that prints without end may not hold up the daemon. */
 #define PRIORITY (SD_EVENT_PRIORITY_NORMAL + 10)
@@ -129,4 +132,19 @@ int console_relay_new(sd_event *event, int qemu, struct console_relay **ret, int
         *ret_fd = TAKE_FD(end);
         *ret = TAKE_PTR(relay);
         return 0;
+}
+
+int console_open(sd_event *event, const char *runtime_dir, struct console_relay **relay, int *ret_fd,
+                 struct cvm_error *err) {
+        char path[PATH_MAX];
+        int fd;
+
+        if (*relay && !console_relay_is_over(*relay))
+                return cvm_fail(err, &CVM_CODE_CONSOLE_BUSY, EBUSY, "somebody else is at the VM's console");
+        *relay = console_relay_free(*relay);
+        snprintf(path, sizeof path, "%.3500s/" CONSOLE_SOCKET, runtime_dir);
+        fd = unix_connect(path);
+        if (fd < 0)
+                return cvm_fail(err, &CVM_CODE_CONSOLE, fd, "the VM has no interactive console");
+        return console_relay_new(event, fd, relay, ret_fd, err);
 }

@@ -16,6 +16,11 @@ struct console_relay;
  * caller, non-blocking. */
 int console_relay_new(sd_event *event, int qemu, struct console_relay **ret, int *ret_fd,
                       struct cvm_error *err);
+#define CONSOLE_SOCKET "console.sock" /* of an interactive console, under the VM's runtime directory */
+/* That one of the VM's, by *relay, which stays the caller's and is replaced. CVM_CODE_CONSOLE where there is
+ * none, CVM_CODE_CONSOLE_BUSY while somebody is at it. */
+int console_open(sd_event *event, const char *runtime_dir, struct console_relay **relay, int *ret_fd,
+                 struct cvm_error *err);
 /* Hangs up on both. */
 struct console_relay *console_relay_free(struct console_relay *relay);
 CVM_DEFINE_CLEANUP(struct console_relay, console_relay_free);

@@ -10,7 +10,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
-#include <sys/inotify.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -18,6 +17,8 @@
 #include "base/fd.h"
 #include "qmp/client.h"
 #include "vm/cgroup.h"
+#include "vm/confirm.h"
+#include "vm/console-log.h"
 #include "vm/console-relay.h"
 #include "vm/driver.h"
 #include "vm/pidfd.h"
@@ -30,13 +31,7 @@
 #define GREETING_USEC (60ull * 1000000)
 #define COMMAND_USEC (30ull * 1000000)
 #define DEATH_USEC (10ull * 1000000)
-#define CONSOLE_LOG_MAX (4 << 20)
 #define FILES_MAX 64
-
-static const char *const channel_names[] = {
-        [PLAN_CHANNEL_AGENT] = "agent.sock",
-        [PLAN_CHANNEL_TEE] = "tee.sock",
-};
 
 /* A command under way: one of each kind at a time. */
 struct pending {
@@ -50,31 +45,23 @@ struct driver_guest {
         driver_event_fn on_event;
         void *ctx;
         pid_t pid;
+        uint64_t start_time;
         int pidfd, go;
         bool ours;     /* our child: to be reaped */
         bool expected; /* its end was asked for, or the guest's own */
         bool gave_up;  /* it is killed because of `why` */
         bool up;
-        const struct plan *plan; /* borrowed; NULL: not known after a restart of the daemon */
-        struct {
-                bool asked; /* what the guest has become: events wait behind the answer */
-                enum driver_event events[8];
-                size_t n;
-        } confirm;
+        struct confirm confirm;
         struct qmp_client *qmp;
         struct console_relay *console; /* NULL: nobody has been at it */
         struct pending pending[DRIVER_QUIT + 1];
-        sd_event_source *death, *hurry, *log;
+        sd_event_source *death, *hurry;
+        struct console_log *log;
         struct cvm_error why; /* of the monitor's failure */
 };
 
 static void path_in(const struct driver_guest *g, const char *name, char ret[PATH_MAX]) {
         snprintf(ret, PATH_MAX, "%.3500s/%s", g->dir, name);
-}
-
-int driver_channel_path(const char *runtime_dir, enum plan_channel channel, char *ret, size_t size) {
-        return snprintf(ret, size, "%s/%s", runtime_dir, channel_names[channel]) < (int)size ? 0
-                                                                                             : -ENAMETOOLONG;
 }
 
 static struct driver_guest *qemu_release(struct driver_guest *g) {
@@ -84,7 +71,7 @@ static struct driver_guest *qemu_release(struct driver_guest *g) {
         g->console = console_relay_free(g->console);
         g->death = sd_event_source_disable_unref(g->death);
         g->hurry = sd_event_source_disable_unref(g->hurry);
-        g->log = sd_event_source_disable_unref(g->log);
+        g->log = console_log_free(g->log);
         g->pidfd = cvm_close(g->pidfd);
         g->go = cvm_close(g->go);
         sd_event_unref(g->event);
@@ -168,39 +155,29 @@ static void on_state(void *ctx, json_object *result, struct cvm_error *err) {
                 end_unheard(g, err);
                 return;
         }
-        (void)g->plan->platform->check_state(result, g->plan->policy, &why);
-        if (why.code) {
+        if (!confirm_is_fine(&g->confirm, result, &why)) {
                 give_up(g, &why);
                 return;
         }
         const struct driver_guest told = *g; /* the owner may let go of the guest */
+        const struct confirm events = confirm_take(&g->confirm);
 
-        g->confirm.asked = false;
-        g->confirm.n = 0;
-        for (size_t i = 0; i < told.confirm.n; i++)
-                told.on_event(told.ctx, told.confirm.events[i], &why);
+        for (size_t i = 0; i < events.n; i++)
+                told.on_event(told.ctx, events.events[i], &why);
 }
 
-/* Told at once, but for a guest on hardware: what has begun to run, or was built anew, must first be seen to
- * be what was planned. What happens meanwhile is told behind that. */
 static void tell_in_order(struct driver_guest *g, enum driver_event event) {
-        bool is_new = (event == DRIVER_RUNNING || event == DRIVER_RESET) && g->plan && g->plan->guest.type &&
-                      g->plan->platform->state_query;
+        enum confirm_how how = CONFIRM_WAIT;
         struct cvm_error why = { 0 };
+        int r = confirm_event(&g->confirm, event, &how, &why);
 
-        if (!is_new && !g->confirm.asked) {
-                tell(g, event, NULL);
-                return;
-        }
-        if (g->confirm.n == ARRAY_SIZE(g->confirm.events))
-                cvm_fail(&why, &CVM_CODE_QMP, EPROTO, "QEMU tells of more than can have happened");
-        else
-                g->confirm.events[g->confirm.n++] = event;
-        if (!why.code && !g->confirm.asked)
-                g->confirm.asked = qmp_client_call(g->qmp, g->plan->platform->state_query, NULL, -EBADF,
-                                                   COMMAND_USEC, on_state, g, NULL, &why) >= 0;
-        if (why.code)
+        if (r >= 0 && how == CONFIRM_ASK)
+                r = qmp_client_call(g->qmp, g->confirm.plan->platform->state_query, NULL, -EBADF,
+                                    COMMAND_USEC, on_state, g, NULL, &why);
+        if (r < 0)
                 give_up(g, &why);
+        else if (how == CONFIRM_TELL)
+                tell(g, event, NULL);
 }
 
 static void on_shutdown(struct driver_guest *g, json_object *data) {
@@ -301,27 +278,12 @@ static int connect_monitor(struct driver_guest *g, struct cvm_error *err) {
         return qmp_client_new(g->event, fd, GREETING_USEC, &handlers, g, &g->qmp, err);
 }
 
-/* A guest writes to its console as it likes: the log begins anew when it is full. The writer appends. */
-static int on_log(sd_event_source *source, const struct inotify_event *event, void *userdata) {
-        struct driver_guest *g = userdata;
-        char path[PATH_MAX];
-        struct stat st;
-
-        path_in(g, "console.log", path);
-        if (lstat(path, &st) == 0 && S_ISREG(st.st_mode) && st.st_size > CONSOLE_LOG_MAX)
-                return truncate(path, 0); /* where it cannot be cut it is not watched any more */
-        return 0;
-}
-
 static int watch(struct driver_guest *g, struct cvm_error *err) {
-        char path[PATH_MAX];
         int r = sd_event_add_io(g->event, &g->death, g->pidfd, EPOLLIN, on_death, g);
 
         if (r < 0)
                 return cvm_fail(err, &CVM_CODE_INTERNAL, r, "watching QEMU: %s", strerror(-r));
-        path_in(g, "console.log", path);
-        (void)sd_event_add_inotify(g->event, &g->log, path, IN_MODIFY, on_log, g);
-        return 0;
+        return console_log_new(g->event, g->dir, &g->log, err);
 }
 
 static struct driver_guest *guest_new(const struct driver_start *start) {
@@ -332,7 +294,7 @@ static struct driver_guest *guest_new(const struct driver_start *start) {
         *g = (struct driver_guest){ .event = sd_event_ref(start->event),
                                     .on_event = start->on_event,
                                     .ctx = start->ctx,
-                                    .plan = start->plan,
+                                    .confirm.plan = start->plan,
                                     .pidfd = -EBADF,
                                     .go = -EBADF };
         snprintf(g->dir, sizeof g->dir, "%s", start->runtime_dir);
@@ -357,16 +319,28 @@ static int inherit(struct inheritance *in, int fd) {
         return 3 + (int)in->n - 1;
 }
 
-static int inherit_socket(struct inheritance *in, const struct driver_guest *g, const char *name, uid_t uid,
-                          int *ret, struct cvm_error *err) {
-        char path[PATH_MAX];
-        int fd, r;
+static int inherit_listener(struct inheritance *in, const char *path, int *ret, struct cvm_error *err) {
+        int fd, r = unix_listen(path, &fd, err);
 
-        path_in(g, name, path);
-        r = unix_listen(path, &fd, err);
         if (r >= 0)
                 *ret = inherit(in, fd);
         return r;
+}
+
+static int inherit_socket(struct inheritance *in, const struct driver_guest *g, const char *name, int *ret,
+                          struct cvm_error *err) {
+        char path[PATH_MAX];
+
+        path_in(g, name, path);
+        return inherit_listener(in, path, ret, err);
+}
+
+static int inherit_channel(struct inheritance *in, const struct driver_guest *g, enum plan_channel channel,
+                           int *ret, struct cvm_error *err) {
+        char path[PATH_MAX];
+        int r = driver_channel_path(g->dir, channel, path, sizeof path);
+
+        return r < 0 ? r : inherit_listener(in, path, ret, err);
 }
 
 static int open_log(const struct driver_guest *g, const char *name, int *ret, struct cvm_error *err) {
@@ -407,12 +381,12 @@ static int inherit_all(struct inheritance *in, struct driver_guest *g, const str
         in->first_owned = in->n;
         ret->files = files;
         ret->taps = taps;
-        r = inherit_socket(in, g, "qmp.sock", start->uid, &ret->qmp, err);
+        r = inherit_socket(in, g, "qmp.sock", &ret->qmp, err);
         for (int c = 0; r >= 0 && c < PLAN_CHANNEL_MAX_; c++)
                 if (plan->channels[c])
-                        r = inherit_socket(in, g, channel_names[c], start->uid, &ret->channels[c], err);
+                        r = inherit_channel(in, g, c, &ret->channels[c], err);
         if (r >= 0 && plan->definition->console == CONSOLE_INTERACTIVE)
-                r = inherit_socket(in, g, "console.sock", start->uid, &ret->console, err);
+                r = inherit_socket(in, g, CONSOLE_SOCKET, &ret->console, err);
         if (r >= 0)
                 r = open_log(g, "console.log", &log, err);
         if (r >= 0)
@@ -450,10 +424,8 @@ static int start_process(struct driver_guest *g, const struct driver_start *star
         return 0;
 }
 
-static int qemu_spawn(const struct driver_start *start, struct driver_guest **ret,
-                      struct driver_trace *ret_trace, struct cvm_error *err) {
+static int qemu_spawn(const struct driver_start *start, struct driver_guest **ret, struct cvm_error *err) {
         CVM_CLEANUP(qemu_releasep) struct driver_guest *g = guest_new(start);
-        struct driver_trace trace = { 0 };
         int r;
 
         if (!g)
@@ -461,15 +433,17 @@ static int qemu_spawn(const struct driver_start *start, struct driver_guest **re
         r = start_process(g, start, err);
         if (r < 0)
                 return r;
-        trace.pid = g->pid;
-        if (g->pidfd < 0 || process_start_time(g->pid, &trace.start_time) < 0)
+        if (g->pidfd < 0 || process_start_time(g->pid, &g->start_time) < 0)
                 return cvm_fail(err, &CVM_CODE_INTERNAL, ESRCH, "QEMU's process was lost at its start");
         r = watch(g, err);
         if (r < 0)
                 return r;
-        *ret_trace = trace;
         *ret = TAKE_PTR(g);
         return 0;
+}
+
+static void qemu_trace(const struct driver_guest *g, struct driver_trace *ret) {
+        *ret = (struct driver_trace){ .pid = g->pid, .start_time = g->start_time };
 }
 
 static int qemu_go(struct driver_guest *g, struct cvm_error *err) {
@@ -481,15 +455,14 @@ static int qemu_go(struct driver_guest *g, struct cvm_error *err) {
 static int qemu_adopt(const struct driver_start *start, const struct driver_trace *trace,
                       struct driver_guest **ret, struct cvm_error *err) {
         CVM_CLEANUP(qemu_releasep) struct driver_guest *g = guest_new(start);
-        uint64_t start_time;
         int r;
 
         if (!g)
                 return cvm_fail(err, &CVM_CODE_NO_MEMORY, ENOMEM, "finding QEMU");
         /* The descriptor first: from then on the pid cannot come to name another process unseen. */
         g->pidfd = pidfd_of(trace->pid);
-        if (g->pidfd < 0 || process_start_time(trace->pid, &start_time) < 0 ||
-            start_time != trace->start_time || !pidfd_is_alive(g->pidfd))
+        if (g->pidfd < 0 || process_start_time(trace->pid, &g->start_time) < 0 ||
+            g->start_time != trace->start_time || !pidfd_is_alive(g->pidfd))
                 return 0;
         g->pid = trace->pid;
         r = watch(g, err);
@@ -539,22 +512,15 @@ static int qemu_command(struct driver_guest *g, enum driver_command command, dri
 }
 
 static int qemu_console(struct driver_guest *g, int *ret_fd, struct cvm_error *err) {
-        char path[PATH_MAX];
-        int fd;
-
-        if (g->console && !console_relay_is_over(g->console))
-                return cvm_fail(err, &CVM_CODE_CONSOLE_BUSY, EBUSY, "somebody else is at the VM's console");
-        g->console = console_relay_free(g->console);
-        path_in(g, "console.sock", path);
-        fd = unix_connect(path);
-        if (fd < 0)
-                return cvm_fail(err, &CVM_CODE_CONSOLE, fd, "the VM has no interactive console");
-        return console_relay_new(g->event, fd, &g->console, ret_fd, err);
+        return console_open(g->event, g->dir, &g->console, ret_fd, err);
 }
 
 const struct driver driver_qemu = {
         .name = "qemu",
+        .check_plan = driver_check_plan,
+        .probe = driver_probe,
         .spawn = qemu_spawn,
+        .trace = qemu_trace,
         .go = qemu_go,
         .adopt = qemu_adopt,
         .command = qemu_command,

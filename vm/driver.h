@@ -13,21 +13,25 @@
 #include <sys/types.h>
 #include <systemd/sd-event.h>
 
+#include "base/digest.h"
 #include "launch/plan.h"
 
 struct driver_guest; /* one QEMU: owned by its VM */
 
-/* Enough to find it again after a restart of the daemon. */
+/* Enough to find it again after a restart of the daemon, with the VM's uuid. */
 struct driver_trace {
-        pid_t pid;
+        pid_t pid;           /* 0: none yet */
         uint64_t start_time; /* field 22 of /proc/PID/stat: with the pid it names one process for ever */
+        uint8_t kept[CVM_SHA256_SIZE]; /* digest of what another program keeps of it; zeros: nothing */
 };
 
 enum driver_event {
+        DRIVER_SPAWNED, /* go() may be called, once the trace is stored; only where spawn() returned 1 */
         DRIVER_UP, /* QMP answers, the guest is stopped before its first instruction, or as it was found */
         DRIVER_RUNNING,  /* vCPUs run */
         DRIVER_PAUSED,   /* vCPUs are stopped by us */
         DRIVER_RESET,    /* a new boot, by guest or by QMP */
+        DRIVER_FOUND,    /* it was out of sight for a while: another boot may have begun */
         DRIVER_LISTENS,  /* the guest has opened the agent's channel */
         DRIVER_RELAUNCH, /* it was reset, and QEMU ends instead of building it anew */
         DRIVER_SHUTDOWN, /* the guest ended itself (its own power-off, or a panic: see why) */
@@ -42,6 +46,7 @@ typedef void (*driver_event_fn)(void *ctx, enum driver_event event, struct cvm_e
 struct driver_start {
         sd_event *event;
         const struct plan *plan; /* outlives the guest */
+        const char *name, *uuid; /* of the VM */
         const char *runtime_dir; /* exists, ours: sockets and stderr live here */
         const int *files;        /* plan->n_files descriptors */
         uid_t uid;               /* 0: do not change (not root, or tests) */
@@ -60,11 +65,24 @@ enum driver_command {
 
 typedef void (*driver_done_fn)(void *ctx, struct cvm_error *err); /* err: NULL when done */
 
+struct driver_probe {
+        const char *binary, *cpu;
+        const char *accelerator; /* "kvm"; "tcg" shows that the probe guest itself works */
+        uid_t uid;               /* as whom the guest will run: the device may be closed to it */
+};
+
 struct driver {
-        const char *name; /* "qemu" */
-        int (*spawn)(const struct driver_start *start, struct driver_guest **ret,
-                     struct driver_trace *ret_trace, struct cvm_error *err);
-        /* then DRIVER_UP or DRIVER_GONE follows */
+        const char *name; /* as in a definition: "qemu" */
+        /* before a start: driver_check_plan() and driver_probe(), or what does the same by other ways; both
+         * are forgotten by driver_forget_check() and driver_probe_forget() */
+        int (*check_plan)(sd_event *event, const struct plan *plan, uid_t uid, driver_done_fn done,
+                          void *ctx, struct cvm_error *err);
+        int (*probe)(sd_event *event, const struct driver_probe *what, driver_done_fn done, void *ctx,
+                     struct cvm_error *err);
+        /* 0: trace() tells how to find it again; 1: not before DRIVER_SPAWNED (or DRIVER_GONE) */
+        int (*spawn)(const struct driver_start *start, struct driver_guest **ret, struct cvm_error *err);
+        void (*trace)(const struct driver_guest *guest, struct driver_trace *ret);
+        /* then DRIVER_UP or DRIVER_GONE follows; what trace() tells may be more from DRIVER_UP on */
         int (*go)(struct driver_guest *guest, struct cvm_error *err);
         /* after a restart: find it by its trace. Returns 0 when that process is no more; 1 with a guest
          * whose first event is DRIVER_UP followed by RUNNING or PAUSED, or GONE. plan and files may be NULL.
@@ -80,12 +98,18 @@ struct driver {
         int (*console)(struct driver_guest *guest, int *ret_fd, struct cvm_error *err);
         /* forgets, without touching the process: the daemon ends, the guest lives on */
         struct driver_guest *(*release)(struct driver_guest *guest);
+        /* The VM goes, or changes its driver: what is kept of it outside goes too. NULL: nothing is */
+        void (*remove)(sd_event *event, const char *uuid);
 };
 
 extern const struct driver driver_qemu;
+/* NULL: none of that name. */
+const struct driver *driver_by_name(const char *name);
 
 /* Path of a channel's socket under runtime_dir: fixed names, so that they are found again. */
 int driver_channel_path(const char *runtime_dir, enum plan_channel channel, char *ret, size_t size);
+/* Names of copies of the boot files there, by role, where QEMU must open them by a path. */
+extern const char *const driver_boot_files[PLAN_DISK];
 
 /*
  * Does the QEMU of this host know all that the plan asks of it? It is asked itself, as uid; the answer is
@@ -97,11 +121,6 @@ int driver_check_plan(sd_event *event, const struct plan *plan, uid_t uid, drive
 /* done() with this ctx is not called any more. */
 void driver_forget_check(void *ctx);
 
-struct driver_probe {
-        const char *binary, *cpu;
-        const char *accelerator; /* "kvm"; "tcg" shows that the probe guest itself works */
-        uid_t uid;               /* as whom the guest will run: the device may be closed to it */
-};
 /*
  * Is the accelerator usable by this binary, for this CPU model and user? A probe guest must execute an
  * instruction that is seen within a second; the answer is cached, for this kernel. done gets err NULL for

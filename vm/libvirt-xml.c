@@ -13,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "vm/console-relay.h"
 #include "vm/driver.h"
 #include "vm/xml-writer.h"
 
@@ -304,7 +305,7 @@ static void write_console_source(struct rendering *r) {
         if (is_interactive) {
                 xml_open(&r->w, "source");
                 xml_attribute(&r->w, "mode", "bind");
-                xml_attribute(&r->w, "path", "%s/" LIBVIRT_CONSOLE_SOCKET, r->domain->runtime_dir);
+                xml_attribute(&r->w, "path", "%s/" CONSOLE_SOCKET, r->domain->runtime_dir);
                 xml_close(&r->w);
         }
         if (log) {

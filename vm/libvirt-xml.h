@@ -7,8 +7,6 @@
 
 #include "launch/plan.h"
 
-#define LIBVIRT_CONSOLE_SOCKET "console.sock" /* of an interactive console, under runtime_dir */
-
 struct libvirt_domain {
         const struct plan *plan;
         const char *name, *uuid;

@@ -159,6 +159,13 @@ int manager_new(sd_event *event, const struct manager_config *config,
         return 0;
 }
 
+const struct driver *manager_driver(const struct manager *m, const char *name) {
+        const struct driver *named =
+                        name && strcmp(name, m->driver->name) != 0 ? driver_by_name(name) : NULL;
+
+        return named ? named : m->driver;
+}
+
 struct manager *manager_free(struct manager *m) {
         if (!m)
                 return NULL;

@@ -65,6 +65,7 @@ struct vm {
         struct cvm_bytes binding;    /* payload; empty when unowned */
         struct plan *plan;           /* of the present process */
         struct operation *operation; /* borrowed: the one that changes this VM */
+        const struct driver *driver; /* of the present process, or of the last */
         struct driver_guest *guest;
         struct agent_link *agent;
         struct tee_link *tee;

@@ -24,6 +24,8 @@ void vm_set_reason(struct vm *vm, const struct cvm_error *why);
 void vm_set_waits_for(struct vm *vm, const char *what);
 /* An event for `cvmctl events`: {"event":WHAT,...,WHAT:VALUE} and, with why, its code and reason. */
 void vm_note(struct vm *vm, const char *what, const char *value, const struct cvm_error *why);
+/* From its next start on. */
+int vm_use_driver(struct vm *vm, const struct driver *driver);
 /* Is something under way that changes this VM? CVM_CODE_WRONG_STATE. */
 int vm_check_idle(const struct vm *vm, struct cvm_error *err);
 int vm_runtime_dir(const struct vm *vm, char *ret, size_t size);
@@ -138,4 +140,6 @@ void operation_set_cancel(struct operation *operation, void (*cancel)(struct vm 
 const char *manager_host_root(const struct manager *manager);
 void manager_audit_transition(struct manager *manager, const struct vm *vm, const char *what,
                               const char *outcome);
+/* The one of that name; the default where it is NULL or not known. */
+const struct driver *manager_driver(const struct manager *manager, const char *name);
 void manager_remove_vm(struct manager *manager, struct vm *vm);

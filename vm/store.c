@@ -29,6 +29,9 @@ static const char *const steps[] = {
         "UPDATE vms SET paths = (user_uid = 0);",
         "ALTER TABLE vms ADD COLUMN prediction TEXT;",
         "ALTER TABLE vms ADD COLUMN shim BLOB;",
+        "ALTER TABLE vms ADD COLUMN driver TEXT;"
+        "ALTER TABLE vms ADD COLUMN kept BLOB;"
+        "UPDATE vms SET driver = 'qemu' WHERE pid > 0;",
 };
 
 static const struct cvm_db_schema schema = {
@@ -64,11 +67,11 @@ enum query {
 #define VM_COLUMNS                                                                                                      \
         "id, name, definition, binding, platform, user_uid, state, state_code, state_reason, trust, trust_by, "         \
         "generation, boot_id, keyset, pid, start_time, uid, measurement, policy, firmware, kernel, initrd, shim, bye, " \
-        "created, started, verdict_time, verdict, paths, prediction"
+        "created, started, verdict_time, verdict, paths, prediction, driver, kept"
 
 static const char *const queries[QUERY_MAX_] = {
         [SAVE_VM] = "INSERT OR REPLACE INTO vms (" VM_COLUMNS ") VALUES "
-                    "(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
+                    "(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
         [REMOVE_VM] = "DELETE FROM vms WHERE id = ?",
         [EACH_VM] = "SELECT " VM_COLUMNS " FROM vms ORDER BY created, id",
         [ADD_EVENT] = "INSERT INTO events (seq, json) VALUES (?, ?)",
@@ -99,9 +102,9 @@ struct store {
 };
 
 void vm_row_done(struct vm_row *row) {
-        char *texts[] = { row->id,    row->name,         row->definition, row->binding,   row->platform,
-                          row->state, row->state_code,   row->trust,      row->trust_by,  row->boot_id,
-                          row->bye,   row->state_reason, row->verdict,    row->prediction };
+        char *texts[] = { row->id,    row->name,         row->definition, row->binding,    row->platform,
+                          row->state, row->state_code,   row->trust,      row->trust_by,   row->boot_id,
+                          row->bye,   row->state_reason, row->verdict,    row->prediction, row->driver };
 
         for (size_t i = 0; i < ARRAY_SIZE(texts); i++)
                 free(texts[i]);
@@ -218,6 +221,8 @@ int store_save_vm(struct store *store, const struct vm_row *row, struct cvm_erro
         bind_text(s, c++, row->verdict);
         bind_u64(s, c++, row->may_name_paths);
         bind_text(s, c++, row->prediction);
+        bind_text(s, c++, row->driver);
+        bind_blob(s, c++, row->kept, sizeof row->kept);
         return write_row(store, SAVE_VM, err);
 }
 
@@ -273,6 +278,8 @@ static void take_vm(sqlite3_stmt *s, struct vm_row *row) {
         row->verdict = take_text(s, c++);
         row->may_name_paths = sqlite3_column_int64(s, c++);
         row->prediction = take_text(s, c++);
+        row->driver = take_text(s, c++);
+        take_blob(s, c++, row->kept, sizeof row->kept);
 }
 
 /* 1: a row, 0: no more; resets the statement when there is none. */

@@ -24,7 +24,9 @@ struct vm_row {
         uint8_t keyset[CVM_SHA384_SIZE]; /* of the present boot; zeros: not announced */
         pid_t pid;                       /* 0: no process */
         uint64_t start_time;
-        uint32_t uid; /* the process runs as; 0: ours */
+        char *driver;                  /* that it was started with last; NULL: never was */
+        uint8_t kept[CVM_SHA256_SIZE]; /* driver_trace's */
+        uint32_t uid;                  /* the process runs as; 0: ours */
         uint8_t measurement[64];
         size_t measurement_size;
         char *prediction;                 /* JSON (launch/prediction.h) of which that is the measurement */

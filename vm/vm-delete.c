@@ -105,6 +105,8 @@ int vm_delete(struct vm *vm, const struct caller *caller, struct operation **ret
         }
         operation_done(*ret, TAKE_PTR(record));
         remove_runtime_dir(vm);
+        if (vm->row.driver && vm->driver->remove)
+                vm->driver->remove(m->event, vm->row.id);
         manager_remove_vm(m, vm);
         return 0;
 }

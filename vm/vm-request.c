@@ -107,8 +107,8 @@ static int send_command(struct vm *vm, enum driver_command what, struct cvm_erro
                 vm->deferred = 1 + (int)what;
                 return 0;
         }
-        return vm->manager->driver->command(vm->guest, what,
-                                            what == DRIVER_RESET_GUEST ? on_reset : on_command, vm, err);
+        return vm->driver->command(vm->guest, what, what == DRIVER_RESET_GUEST ? on_reset : on_command, vm,
+                                   err);
 }
 
 void vm_command_deferred(struct vm *vm) {
@@ -196,8 +196,7 @@ static int stop(struct vm *vm, const char *kind, uint64_t timeout_usec, const st
         if (r < 0)
                 operation_fail(*ret, err);
         if (held)
-                vm->manager->driver->kill(
-                                vm->guest); /* not one instruction has run: there is nobody to ask */
+                vm->driver->kill(vm->guest); /* not one instruction has run: there is nobody to ask */
         return r;
 }
 
@@ -258,7 +257,7 @@ int vm_kill(struct vm *vm, const struct caller *caller, struct operation **ret, 
         vm->wants_stop = true;
         vm->wants_restart = false;
         vm->commanded = NULL; /* what was asked of the monitor fails with its end, and is nobody's failure */
-        vm->manager->driver->kill(vm->guest);
+        vm->driver->kill(vm->guest);
         return 0;
 }
 
@@ -266,7 +265,7 @@ int vm_open_console(struct vm *vm, const struct caller *caller, int *ret_fd, str
         if (!vm->guest)
                 return cvm_fail(err, &CVM_CODE_WRONG_STATE, ENOTCONN, "'%s' is %s: it has no console now",
                                 vm->row.name, vm_state_text(vm->state));
-        return vm->manager->driver->console(vm->guest, ret_fd, err);
+        return vm->driver->console(vm->guest, ret_fd, err);
 }
 
 int vm_logs(struct vm *vm, size_t max_bytes, char **ret, struct cvm_error *err) {

@@ -39,6 +39,7 @@ static void ended(struct vm *vm, enum vm_event event, const struct cvm_error *wh
         vm->commanded = NULL;
         vm->row.pid = 0;
         vm->row.start_time = 0;
+        memset(vm->row.kept, 0, sizeof vm->row.kept);
         (void)vm_handle(vm, event, why, &none);
         vm_handle_trust(vm, EV_NEW_BOOT, NULL);
         vm_set_waits_for(vm, "");
@@ -123,12 +124,12 @@ static void choose_accelerator(struct vm *vm, struct cvm_error *err) {
         }
         vm->use_kvm = vm->plan->guest.type;
         if (vm->use_kvm) {
-                if (driver_check_plan(vm->manager->event, vm->plan, vm->row.uid, on_plan_checked, vm, &why) <
-                    0)
+                if (vm->driver->check_plan(vm->manager->event, vm->plan, vm->row.uid, on_plan_checked, vm,
+                                           &why) < 0)
                         call_off(vm, &why);
         } else if (!wanted)
                 vm_load(vm, on_loaded);
-        else if (driver_probe(vm->manager->event, &kvm, on_probed, vm, &why) < 0)
+        else if (vm->driver->probe(vm->manager->event, &kvm, on_probed, vm, &why) < 0)
                 call_off(vm, &why);
 }
 
@@ -157,6 +158,8 @@ int vm_begin_start(struct vm *vm, struct operation *operation, struct cvm_error 
                 vm->plan = plan_free(vm->plan);
                 return r;
         }
+        if (vm_use_driver(vm, manager_driver(vm->manager, definition_driver(vm->definition))) < 0)
+                return cvm_fail(err, &CVM_CODE_NO_MEMORY, ENOMEM, "starting '%s'", vm->row.name);
         vm->timer = sd_event_source_disable_unref(vm->timer);
         vm->operation = operation;
         operation_phase(operation, "loading", 50);
@@ -183,6 +186,8 @@ static struct driver_start driver_start_of(struct vm *vm, const char *dir) {
         return (struct driver_start){
                 .event = vm->manager->event,
                 .plan = vm->plan,
+                .name = vm->row.name,
+                .uuid = vm->row.id,
                 .runtime_dir = dir,
                 .files = vm->work.files,
                 .uid = vm->row.uid,
@@ -199,10 +204,10 @@ static void do_go(void *ctx, struct cvm_error *err) {
         if (!vm->guest)
                 return;
         cvm_fault_point("start-before-go");
-        if (err || vm->manager->driver->go(vm->guest, &why) < 0) {
+        if (err || vm->driver->go(vm->guest, &why) < 0) {
                 /* Its end will be told by the driver; the reason is ours. */
                 operation_fail(vm->operation, err ? err : &why);
-                vm->manager->driver->kill(vm->guest);
+                vm->driver->kill(vm->guest);
                 return;
         }
         operation_phase(vm->operation, "starting QEMU", 70);
@@ -214,9 +219,25 @@ static void close_files(struct vm *vm) {
                 cvm_close(vm->work.files[--vm->work.n_files]);
 }
 
+/* How it is found again; not less than was stored already. */
+static void take_trace(struct vm *vm) {
+        struct driver_trace trace = { 0 };
+
+        vm->driver->trace(vm->guest, &trace);
+        vm->row.pid = trace.pid;
+        vm->row.start_time = trace.start_time;
+        memcpy(vm->row.kept, trace.kept, sizeof trace.kept);
+        vm_touch(vm);
+}
+
+static void on_spawned(struct vm *vm) {
+        cvm_fault_point("start-after-spawn");
+        take_trace(vm);
+        (void)journal_then(vm->manager->journal, do_go, vm);
+}
+
 void vm_do_spawn(void *ctx, struct cvm_error *err) {
         struct vm *vm = ctx;
-        struct driver_trace trace;
         struct driver_start start;
         struct cvm_error why = { 0 };
         char dir[4096];
@@ -231,35 +252,35 @@ void vm_do_spawn(void *ctx, struct cvm_error *err) {
         r = make_runtime_dir(vm, dir, &why);
         start = driver_start_of(vm, dir);
         if (r >= 0)
-                r = vm->manager->driver->spawn(&start, &vm->guest, &trace, &why);
+                r = vm->driver->spawn(&start, &vm->guest, &why);
         close_files(vm);
         if (r < 0) {
                 (void)cvm_error_text(&why, r);
                 fail_start(vm, &why);
                 return;
         }
-        cvm_fault_point("start-after-spawn");
-        vm->row.pid = trace.pid;
-        vm->row.start_time = trace.start_time;
         vm->row.started_msec = cvm_time_now();
         vm->expected = false;
         vm_touch(vm);
-        (void)journal_then(vm->manager->journal, do_go, vm);
+        if (r == 0)
+                on_spawned(vm);
 }
 
 void vm_do_continue(void *ctx, struct cvm_error *err) {
         struct vm *vm = ctx;
         struct cvm_error why = { 0 };
 
-        if (!err && vm->guest &&
-            vm->manager->driver->command(vm->guest, DRIVER_CONT, no_answer, vm, &why) < 0)
-                vm->manager->driver->kill(vm->guest);
+        if (!err && vm->guest && vm->driver->command(vm->guest, DRIVER_CONT, no_answer, vm, &why) < 0)
+                vm->driver->kill(vm->guest);
 }
 
 void vm_do_release(void *ctx, struct cvm_error *err) {
         /* the logs stay, for `cvmctl logs` */
         vm_remove_files(ctx,
                         (const char *const[]){ "qmp.sock", "agent.sock", "tee.sock", "console.sock", NULL });
+        vm_remove_files(ctx, (const char *const[]){ driver_boot_files[PLAN_FIRMWARE],
+                                                    driver_boot_files[PLAN_KERNEL],
+                                                    driver_boot_files[PLAN_INITRD], NULL });
 }
 
 /* Found before its first instruction, in a start that was durable and holds for nobody: it goes on. Where it
@@ -275,6 +296,7 @@ static void finish_start(void *ctx, struct cvm_error *err) {
 static void on_up(struct vm *vm) {
         struct cvm_error err = { 0 };
 
+        take_trace(vm);
         vm_command_deferred(vm);
         vm_links_open(vm);
         if (vm->adopted)
@@ -328,10 +350,20 @@ static void on_reset(struct vm *vm) {
         vm_new_boot(vm);
 }
 
+/* It may have begun another boot meanwhile: as after a restart of the daemon, nothing is believed before the
+ * same boot has answered again. */
+static void on_found(struct vm *vm) {
+        vm->adopted = true;
+        if (vm->agent)
+                agent_link_reset(vm->agent);
+        vm_expect_agent(vm);
+        vm_touch(vm);
+}
+
 static void on_gone(struct vm *vm, struct cvm_error *why) {
         struct cvm_error none = { 0 };
 
-        vm->guest = vm->manager->driver->release(vm->guest);
+        vm->guest = vm->driver->release(vm->guest);
         if (vm->refused)
                 cvm_fail(why, &CVM_CODE_REFUSED, EACCES, "'%s' was refused by %s", vm->row.name,
                          vm->row.trust_by ? vm->row.trust_by : "cvmd");
@@ -344,7 +376,9 @@ static void on_gone(struct vm *vm, struct cvm_error *why) {
 void vm_on_driver(void *ctx, enum driver_event event, struct cvm_error *why) {
         struct vm *vm = ctx;
 
-        if (event == DRIVER_UP)
+        if (event == DRIVER_SPAWNED)
+                on_spawned(vm);
+        else if (event == DRIVER_UP)
                 on_up(vm);
         else if (event == DRIVER_RUNNING)
                 on_running(vm);
@@ -352,6 +386,8 @@ void vm_on_driver(void *ctx, enum driver_event event, struct cvm_error *why) {
                 on_paused(vm);
         else if (event == DRIVER_RESET && vm->state != VM_STARTING)
                 on_reset(vm);
+        else if (event == DRIVER_FOUND)
+                on_found(vm);
         else if (event == DRIVER_LISTENS && vm->agent)
                 agent_link_wake(vm->agent);
         else if (event == DRIVER_RELAUNCH)
@@ -371,13 +407,13 @@ static void settle_adopted(struct vm *vm) {
                 (void)vm_handle(vm, EV_STOP_TIMEOUT, NULL, &none);
         /* Nobody can tell any more whether a permit was given before the cut: not one instruction more. */
         if (vm->state == VM_STARTING && vm->definition->hold)
-                vm->manager->driver->kill(vm->guest);
+                vm->driver->kill(vm->guest);
 }
 
 /* After a restart of the daemon. A start that was cut before its trace was stored has no process: none can
  * live. */
 void vm_adopt(struct vm *vm) {
-        const struct driver_trace trace = { vm->row.pid, vm->row.start_time };
+        struct driver_trace trace = { vm->row.pid, vm->row.start_time };
         struct driver_start start;
         struct cvm_error why = { 0 };
         char dir[4096];
@@ -388,10 +424,11 @@ void vm_adopt(struct vm *vm) {
         vm->adopted = true;
         /* for what is asked of the guest later; a host that offers it no more has nothing to compare */
         (void)plan_make(vm->definition, &vm->manager->facts, &vm->binding, &vm->plan, &why);
+        memcpy(trace.kept, vm->row.kept, sizeof trace.kept);
         r = make_runtime_dir(vm, dir, &why);
         start = driver_start_of(vm, dir);
-        if (r >= 0 && trace.pid > 0)
-                r = vm->manager->driver->adopt(&start, &trace, &vm->guest, &why);
+        if (r >= 0)
+                r = vm->driver->adopt(&start, &trace, &vm->guest, &why);
         if (r > 0) {
                 settle_adopted(vm);
                 return;

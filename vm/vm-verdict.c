@@ -138,7 +138,7 @@ void vm_do_judge_refused(void *ctx, struct cvm_error *err) {
         vm_forget_secrets(vm, &why);
         if (vm->definition->on_refused == ON_REFUSED_KILL && vm->guest) {
                 vm->refused = true;
-                vm->manager->driver->kill(vm->guest);
+                vm->driver->kill(vm->guest);
         }
 }
 

@@ -130,6 +130,13 @@ void vm_set_waits_for(struct vm *vm, const char *what) {
         journal_touch(vm->manager->journal);
 }
 
+int vm_use_driver(struct vm *vm, const struct driver *driver) {
+        if (vm->row.driver && vm->driver != driver && vm->driver->remove)
+                vm->driver->remove(vm->manager->event, vm->row.id);
+        vm->driver = driver;
+        return set_text(&vm->row.driver, driver->name);
+}
+
 int vm_check_idle(const struct vm *vm, struct cvm_error *err) {
         struct operation_view view;
 
@@ -176,6 +183,7 @@ int vm_new(struct manager *m, struct vm_row *row, struct vm **ret, struct cvm_er
         vm->work.memory = -EBADF;
         vm->row = *row;
         *row = (struct vm_row){ 0 };
+        vm->driver = manager_driver(m, vm->row.driver);
         vm->state = vm_state_of(vm->row.state);
         vm->trust = vm_trust_of(vm->row.trust);
         if (vm->state == VM_STATE_MAX_ || vm->trust == VM_TRUST_MAX_)
@@ -209,7 +217,7 @@ struct vm *vm_free(struct vm *vm) {
         vm_links_close(vm);
         vm_forget_secrets(vm, NULL);
         if (vm->guest)
-                vm->guest = vm->manager->driver->release(vm->guest);
+                vm->guest = vm->driver->release(vm->guest);
         for (size_t i = 0; i < vm->n_passed; i++) {
                 cvm_close(vm->passed[i].fd);
                 free((char *)vm->passed[i].name);

@@ -1,4 +1,4 @@
-/* A real QEMU under the driver, with a guest of one boot sector in a directory of its own. */
+/* A real QEMU under a driver, with a guest of one boot sector in a directory of its own. */
 #pragma once
 
 #include <setjmp.h>
@@ -18,6 +18,8 @@
 #define DEFINITION                                                                                           \
         "{\"version\":1,\"name\":\"t\",\"uuid\":\"11111111-2222-3333-4444-555555555555\",\"simulate\":true," \
         "\"memory\":\"256MiB\",\"vcpus\":1,"
+
+static const struct driver *the_driver = &driver_qemu; /* a suite for several chooses it */
 
 struct fixture {
         char dir[64], disk[128];
@@ -39,7 +41,9 @@ static inline void on_event(void *ctx, enum driver_event event, struct cvm_error
         if (why->code)
                 f->why = *why;
         if (event == DRIVER_GONE)
-                f->guest = driver_qemu.release(f->guest);
+                f->guest = the_driver->release(f->guest);
+        else if (event == DRIVER_UP)
+                the_driver->trace(f->guest, &f->trace);
 }
 
 static inline void wait_for(struct fixture *f, enum driver_event event, unsigned times) {
@@ -70,29 +74,45 @@ static inline void begin(struct fixture *f, const char *members) {
 static inline struct driver_start start_of(struct fixture *f) {
         return (struct driver_start){ .event = f->event,
                                       .plan = f->plan,
+                                      .name = f->definition->name,
+                                      .uuid = f->definition->uuid,
                                       .runtime_dir = f->dir,
                                       .files = f->files,
                                       .on_event = on_event,
                                       .ctx = f };
 }
 
-static inline void start(struct fixture *f) {
-        struct driver_start s = start_of(f);
+/* Both steps; f->why has words where it ended in between. */
+static inline void spawn_and_go(struct fixture *f, const struct driver_start *s) {
         struct cvm_error err = { 0 };
+        int r = the_driver->spawn(s, &f->guest, &err);
 
-        if (driver_qemu.spawn(&s, &f->guest, &f->trace, &err) < 0 || driver_qemu.go(f->guest, &err) < 0)
+        if (r < 0)
+                fail_msg("%s", err.text);
+        if (r > 0)
+                wait_for(f, DRIVER_SPAWNED, 1);
+        the_driver->trace(f->guest, &f->trace);
+        if (the_driver->go(f->guest, &err) < 0)
                 fail_msg("%s", err.text);
         for (size_t i = 0; i < f->plan->n_files; i++)
                 f->files[i] = cvm_close(f->files[i]);
+}
+
+static inline void start(struct fixture *f) {
+        const struct driver_start s = start_of(f);
+
+        spawn_and_go(f, &s);
 }
 
 static inline void end(struct fixture *f) {
         char command[128];
 
         if (f->guest) {
-                driver_qemu.kill(f->guest);
+                the_driver->kill(f->guest);
                 wait_for(f, DRIVER_GONE, 1);
         }
+        if (the_driver->remove)
+                the_driver->remove(f->event, f->definition->uuid);
         plan_free(f->plan);
         definition_free(f->definition);
         sd_event_unref(f->event);
@@ -114,7 +134,7 @@ static inline void command(struct fixture *f, enum driver_command command) {
         struct cvm_error err = { 0 };
 
         f->answered = false;
-        if (driver_qemu.command(f->guest, command, on_answer, f, &err) < 0)
+        if (the_driver->command(f->guest, command, on_answer, f, &err) < 0)
                 fail_msg("%s", err.text);
         while (!f->answered)
                 assert_true(sd_event_run(f->event, 60000000) > 0);

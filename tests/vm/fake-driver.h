@@ -60,17 +60,19 @@ static struct driver_guest *fake_new(const struct driver_start *start) {
         return fake.process = g;
 }
 
-static int fake_spawn(const struct driver_start *start, struct driver_guest **ret,
-                      struct driver_trace *ret_trace, struct cvm_error *err) {
+static int fake_spawn(const struct driver_start *start, struct driver_guest **ret, struct cvm_error *err) {
         char path[4200];
 
         assert_int_equal(driver_channel_path(start->runtime_dir, PLAN_CHANNEL_AGENT, path, sizeof path), 0);
         if (fake.guest)
                 guest_listen(fake.guest, path);
         *ret = fake_new(start);
-        *ret_trace = (struct driver_trace){ getpid(), 1 };
         fake.starts++;
         return 0;
+}
+
+static void fake_trace(const struct driver_guest *guest, struct driver_trace *ret) {
+        *ret = (struct driver_trace){ .pid = getpid(), .start_time = 1 };
 }
 
 static int fake_go(struct driver_guest *guest, struct cvm_error *err) {
@@ -117,7 +119,10 @@ static struct driver_guest *fake_release(struct driver_guest *guest) {
 
 static const struct driver driver_fake = {
         .name = "fake",
+        .check_plan = driver_check_plan,
+        .probe = driver_probe,
         .spawn = fake_spawn,
+        .trace = fake_trace,
         .go = fake_go,
         .adopt = fake_adopt,
         .command = fake_command,

@@ -54,9 +54,7 @@ static void start_kernel(struct fixture *f, const char *members) {
         f->files[0] = cvm_memfd("kernel", kernel.data, kernel.size);
         s = start_of(f);
         s.uid = geteuid() == 0 ? USER : 0;
-        if (driver_qemu.spawn(&s, &f->guest, &f->trace, &err) < 0 || driver_qemu.go(f->guest, &err) < 0)
-                fail_msg("%s", err.text);
-        f->files[0] = cvm_close(f->files[0]);
+        spawn_and_go(f, &s);
         wait_for(f, DRIVER_UP, 1);
 }
 

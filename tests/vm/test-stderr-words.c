@@ -150,7 +150,7 @@ static void test_no_kvm(void **state) {
         }
         s = start_of(&f);
         s.use_kvm = true;
-        assert_int_equal(driver_qemu.spawn(&s, &f.guest, &f.trace, &err), 0);
+        assert_int_equal(driver_qemu.spawn(&s, &f.guest, &err), 0);
         assert_int_equal(driver_qemu.go(f.guest, &err), 0);
         wait_for(&f, DRIVER_GONE, 1);
         assert_ptr_equal(f.why.code, &CVM_CODE_KVM);

@@ -61,6 +61,7 @@ static struct vm_row sample(void) {
                               .measurement_size = 48,
                               .policy = 0x30000,
                               .prediction = T("{}"),
+                              .driver = T("libvirt"),
                               .pinned = { false, true, true, true },
                               .may_name_paths = true,
                               .created_msec = 5 };
@@ -69,6 +70,7 @@ static struct vm_row sample(void) {
         memset(row.pins[1], 9, 32);
         memset(row.pins[3], 10, 32);
         row.keyset[0] = 3;
+        row.kept[31] = 4;
         return row;
 }
 
@@ -94,6 +96,8 @@ static int compare(void *ctx, struct vm_row *row) {
         assert_memory_equal(row->pins[3], want.pins[3], 32);
         assert_int_equal(row->may_name_paths, want.may_name_paths);
         assert_string_equal(row->prediction, want.prediction);
+        assert_string_equal(row->driver, want.driver);
+        assert_memory_equal(row->kept, want.kept, sizeof row->kept);
         return 0;
 }
 
@@ -250,7 +254,8 @@ static void test_an_older_store_is_brought_forward(void **state) {
                         sqlite3_exec(db,
                                      "DROP INDEX releases_of_vm; ALTER TABLE releases DROP COLUMN header;"
                                      "ALTER TABLE vms DROP COLUMN paths; ALTER TABLE vms DROP COLUMN prediction;"
-                                     "ALTER TABLE vms DROP COLUMN shim;"
+                                     "ALTER TABLE vms DROP COLUMN shim; ALTER TABLE vms DROP COLUMN driver;"
+                                     "ALTER TABLE vms DROP COLUMN kept;"
                                      "INSERT INTO releases VALUES (1, 5, 'u1', 'd1', 'v', NULL);"
                                      "INSERT INTO releases VALUES (2, 6, 'u1', 'd1', NULL, 'installed');"
                                      "PRAGMA user_version = 1",

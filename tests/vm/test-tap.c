@@ -155,7 +155,7 @@ static void test_a_missing_bridge_starts_nothing(void **state) {
 
         begin(&f, "\"nics\":[{\"type\":\"bridge\",\"name\":\"absent0\"}]," BOOT_DISK);
         s = start_of(&f);
-        assert_true(driver_qemu.spawn(&s, &f.guest, &f.trace, &err) < 0);
+        assert_true(driver_qemu.spawn(&s, &f.guest, &err) < 0);
         assert_ptr_equal(err.code, &CVM_CODE_NETWORK);
 }
 

@@ -1,5 +1,7 @@
-/* The driver with a real QEMU under TCG and a guest of one boot sector: its whole life, its deaths, and its
- * finding. */
+/*
+ * One suite for all drivers, with a real QEMU under TCG and a guest of one boot sector: its whole life, its
+ * deaths, and its finding. `test-driver [DRIVER]`: the one of that name, else "qemu".
+ */
 #include "vm/driver.h"
 
 #include <setjmp.h>
@@ -19,6 +21,10 @@
 
 #include "tests/vm/driver-scene.h"
 #include "vm/pidfd.h"
+
+static bool is_qemu(void) {
+        return the_driver == &driver_qemu;
+}
 
 static void test_whole_life(void **state) {
         CVM_CLEANUP(end) struct fixture f;
@@ -44,31 +50,101 @@ static void test_whole_life(void **state) {
         assert_null(f.why.code);
 }
 
+/* As the next daemon does it. */
+static void find_again(struct fixture *f) {
+        const struct driver_start s = start_of(f);
+        struct cvm_error err = { 0 };
+
+        f->guest = the_driver->release(f->guest);
+        memset(f->seen, 0, sizeof f->seen);
+        if (the_driver->adopt(&s, &f->trace, &f->guest, &err) != 1)
+                fail_msg("%s", err.text);
+}
+
 static void test_found_again(void **state) {
         CVM_CLEANUP(end) struct fixture f;
-        struct driver_start s;
-        struct driver_trace other;
-        struct cvm_error err = { 0 };
 
         begin(&f, BOOT_DISK);
         start(&f);
         wait_for(&f, DRIVER_UP, 1);
         command(&f, DRIVER_CONT);
         wait_for(&f, DRIVER_RUNNING, 1);
-        f.guest = driver_qemu.release(f.guest);
+        find_again(&f);
+        wait_for(&f, DRIVER_RUNNING, 1);
+        assert_int_equal(f.seen[DRIVER_UP], 1);
+        assert_int_equal(f.seen[DRIVER_PAUSED], 0);
+        command(&f, DRIVER_PAUSE);
+        wait_for(&f, DRIVER_PAUSED, 1);
+        find_again(&f);
+        wait_for(&f, DRIVER_PAUSED, 1);
+        assert_int_equal(f.seen[DRIVER_UP], 1);
+        assert_int_equal(f.seen[DRIVER_RUNNING], 0);
+        the_driver->kill(f.guest);
+        wait_for(&f, DRIVER_GONE, 1);
+        assert_null(f.why.code);
+}
+
+/* Before its first instruction it is neither running nor paused. */
+static void test_found_before_it_began(void **state) {
+        CVM_CLEANUP(end) struct fixture f;
+
+        begin(&f, BOOT_DISK);
+        start(&f);
+        wait_for(&f, DRIVER_UP, 1);
+        find_again(&f);
+        wait_for(&f, DRIVER_UP, 1);
+        command(&f, DRIVER_CONT);
+        wait_for(&f, DRIVER_RUNNING, 1);
+        assert_int_equal(f.seen[DRIVER_PAUSED], 0);
+}
+
+/* Not found, or found dead, and in words. */
+static void expect_no_more(struct fixture *f, const struct driver_trace *trace) {
+        const struct driver_start s = start_of(f);
+        struct cvm_error err = { 0 };
+        int r = the_driver->adopt(&s, trace, &f->guest, &err);
+
+        if (r == 0)
+                return;
+        assert_int_equal(r, 1);
+        memset(f->seen, 0, sizeof f->seen);
+        f->why = (struct cvm_error){ 0 };
+        wait_for(f, DRIVER_GONE, 1);
+        assert_ptr_equal(f->why.code, &CVM_CODE_ENDED_AWAY);
+        assert_int_equal(f->seen[DRIVER_UP], 0);
+}
+
+static void test_not_found_when_it_has_ended(void **state) {
+        CVM_CLEANUP(end) struct fixture f;
+
+        begin(&f, BOOT_DISK);
+        start(&f);
+        wait_for(&f, DRIVER_UP, 1);
+        the_driver->trace(f.guest, &f.trace);
+        the_driver->kill(f.guest);
+        wait_for(&f, DRIVER_GONE, 1);
+        /* One who was adopted is nobody's child here: wait for it as the subreaper would. */
+        (void)waitpid(f.trace.pid, NULL, 0);
+        expect_no_more(&f, &f.trace);
+}
+
+/* Its number names another process by now. */
+static void test_another_process_is_not_it(void **state) {
+        CVM_CLEANUP(end) struct fixture f;
+        struct driver_start s;
+        struct driver_trace other;
+        struct cvm_error err = { 0 };
+
+        if (!is_qemu())
+                skip(); /* libvirt finds it by its uuid */
+        begin(&f, BOOT_DISK);
+        start(&f);
+        wait_for(&f, DRIVER_UP, 1);
         other = f.trace;
         other.start_time++;
         s = start_of(&f);
-        assert_int_equal(driver_qemu.adopt(&s, &other, &f.guest, &err), 0);
-        assert_int_equal(driver_qemu.adopt(&s, &f.trace, &f.guest, &err), 1);
-        wait_for(&f, DRIVER_RUNNING, 2);
-        command(&f, DRIVER_PAUSE);
-        wait_for(&f, DRIVER_PAUSED, 1);
-        driver_qemu.kill(f.guest);
-        wait_for(&f, DRIVER_GONE, 1);
-        /* An adopted process is nobody's child here: wait for it as the subreaper would. */
-        (void)waitpid(f.trace.pid, NULL, 0);
-        assert_int_equal(driver_qemu.adopt(&s, &f.trace, &f.guest, &err), 0);
+        struct driver_guest *none = NULL;
+        assert_int_equal(the_driver->adopt(&s, &other, &none, &err), 0);
 }
 
 static void test_killed_by_somebody(void **state) {
@@ -77,13 +153,15 @@ static void test_killed_by_somebody(void **state) {
         begin(&f, BOOT_DISK);
         start(&f);
         wait_for(&f, DRIVER_UP, 1);
+        assert_true(f.trace.pid > 0);
         kill(f.trace.pid, SIGKILL);
         wait_for(&f, DRIVER_GONE, 1);
         assert_ptr_equal(f.why.code, &CVM_CODE_QEMU);
         assert_string_equal(f.why.text, "QEMU ended without a word");
 }
 
-static void test_a_process_that_may_not_go_ends(void **state) {
+/* The daemon dies between the two steps: nothing runs, and the next one sees that. */
+static void test_what_may_not_go_is_nothing(void **state) {
         CVM_CLEANUP(end) struct fixture f;
         struct driver_start s;
         struct cvm_error err = { 0 };
@@ -91,10 +169,40 @@ static void test_a_process_that_may_not_go_ends(void **state) {
 
         begin(&f, BOOT_DISK);
         s = start_of(&f);
-        assert_int_equal(driver_qemu.spawn(&s, &f.guest, &f.trace, &err), 0);
-        f.guest = driver_qemu.release(f.guest); /* as when the daemon dies */
-        assert_int_equal(waitpid(f.trace.pid, &status, 0), f.trace.pid);
-        assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+        assert_int_equal(the_driver->spawn(&s, &f.guest, &err), is_qemu() ? 0 : 1);
+        if (!is_qemu())
+                wait_for(&f, DRIVER_SPAWNED, 1);
+        the_driver->trace(f.guest, &f.trace);
+        f.guest = the_driver->release(f.guest);
+        if (is_qemu()) {
+                assert_int_equal(waitpid(f.trace.pid, &status, 0), f.trace.pid);
+                assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+        }
+        expect_no_more(&f, &f.trace);
+}
+
+/* Killed before it may go: it ends without a reason. */
+static void test_killed_between_the_steps(void **state) {
+        CVM_CLEANUP(end) struct fixture f;
+        struct driver_start s;
+        struct cvm_error err = { 0 };
+
+        begin(&f, BOOT_DISK);
+        s = start_of(&f);
+        assert_int_equal(the_driver->spawn(&s, &f.guest, &err), is_qemu() ? 0 : 1);
+        the_driver->kill(f.guest);
+        wait_for(&f, DRIVER_GONE, 1);
+        assert_null(f.why.code);
+}
+
+static void test_killed_while_it_starts(void **state) {
+        CVM_CLEANUP(end) struct fixture f;
+
+        begin(&f, BOOT_DISK);
+        start(&f);
+        the_driver->kill(f.guest);
+        wait_for(&f, DRIVER_GONE, 1);
+        assert_null(f.why.code);
 }
 
 static void test_commands_need_a_monitor(void **state) {
@@ -104,8 +212,8 @@ static void test_commands_need_a_monitor(void **state) {
 
         begin(&f, BOOT_DISK);
         s = start_of(&f);
-        assert_int_equal(driver_qemu.spawn(&s, &f.guest, &f.trace, &err), 0);
-        assert_true(driver_qemu.command(f.guest, DRIVER_CONT, on_answer, &f, &err) < 0);
+        assert_int_equal(the_driver->spawn(&s, &f.guest, &err), is_qemu() ? 0 : 1);
+        assert_true(the_driver->command(f.guest, DRIVER_CONT, on_answer, &f, &err) < 0);
         assert_ptr_equal(err.code, &CVM_CODE_QMP);
 }
 
@@ -118,7 +226,7 @@ static void test_console(void **state) {
         begin(&f, "\"console\":\"interactive\"," BOOT_DISK);
         start(&f);
         wait_for(&f, DRIVER_UP, 1);
-        assert_int_equal(driver_qemu.console(f.guest, &fd, &err), 0);
+        assert_int_equal(the_driver->console(f.guest, &fd, &err), 0);
         command(&f, DRIVER_CONT);
         while (recv(fd, &byte, 1, MSG_DONTWAIT) != 1 || byte < '0' || byte > '9')
                 sd_event_run(f.event, 10000);
@@ -138,7 +246,7 @@ static void test_a_console_that_is_not_read(void **state) {
         begin(&f, "\"console\":\"interactive\"," BOOT_DISK);
         start(&f);
         wait_for(&f, DRIVER_UP, 1);
-        assert_int_equal(driver_qemu.console(f.guest, &fd, &err), 0);
+        assert_int_equal(the_driver->console(f.guest, &fd, &err), 0);
         command(&f, DRIVER_CONT);
         snprintf(path, sizeof path, "%s/console.log", f.dir);
         do {
@@ -161,11 +269,11 @@ static void test_one_at_the_console(void **state) {
         begin(&f, "\"console\":\"interactive\"," BOOT_DISK);
         start(&f);
         wait_for(&f, DRIVER_UP, 1);
-        assert_int_equal(driver_qemu.console(f.guest, &first, &err), 0);
-        assert_true(driver_qemu.console(f.guest, &second, &err) < 0);
+        assert_int_equal(the_driver->console(f.guest, &first, &err), 0);
+        assert_true(the_driver->console(f.guest, &second, &err) < 0);
         assert_ptr_equal(err.code, &CVM_CODE_CONSOLE_BUSY);
         first = cvm_close(first);
-        while (driver_qemu.console(f.guest, &second, &err) < 0)
+        while (the_driver->console(f.guest, &second, &err) < 0)
                 assert_true(sd_event_run(f.event, 10000000) > 0);
         command(&f, DRIVER_CONT);
         while (recv(second, &byte, 1, MSG_DONTWAIT) != 1)
@@ -185,16 +293,21 @@ static void test_no_console(void **state) {
         begin(&f, BOOT_DISK);
         start(&f);
         wait_for(&f, DRIVER_UP, 1);
-        assert_true(driver_qemu.console(f.guest, &fd, &err) < 0);
+        assert_true(the_driver->console(f.guest, &fd, &err) < 0);
         assert_ptr_equal(err.code, &CVM_CODE_CONSOLE);
 }
 
-int main(void) {
+int main(int argc, char **argv) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_whole_life),
                 cmocka_unit_test(test_found_again),
+                cmocka_unit_test(test_found_before_it_began),
+                cmocka_unit_test(test_not_found_when_it_has_ended),
+                cmocka_unit_test(test_another_process_is_not_it),
                 cmocka_unit_test(test_killed_by_somebody),
-                cmocka_unit_test(test_a_process_that_may_not_go_ends),
+                cmocka_unit_test(test_what_may_not_go_is_nothing),
+                cmocka_unit_test(test_killed_between_the_steps),
+                cmocka_unit_test(test_killed_while_it_starts),
                 cmocka_unit_test(test_commands_need_a_monitor),
                 cmocka_unit_test(test_console),
                 cmocka_unit_test(test_a_console_that_is_not_read),
@@ -206,6 +319,8 @@ int main(void) {
                 puts("SKIP: qemu-system-x86_64 is not installed");
                 return 77;
         }
+        the_driver = driver_by_name(argc > 1 ? argv[1] : "qemu");
+        assert_non_null(the_driver);
         prctl(PR_SET_CHILD_SUBREAPER, 1);
         return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -32,6 +32,7 @@ enum driver_event {
         DRIVER_PAUSED,   /* vCPUs are stopped by us */
         DRIVER_RESET,    /* a new boot, by guest or by QMP */
         DRIVER_FOUND,    /* it was out of sight for a while: another boot may have begun */
+        DRIVER_CHANGED,  /* somebody else changed it: it may not be what was planned; why has words */
         DRIVER_LISTENS,  /* the guest has opened the agent's channel */
         DRIVER_RELAUNCH, /* it was reset, and QEMU ends instead of building it anew */
         DRIVER_SHUTDOWN, /* the guest ended itself (its own power-off, or a panic: see why) */

@@ -90,6 +90,7 @@ struct vm {
         bool wants_restart;
         unsigned failures; /* in a row, for the pause before it is started again */
         bool adopted;      /* found again, nothing has been heard from the agent yet */
+        bool meddled;      /* somebody else changed what runs: it is not verified before its next start */
         bool expected;     /* its end was asked for, or the guest ended itself */
         bool wants_stop;
         bool up;                     /* QEMU's monitor answers */

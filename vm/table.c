@@ -43,24 +43,28 @@ static const struct vm_edge state_table[VM_STATE_MAX_][VM_EVENT_MAX_] = {
 
 /* A verdict belongs to one boot: a new one ends whatever was known. A refusal stands until then. */
 #define NEW_BOOT [EV_NEW_BOOT] = TO(TRUST_UNVERIFIED, DO_FORGET)
+#define CHANGED [EV_CHANGED] = TO(TRUST_UNVERIFIED, DO_FORGET)
 #define OWNER_DECIDES                                                                                   \
         [EV_VERDICT_ACCEPTED] = TO(TRUST_VERIFIED, DO_RELAY_SECRETS), [EV_VERDICT_REFUSED] =            \
                                                                                       TO(TRUST_REFUSED, \
                                                                                          DO_JUDGE_REFUSED)
 
 static const struct trust_edge trust_table[VM_TRUST_MAX_][VM_EVENT_MAX_] = {
-        [TRUST_UNVERIFIED] = { NEW_BOOT, OWNER_DECIDES, [EV_CHECKED] = TO(TRUST_CHECKED, DO_NOTHING),
+        [TRUST_UNVERIFIED] = { NEW_BOOT, CHANGED,
+                               OWNER_DECIDES, [EV_CHECKED] = TO(TRUST_CHECKED, DO_NOTHING),
                                [EV_CHECK_REFUSED] = TO(TRUST_REFUSED, DO_JUDGE_REFUSED),
                                [EV_NO_AGENT] = TO(TRUST_UNVERIFIABLE, DO_NOTHING) },
-        [TRUST_CHECKED] = { NEW_BOOT,
+        [TRUST_CHECKED] = { NEW_BOOT, CHANGED,
                             OWNER_DECIDES, [EV_CHECK_REFUSED] = TO(TRUST_REFUSED, DO_JUDGE_REFUSED) },
-        [TRUST_VERIFIED] = { NEW_BOOT, OWNER_DECIDES, [EV_RECEIPTS] = TO(TRUST_PROVISIONED, DO_NOTHING) },
-        [TRUST_PROVISIONED] = { NEW_BOOT,
+        [TRUST_VERIFIED] = { NEW_BOOT, CHANGED,
+                             OWNER_DECIDES, [EV_RECEIPTS] = TO(TRUST_PROVISIONED, DO_NOTHING) },
+        [TRUST_PROVISIONED] = { NEW_BOOT, CHANGED,
                                 /* a newer verdict of the same boot keeps what the guest has confirmed */
                                 [EV_VERDICT_ACCEPTED] = TO(TRUST_PROVISIONED, DO_RELAY_SECRETS),
                                 [EV_VERDICT_REFUSED] = TO(TRUST_REFUSED, DO_JUDGE_REFUSED) },
         [TRUST_REFUSED] = { NEW_BOOT, OWNER_DECIDES },
-        [TRUST_UNVERIFIABLE] = { NEW_BOOT, OWNER_DECIDES, [EV_CHECKED] = TO(TRUST_CHECKED, DO_NOTHING),
+        [TRUST_UNVERIFIABLE] = { NEW_BOOT, CHANGED,
+                                 OWNER_DECIDES, [EV_CHECKED] = TO(TRUST_CHECKED, DO_NOTHING),
                                  [EV_CHECK_REFUSED] = TO(TRUST_REFUSED, DO_JUDGE_REFUSED) },
 };
 
@@ -101,6 +105,7 @@ static const char *const event_texts[VM_EVENT_MAX_] = {
         [EV_CHECK_REFUSED] = "be checked",
         [EV_RECEIPTS] = "confirm secrets",
         [EV_NO_AGENT] = "be without an agent",
+        [EV_CHANGED] = "be changed",
 };
 
 struct vm_edge vm_next(enum vm_state state, enum vm_event event) {

@@ -58,6 +58,7 @@ enum vm_event {
         EV_CHECK_REFUSED,
         EV_RECEIPTS, /* the guest confirmed all required secrets */
         EV_NO_AGENT, /* none answered in time */
+        EV_CHANGED,  /* somebody else changed what runs */
         VM_EVENT_MAX_,
 };
 

@@ -203,7 +203,7 @@ void vm_check(struct vm *vm) {
         struct msg_evidence_request question = { 0 };
         struct cvm_error err = { 0 };
 
-        if (vm->trust != TRUST_UNVERIFIED && vm->trust != TRUST_UNVERIFIABLE)
+        if (vm->meddled || (vm->trust != TRUST_UNVERIFIED && vm->trust != TRUST_UNVERIFIABLE))
                 return;
         if (ops && ops->use_kept) /* only who made a request can check the answer to it: the owner */
                 return;

@@ -34,7 +34,7 @@ static void ended(struct vm *vm, enum vm_event event, const struct cvm_error *wh
         vm_links_close(vm);
         vm->timer = sd_event_source_disable_unref(vm->timer);
         vm->guest = NULL;
-        vm->up = vm->adopted = false;
+        vm->up = vm->adopted = vm->meddled = false;
         vm->deferred = 0;
         vm->commanded = NULL;
         vm->row.pid = 0;
@@ -226,7 +226,8 @@ static void take_trace(struct vm *vm) {
         vm->driver->trace(vm->guest, &trace);
         vm->row.pid = trace.pid;
         vm->row.start_time = trace.start_time;
-        memcpy(vm->row.kept, trace.kept, sizeof trace.kept);
+        if (!vm->meddled)
+                memcpy(vm->row.kept, trace.kept, sizeof trace.kept);
         vm_touch(vm);
 }
 
@@ -360,6 +361,16 @@ static void on_found(struct vm *vm) {
         vm_touch(vm);
 }
 
+/* Until its next start; stored as a trace that fits nothing. */
+static void on_changed(struct vm *vm, struct cvm_error *why) {
+        vm->meddled = true;
+        memset(vm->row.kept, 0, sizeof vm->row.kept);
+        manager_audit_transition(vm->manager, vm, "changed by somebody else", why->code->id);
+        vm_note(vm, "changed", "by somebody else", why);
+        vm_set_reason(vm, why);
+        vm_handle_trust(vm, EV_CHANGED, NULL);
+}
+
 static void on_gone(struct vm *vm, struct cvm_error *why) {
         struct cvm_error none = { 0 };
 
@@ -388,6 +399,8 @@ void vm_on_driver(void *ctx, enum driver_event event, struct cvm_error *why) {
                 on_reset(vm);
         else if (event == DRIVER_FOUND)
                 on_found(vm);
+        else if (event == DRIVER_CHANGED)
+                on_changed(vm, why);
         else if (event == DRIVER_LISTENS && vm->agent)
                 agent_link_wake(vm->agent);
         else if (event == DRIVER_RELAUNCH)

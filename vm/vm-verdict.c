@@ -78,6 +78,9 @@ static int check_verdict(const struct vm *vm, const struct verdict *v, const cha
                 return cvm_fail(err, &CVM_CODE_VERDICT_VM, EBADMSG,
                                 "the verdict is for another VM or another binding than that of '%s'",
                                 vm->row.name);
+        if (vm->meddled && v->result == VERDICT_ACCEPTED)
+                return cvm_fail(err, &CVM_CODE_DOMAIN_CHANGED, ESTALE,
+                                "'%s' was changed by somebody else since it was started", vm->row.name);
         if (vm_require_heard(vm, err) < 0)
                 return -EAGAIN;
         if (memcmp(v->keyset, vm->row.keyset, sizeof v->keyset) != 0)

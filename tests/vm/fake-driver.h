@@ -2,6 +2,7 @@
  * are those that the test tells. */
 #pragma once
 
+#include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -28,13 +29,15 @@ static struct {
 
 static int fake_turn(sd_event_source *source, void *userdata) {
         struct driver_guest *g = userdata;
-        struct cvm_error none = { 0 };
+        struct cvm_error why = { 0 };
         enum driver_event event = g->pending[0];
 
+        if (event == DRIVER_CHANGED)
+                cvm_fail(&why, &CVM_CODE_DOMAIN_CHANGED, ESTALE, "somebody was at it");
         memmove(g->pending, g->pending + 1, --g->n_pending * sizeof *g->pending);
         if (g->n_pending > 0)
                 sd_event_source_set_enabled(g->defer, SD_EVENT_ONESHOT);
-        g->on_event(g->ctx, event, &none); /* may free g */
+        g->on_event(g->ctx, event, &why); /* may free g */
         return 0;
 }
 

@@ -55,6 +55,16 @@ static void test_a_new_boot_ends_trust(void **state) {
         }
 }
 
+static void test_what_was_changed_is_not_verified(void **state) {
+        for (int t = 0; t < VM_TRUST_MAX_; t++) {
+                struct trust_edge edge = trust_next((enum vm_trust)t, EV_CHANGED);
+
+                assert_int_equal(edge.allowed, t != TRUST_REFUSED);
+                if (edge.allowed)
+                        assert_int_equal(edge.next, TRUST_UNVERIFIED);
+        }
+}
+
 static void test_a_refusal_is_not_softened(void **state) {
         for (int e = 0; e < VM_EVENT_MAX_; e++)
                 if (trust_next(TRUST_REFUSED, (enum vm_event)e).allowed)
@@ -130,6 +140,7 @@ int main(void) {
                 cmocka_unit_test(test_one_door_for_secrets),
                 cmocka_unit_test(test_only_a_verdict_verifies),
                 cmocka_unit_test(test_a_new_boot_ends_trust),
+                cmocka_unit_test(test_what_was_changed_is_not_verified),
                 cmocka_unit_test(test_a_refusal_is_not_softened),
                 cmocka_unit_test(test_no_state_is_a_trap),
                 cmocka_unit_test(test_fenced_states_never_run),

@@ -404,6 +404,29 @@ static void a_reset_ends_verdicts_and_drops_secrets(void **state) {
         UNTIL(t->s.event, scene_look(&t->s).trust == TRUST_UNVERIFIED);
 }
 
+/* What runs may not be what was planned: no verdict makes it verified before it is started again. */
+static void a_guest_that_somebody_changed_is_not_verified(void **state) {
+        struct trust *t = *state;
+        struct operation *operation;
+        struct verdict v;
+        struct cvm_error err = { 0 };
+
+        launch(t, "");
+        meet(t);
+        record_accepted(t);
+        fake_tell(DRIVER_CHANGED);
+        UNTIL(t->s.event, scene_look(&t->s).trust == TRUST_UNVERIFIED);
+        assert_string_equal(scene_look(&t->s).state_code, "CVM-DOMAIN-CHANGED");
+        operation = put(t);
+        v = verdict_of(t, VERDICT_ACCEPTED);
+        v.time++;
+        expect_code(record(t, &v, t->owner, &err), &err, "CVM-DOMAIN-CHANGED");
+        v.result = VERDICT_REFUSED; /* that may be said of everything */
+        assert_int_equal(record(t, &v, t->owner, &err), 0);
+        expect_failure(t, operation, "CVM-REFUSED");
+        expect_nothing_sent(t);
+}
+
 static void another_keyset_is_another_boot(void **state) {
         struct trust *t = *state;
         char before[64];
@@ -617,6 +640,7 @@ int main(void) {
                 TEST(a_refused_guest_gets_nothing),
                 TEST(a_refused_guest_ends_where_its_definition_says_so),
                 TEST(a_reset_ends_verdicts_and_drops_secrets),
+                TEST(a_guest_that_somebody_changed_is_not_verified),
                 TEST(another_keyset_is_another_boot),
                 TEST(receipts_of_others_confirm_nothing),
                 TEST(trust_is_believed_again_when_the_same_boot_answers),

@@ -10,8 +10,7 @@
 #include "worker/wire-libvirt.h"
 
 struct libvirt_host {
-        int socket; /* the daemon's; it stays open until the process ends */
-        const char *uri;
+        int socket;               /* the daemon's; it stays open until the process ends */
         virConnectPtr connection; /* NULL: libvirt is away */
         int retry;                /* timer of the event loop, -1: none */
         uint64_t seq;

@@ -1,5 +1,5 @@
-/* cvmd-libvirt: started by the daemon with their socket as descriptor 3; `cvmd-libvirt URI` for tests, and
- * `cvmd-libvirt VERB` for one question (worker/libvirt-ask.h). */
+/* cvmd-libvirt: started by the daemon with their socket as descriptor 3; `cvmd-libvirt VERB` for one
+ * question (worker/libvirt-ask.h). */
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -8,8 +8,6 @@
 #include "worker/libvirt-ask.h"
 #include "worker/libvirt-host.h"
 #include "worker/wire.h"
-
-#define URI "qemu:///system"
 
 static void on_request(int watch, int fd, int events, void *ctx) {
         CVM_CLEANUP(libvirt_request_done) struct libvirt_request request = { 0 };
@@ -35,9 +33,7 @@ static void be_silent(void *ctx, virErrorPtr error) {
 }
 
 int main(int argc, char **argv) {
-        struct libvirt_host host = { .socket = WORKER_FD_FIRST,
-                                     .uri = argc > 1 ? argv[1] : URI,
-                                     .retry = -1 };
+        struct libvirt_host host = { .socket = WORKER_FD_FIRST, .retry = -1 };
         struct cvm_error err = { 0 };
         int r = host_confine(&err);
 

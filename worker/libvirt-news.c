@@ -14,6 +14,7 @@
 #include "base/fd.h"
 #include "worker/libvirt-host.h"
 
+#define URI "qemu:///system"
 #define KEEPALIVE_SECONDS 5
 #define KEEPALIVE_COUNT 3
 #define RETRY_MSEC 1000
@@ -57,12 +58,13 @@ static int open_process(virDomainPtr domain, uint32_t *ret_pid) {
         return fd;
 }
 
+/* enum libvirt_state; negative: it cannot be asked now */
 static int state_of(virDomainPtr domain) {
-        int state = VIR_DOMAIN_NOSTATE, reason;
+        int state = VIR_DOMAIN_NOSTATE, active = virDomainIsActive(domain);
 
-        if (virDomainGetState(domain, &state, &reason, 0) < 0)
-                return LIBVIRT_ABSENT;
-        if (virDomainIsActive(domain) != 1) /* shut off, and crashed too */
+        if (active < 0 || virDomainGetState(domain, &state, NULL, 0) < 0)
+                return virGetLastErrorCode() == VIR_ERR_NO_DOMAIN ? LIBVIRT_ABSENT : -1;
+        if (!active) /* shut off, and crashed too */
                 return LIBVIRT_OFF;
         return state == VIR_DOMAIN_RUNNING || state == VIR_DOMAIN_BLOCKED ? LIBVIRT_RUNNING : LIBVIRT_PAUSED;
 }
@@ -72,8 +74,8 @@ static void tell_domain(struct libvirt_host *host, virDomainPtr domain, int stat
         char uuid[VIR_UUID_STRING_BUFLEN];
         struct libvirt_message m = { .kind = LIBVIRT_DOMAIN, .state = state, .destroyed = destroyed };
 
-        if (virDomainGetUUIDString(domain, uuid) < 0)
-                return;
+        if (state < 0 || virDomainGetUUIDString(domain, uuid) < 0)
+                return; /* with the next connection it is looked at again */
         m.uuid = uuid;
         if (state != LIBVIRT_ABSENT)
                 m.has_sha256 = host_digest(domain, m.sha256) >= 0;
@@ -211,7 +213,7 @@ bool host_connect(struct libvirt_host *host) {
                 on_close(host->connection, 0, host);
         if (host->retry < 0)
                 host->retry = virEventAddTimeout(-1, on_retry, host, NULL);
-        host->connection = virConnectOpen(host->uri);
+        host->connection = virConnectOpen(URI);
         if (host->connection &&
             (virConnectRegisterCloseCallback(host->connection, on_close, host, NULL) < 0 ||
              virConnectSetKeepAlive(host->connection, KEEPALIVE_SECONDS, KEEPALIVE_COUNT) < 0 ||

@@ -123,7 +123,7 @@ static const struct {
         [LIBVIRT_SUSPEND] = { do_suspend, true, true, false },
         [LIBVIRT_SHUTDOWN] = { do_shutdown, true, true, false },
         [LIBVIRT_RESET] = { do_reset, true, true, false },
-        [LIBVIRT_DESTROY] = { do_destroy, true, true, true },
+        [LIBVIRT_DESTROY] = { do_destroy, true, true, false },
         [LIBVIRT_UNDEFINE] = { do_undefine, true, false, false },
         [LIBVIRT_MONITOR] = { do_monitor, true, true, false },
 };
@@ -153,7 +153,9 @@ static void describe_failure(struct libvirt_message *answer, int r) {
 }
 
 void host_serve(struct libvirt_host *host, const struct libvirt_request *request, int *fds, size_t n_fds) {
-        CVM_CLEANUP(cvm_freep) char *text = strndup((const char *)request->text.data, request->text.size);
+        CVM_CLEANUP(cvm_freep)
+        char *text = request->text.data ? strndup((const char *)request->text.data, request->text.size)
+                                        : NULL;
         struct job job = { .host = host,
                            .request = request,
                            .text = text ? text : "",

@@ -1,0 +1,434 @@
+#include "vm/libvirt-link.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+
+#include "base/fd.h"
+#include "vm/libvirt-words.h"
+#include "vm/pidfd.h"
+#include "vm/spawn.h"
+
+#define RESTART_USEC 1000000ull
+
+static const char *program = "/usr/libexec/cvmd/cvmd-libvirt";
+
+struct libvirt_watch {
+        struct libvirt_watch *next;
+        char uuid[CVM_UUID_TEXT];
+        const struct libvirt_handlers *handlers;
+        void *ctx;
+        bool told; /* of this connection */
+};
+
+/* What was asked and is not answered; until it is sent it has its text and descriptors. */
+struct call {
+        struct call *next;
+        uint64_t id;
+        struct libvirt_watch *watch; /* borrowed; NULL: nobody waits for it */
+        libvirt_done_fn done;
+        void *ctx;
+        char *text; /* NULL: sent */
+        int fds[LIBVIRT_FDS_MAX];
+        size_t n_fds;
+};
+
+/* There is one: all who watch share it. */
+static struct libvirt_link {
+        sd_event *event; /* NULL: nobody watches */
+        pid_t pid;
+        int pidfd, socket;
+        sd_event_source *end, *talk, *restart;
+        struct libvirt_watch *watches;
+        struct call *calls; /* in the order of their ids */
+        uint64_t last_id, seq;
+        bool connected;
+} the_link = { .pidfd = -EBADF, .socket = -EBADF };
+
+void libvirt_link_set_program(const char *path) {
+        program = path;
+}
+
+pid_t libvirt_link_pid(void) {
+        return the_link.pid;
+}
+
+static struct call *call_free(struct call *call) {
+        while (call->n_fds > 0)
+                cvm_close(call->fds[--call->n_fds]);
+        free(call->text);
+        free(call);
+        return NULL;
+}
+
+/* --- what comes in --- */
+
+int libvirt_message_read(const void *data, size_t size, struct libvirt_message *ret, struct cvm_error *err) {
+        CVM_CLEANUP(libvirt_message_done) struct libvirt_message m = { 0 };
+        struct cvm_error why = { 0 };
+
+        if (cvm_json_read_text(data, size, "cvmd-libvirt's message", libvirt_message_fields, &m, &why) < 0)
+                return cvm_fail(err, &CVM_CODE_WORKER, EBADMSG, "%s", cvm_error_text(&why, -EBADMSG));
+        if ((m.kind == LIBVIRT_ANSWER) != (m.id != 0))
+                return cvm_fail(err, &CVM_CODE_WORKER, EBADMSG, "cvmd-libvirt's answer has no id");
+        if (!m.uuid && (m.kind == LIBVIRT_DOMAIN || m.kind >= LIBVIRT_REBOOTED))
+                return cvm_fail(err, &CVM_CODE_WORKER, EBADMSG, "cvmd-libvirt's news are of no domain");
+        *ret = m;
+        m = (struct libvirt_message){ 0 };
+        return 0;
+}
+
+static struct libvirt_watch *find_watch(const char *uuid) {
+        struct libvirt_watch *w = the_link.watches;
+
+        while (w && strcmp(w->uuid, uuid) != 0)
+                w = w->next;
+        return w;
+}
+
+/* Each watch once, whatever its handler does to the list. */
+static void each_watch(void (*fn)(struct libvirt_watch *watch)) {
+        char(*uuids)[CVM_UUID_TEXT] = NULL;
+        size_t n = 0;
+
+        for (struct libvirt_watch *w = the_link.watches; w; w = w->next)
+                n++;
+        uuids = calloc(n ? n : 1, sizeof *uuids);
+        n = 0;
+        for (struct libvirt_watch *w = the_link.watches; uuids && w; w = w->next)
+                memcpy(uuids[n++], w->uuid, sizeof w->uuid);
+        for (size_t i = 0; i < n; i++) {
+                struct libvirt_watch *w = find_watch(uuids[i]);
+
+                if (w)
+                        fn(w);
+        }
+        free(uuids);
+}
+
+static void tell_away(struct libvirt_watch *w) {
+        w->told = false;
+        w->handlers->away(w->ctx);
+}
+
+static void tell_absent(struct libvirt_watch *w) {
+        const struct libvirt_message absent = { .kind = LIBVIRT_DOMAIN, .state = LIBVIRT_ABSENT };
+        int none = -EBADF;
+
+        if (!w->told)
+                w->handlers->domain(w->ctx, &absent, &none);
+}
+
+static void answer_call(const struct libvirt_message *m) {
+        struct call **place = &the_link.calls, *call;
+        CVM_CLEANUP(cvm_freep) char *words = NULL;
+        struct cvm_error err = { 0 };
+
+        while (*place && (*place)->id != m->id)
+                place = &(*place)->next;
+        call = *place;
+        if (!call)
+                return;
+        *place = call->next;
+        if (m->error_code) {
+                words = strndup(m->text.data ? (const char *)m->text.data : "", m->text.size);
+                (void)libvirt_words((int)m->error_domain, (int)m->error_code, words ? words : "", &err);
+        }
+        if (call->watch && call->done)
+                call->done(call->ctx, m->error_code ? NULL : m, m->error_code ? &err : NULL);
+        call_free(call);
+}
+
+static void take_message(const struct libvirt_message *m, int *fd) {
+        struct libvirt_watch *w = m->uuid ? find_watch(m->uuid) : NULL;
+
+        if (m->kind == LIBVIRT_ANSWER)
+                answer_call(m);
+        else if (m->kind == LIBVIRT_DISCONNECTED) {
+                the_link.connected = false;
+                each_watch(tell_away);
+        } else if (m->kind == LIBVIRT_CONNECTED) {
+                the_link.connected = true;
+                each_watch(tell_absent);
+        } else if (w && m->kind == LIBVIRT_DOMAIN) {
+                w->told = true;
+                w->handlers->domain(w->ctx, m, fd);
+        } else if (w)
+                w->handlers->news(w->ctx, m);
+}
+
+/* 1: a message; 0: none yet; negative: it is broken or gone. */
+static int receive(struct libvirt_message *ret, int *ret_fd, struct cvm_error *err) {
+        static char text[LIBVIRT_MESSAGE_MAX];
+        char control[CMSG_SPACE(sizeof(int))];
+        struct iovec piece = { text, sizeof text };
+        struct msghdr header = {
+                .msg_iov = &piece, .msg_iovlen = 1, .msg_control = control, .msg_controllen = sizeof control
+        };
+        ssize_t n = recvmsg(the_link.socket, &header, MSG_CMSG_CLOEXEC | MSG_DONTWAIT);
+        struct cmsghdr *c;
+        int r;
+
+        if (n <= 0)
+                return n < 0 && (errno == EAGAIN || errno == EINTR) ? 0 : -EPIPE;
+        c = CMSG_FIRSTHDR(&header);
+        if (c && c->cmsg_type == SCM_RIGHTS && c->cmsg_len == CMSG_LEN(sizeof(int)))
+                memcpy(ret_fd, CMSG_DATA(c), sizeof(int));
+        if (header.msg_flags & (MSG_TRUNC | MSG_CTRUNC))
+                return cvm_fail(err, &CVM_CODE_WORKER, EMSGSIZE, "cvmd-libvirt's message is too large");
+        r = libvirt_message_read(text, (size_t)n, ret, err);
+        if (r >= 0 && ret->seq != ++the_link.seq)
+                r = cvm_fail(err, &CVM_CODE_WORKER, EBADMSG, "a message of cvmd-libvirt was lost");
+        return r < 0 ? r : 1;
+}
+
+/* --- what goes out --- */
+
+static bool send_call(struct call *call) {
+        char control[CMSG_SPACE(LIBVIRT_FDS_MAX * sizeof(int))] = { 0 };
+        struct iovec piece = { call->text, strlen(call->text) };
+        struct msghdr header = { .msg_iov = &piece, .msg_iovlen = 1 };
+
+        if (call->n_fds > 0) {
+                struct cmsghdr *c;
+
+                header.msg_control = control;
+                header.msg_controllen = CMSG_SPACE(call->n_fds * sizeof(int));
+                c = CMSG_FIRSTHDR(&header);
+                *c = (struct cmsghdr){ CMSG_LEN(call->n_fds * sizeof(int)), SOL_SOCKET, SCM_RIGHTS };
+                memcpy(CMSG_DATA(c), call->fds, call->n_fds * sizeof(int));
+        }
+        if (sendmsg(the_link.socket, &header, MSG_DONTWAIT | MSG_NOSIGNAL) < 0)
+                return false; /* no room, or it dies: its end is told by itself */
+        free(TAKE_PTR(call->text));
+        while (call->n_fds > 0)
+                cvm_close(call->fds[--call->n_fds]);
+        return true;
+}
+
+static void send_all(void) {
+        bool waits = false;
+
+        for (struct call *c = the_link.calls; c && !waits && the_link.socket >= 0; c = c->next)
+                waits = c->text && !send_call(c);
+        if (the_link.talk)
+                (void)sd_event_source_set_io_events(the_link.talk, EPOLLIN | (waits ? EPOLLOUT : 0));
+}
+
+/* --- the process --- */
+
+static void close_socket(void) {
+        the_link.talk = sd_event_source_disable_unref(the_link.talk);
+        the_link.socket = cvm_close(the_link.socket);
+}
+
+static void stop_process(void) {
+        siginfo_t info;
+
+        close_socket();
+        the_link.end = sd_event_source_disable_unref(the_link.end);
+        if (the_link.pid > 0) {
+                pidfd_kill(the_link.pidfd, SIGKILL);
+                (void)waitid(P_PIDFD, (id_t)the_link.pidfd, &info, WEXITED); /* killed: it ends at once */
+        }
+        the_link.pid = 0;
+        the_link.pidfd = cvm_close(the_link.pidfd);
+        the_link.connected = false;
+}
+
+/* What it was asked, and nobody can know whether it was done: whoever asked looks at the domain. What is
+ * asked meanwhile is for the next one. */
+static void fail_calls(void) {
+        uint64_t last = the_link.last_id;
+
+        while (the_link.calls && the_link.calls->id <= last) {
+                struct call *call = the_link.calls;
+                struct cvm_error err = { 0 };
+
+                the_link.calls = call->next;
+                cvm_fail(&err, &CVM_CODE_LIBVIRT_CONNECTION, EPIPE, "cvmd-libvirt ended");
+                if (call->watch && call->done)
+                        call->done(call->ctx, NULL, &err);
+                call_free(call);
+        }
+}
+
+static int start_process(struct cvm_error *err);
+
+static int on_restart(sd_event_source *source, uint64_t usec, void *userdata) {
+        struct cvm_error err = { 0 };
+
+        the_link.restart = sd_event_source_disable_unref(the_link.restart);
+        if (start_process(&err) < 0)
+                (void)sd_event_add_time_relative(the_link.event, &the_link.restart, CLOCK_MONOTONIC,
+                                                 RESTART_USEC, 0, on_restart, NULL);
+        return 0;
+}
+
+/* It died, or may not go on. */
+static void begin_anew(const struct cvm_error *why) {
+        if (why->code)
+                fprintf(stderr, "cvmd: %s\n", why->text);
+        stop_process();
+        (void)sd_event_add_time_relative(the_link.event, &the_link.restart, CLOCK_MONOTONIC,
+                                         the_link.seq ? 0 : RESTART_USEC, 0, on_restart, NULL);
+        each_watch(tell_away);
+        fail_calls(); /* the handlers may have ended it all */
+}
+
+static int on_end(sd_event_source *source, int fd, uint32_t revents, void *userdata) {
+        const struct cvm_error none = { 0 };
+
+        begin_anew(&none);
+        return 0;
+}
+
+static int on_talk(sd_event_source *source, int fd, uint32_t revents, void *userdata) {
+        CVM_CLEANUP(libvirt_message_done) struct libvirt_message m = { 0 };
+        CVM_CLEANUP(cvm_closep) int passed = -EBADF;
+        struct cvm_error err = { 0 };
+        int r = 0;
+
+        if (revents & EPOLLOUT)
+                send_all();
+        if (revents & ~EPOLLOUT)
+                r = receive(&m, &passed, &err);
+        if (r > 0)
+                take_message(&m, &passed);
+        else if (r < 0)
+                begin_anew(&err);
+        return 0;
+}
+
+static int start_process(struct cvm_error *err) {
+        const char *const argv[] = { program, NULL };
+        int ends[2], go, r;
+
+        if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) < 0)
+                return cvm_fail(err, &CVM_CODE_INTERNAL, errno, "starting cvmd-libvirt: %s",
+                                strerror(errno));
+        CVM_CLEANUP(cvm_closep) int theirs = ends[1];
+        const struct spawn spawn = { .argv = (char *const *)argv,
+                                     .fds = &theirs,
+                                     .n_fds = 1,
+                                     .out_fd = STDERR_FILENO,
+                                     .err_fd = STDERR_FILENO,
+                                     .ends_with_us = true };
+
+        the_link.socket = ends[0];
+        the_link.seq = 0;
+        r = spawn_begin(&spawn, &the_link.pid, &go, err);
+        if (r >= 0) {
+                the_link.pidfd = pidfd_of(the_link.pid);
+                spawn_go(go);
+                r = sd_event_add_io(the_link.event, &the_link.end, the_link.pidfd, EPOLLIN, on_end, NULL);
+        }
+        if (r >= 0)
+                r = sd_event_add_io(the_link.event, &the_link.talk, the_link.socket, EPOLLIN, on_talk, NULL);
+        if (r >= 0) {
+                send_all();
+                return 0;
+        }
+        stop_process();
+        return cvm_fail(err, &CVM_CODE_INTERNAL, r, "starting cvmd-libvirt: %s", strerror(-r));
+}
+
+/* --- who watches --- */
+
+int libvirt_watch_new(sd_event *event, const char *uuid, const struct libvirt_handlers *handlers, void *ctx,
+                      struct libvirt_watch **ret, struct cvm_error *err) {
+        struct libvirt_watch *w = calloc(1, sizeof *w);
+        int r = 0;
+
+        if (!w)
+                return cvm_fail(err, &CVM_CODE_NO_MEMORY, ENOMEM, "watching a domain");
+        *w = (struct libvirt_watch){ .next = the_link.watches, .handlers = handlers, .ctx = ctx };
+        snprintf(w->uuid, sizeof w->uuid, "%s", uuid);
+        if (!the_link.event) {
+                the_link.event = sd_event_ref(event);
+                r = start_process(err);
+        }
+        the_link.watches = w;
+        *ret = w;
+        if (r < 0)
+                *ret = libvirt_watch_free(w);
+        return r;
+}
+
+static void end_link(void) {
+        struct call *next;
+
+        stop_process();
+        the_link.restart = sd_event_source_disable_unref(the_link.restart);
+        for (; the_link.calls; the_link.calls = next) {
+                next = the_link.calls->next;
+                call_free(the_link.calls);
+        }
+        the_link.event = sd_event_unref(the_link.event);
+}
+
+struct libvirt_watch *libvirt_watch_free(struct libvirt_watch *watch) {
+        struct libvirt_watch **place = &the_link.watches;
+
+        if (!watch)
+                return NULL;
+        while (*place != watch)
+                place = &(*place)->next;
+        *place = watch->next;
+        for (struct call *c = the_link.calls; c; c = c->next)
+                if (c->watch == watch)
+                        c->watch = NULL;
+        free(watch);
+        if (!the_link.watches)
+                end_link();
+        return NULL;
+}
+
+bool libvirt_watch_is_connected(const struct libvirt_watch *watch) {
+        return the_link.connected;
+}
+
+static int make_call(const struct libvirt_request *request, const int *fds, size_t n_fds, struct call *call,
+                     struct cvm_error *err) {
+        call->text = cvm_json_write_text(libvirt_request_fields, request);
+        if (!call->text)
+                return cvm_fail(err, &CVM_CODE_NO_MEMORY, ENOMEM, "asking libvirt");
+        if (strlen(call->text) > LIBVIRT_MESSAGE_MAX || n_fds > LIBVIRT_FDS_MAX)
+                return cvm_fail(err, &CVM_CODE_TOO_LARGE, E2BIG, "the domain is too large for cvmd-libvirt");
+        for (; call->n_fds < n_fds; call->n_fds++) {
+                call->fds[call->n_fds] = fcntl(fds[call->n_fds], F_DUPFD_CLOEXEC, 3);
+                if (call->fds[call->n_fds] < 0)
+                        return cvm_fail(err, &CVM_CODE_INTERNAL, errno, "asking libvirt: %s",
+                                        strerror(errno));
+        }
+        return 0;
+}
+
+int libvirt_watch_ask(struct libvirt_watch *watch, const struct libvirt_request *request, const int *fds,
+                      size_t n_fds, libvirt_done_fn done, void *ctx, struct cvm_error *err) {
+        struct libvirt_request whole = *request;
+        struct call *call = calloc(1, sizeof *call), **last = &the_link.calls;
+        int r;
+
+        if (!call)
+                return cvm_fail(err, &CVM_CODE_NO_MEMORY, ENOMEM, "asking libvirt");
+        *call = (struct call){ .id = ++the_link.last_id, .watch = watch, .done = done, .ctx = ctx };
+        whole.id = call->id;
+        whole.uuid = watch->uuid;
+        r = make_call(&whole, fds, n_fds, call, err);
+        if (r < 0) {
+                call_free(call);
+                return r;
+        }
+        while (*last)
+                last = &(*last)->next;
+        *last = call;
+        send_all();
+        return 0;
+}

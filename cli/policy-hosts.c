@@ -8,7 +8,7 @@
 #include "cli/output.h"
 
 #define FACTS_MAX (64u << 10)
-#define CHIPS_MAX 64
+#define IDS_MAX 64
 #define TEXT_MAX 256
 
 void policy_hosts_done(struct policy_hosts_given *hosts) {
@@ -21,13 +21,17 @@ static bool is_file(const char *text) {
         return strpbrk(text, "./") != NULL;
 }
 
-static int add_chips(const struct cvm_json *root, struct policy_hosts_given *hosts, struct cvm_error *err) {
-        const struct cvm_json place = cvm_json_at(root, "chip_ids");
+/* By its chips, or by the keys with which it opens images. */
+static int add_ids(const struct cvm_json *root, const char *member, struct policy_hosts_given *hosts,
+                   struct cvm_error *err) {
+        const struct cvm_json place = cvm_json_at(root, member);
         size_t n = 0;
-        int r = cvm_json_array(&place, CHIPS_MAX, &n, err);
+        int r = cvm_json_array(&place, IDS_MAX, &n, err);
 
         if (r >= 0 && n == 0)
-                r = cvm_json_refuse(&place, err, "must name a chip: have the facts written by root");
+                r = cvm_json_refuse(
+                                &place, err,
+                                "must name one: have the facts written by root, on a kernel that tells them");
         for (size_t i = 0; r >= 0 && i < n; i++) {
                 const struct cvm_json at = cvm_json_element(&place, i);
                 const char *id;
@@ -97,20 +101,23 @@ static int add_document(const char *file, const char *platform, struct policy_ho
                         struct cvm_error *err) {
         CVM_CLEANUP(cvm_freep) char *text = NULL;
         CVM_CLEANUP(cvm_json_putp) json_object *node = NULL;
-        struct cvm_json root;
+        struct cvm_json root, keys;
         int r = document_text(file, FACTS_MAX, &text, err);
 
         if (r >= 0)
                 r = cvm_json_parse(text, strlen(text), file, &node, err);
         if (r < 0)
                 return r;
-        if (!hosts->minimums)
-                hosts->minimums = json_object_new_object();
         root = cvm_json_root(node, file);
+        keys = cvm_json_at(&root, "host_keys");
+        if (!hosts->minimums)
+                hosts->minimums = keys.node ? json_object_new_string("any") : json_object_new_object();
         r = check_platform(&root, platform, err);
+        if (r >= 0 && !keys.node != !json_object_is_type(hosts->minimums, json_type_string))
+                r = cvm_json_refuse(&keys, err, "cannot be of one host and not of the other");
         if (r >= 0)
-                r = add_chips(&root, hosts, err);
-        return r < 0 ? r : add_minimums(&root, hosts, err);
+                r = add_ids(&root, keys.node ? "host_keys" : "chip_ids", hosts, err);
+        return r < 0 || keys.node ? r : add_minimums(&root, hosts, err);
 }
 
 int policy_hosts_read(const struct arguments *arguments, const char *platform,

@@ -144,7 +144,7 @@ int host_capacity(const char *root, json_object **ret, struct cvm_error *err) {
         if (r < 0)
                 return r;
         platform = host_platform_of(scene.facts.cpu_vendor);
-        if (!platform)
+        if (!platform || !platform->pools->key)
                 return cvm_fail(err, &CVM_CODE_HOST_COUNT, ENOENT,
                                 "no guests are counted on processors of '%s'", scene.facts.cpu_vendor);
         for (const struct host_pool *pool = platform->pools; pool->key; pool++) {

@@ -531,6 +531,7 @@ static const uint32_t registers[] = { MSR_SYSCFG, MSR_RMP_BASE, MSR_RMP_END, MSR
 extern const struct host_platform host_platform_amd;
 const struct host_platform host_platform_amd = {
         .cpu_vendor = "AuthenticAMD",
+        .qemu = HOST_QEMU,
         .gate = &gate,
         .checks = checks,
         .pools = pools,

@@ -283,6 +283,7 @@ static const uint32_t registers[] = { MSR_KEY_PARTITION, MSR_MCHECK,      MSR_PL
 extern const struct host_platform host_platform_intel;
 const struct host_platform host_platform_intel = {
         .cpu_vendor = "GenuineIntel",
+        .qemu = HOST_QEMU,
         .gate = &gate,
         .checks = checks,
         .pools = pools,

@@ -6,17 +6,17 @@
 #include <string.h>
 
 #include "base/fd.h"
-#include "launch/host-platform.h"
-#include "launch/host.h"
+#include "launch/host-rows.h"
 #include "launch/platform.h"
 
 const char *const host_verdict_texts[] = { "PASS", "WARN", "FAIL" };
 
-extern const struct host_platform host_platform_amd, host_platform_intel;
+extern const struct host_platform host_platform_amd, host_platform_intel, host_platform_ibm;
 
 static const struct host_platform *const platforms[] = {
         &host_platform_amd,
         &host_platform_intel,
+        &host_platform_ibm,
 };
 
 const struct host_platform *host_platform_of(const char *cpu_vendor) {
@@ -51,10 +51,9 @@ void host_scene_done(struct host_scene *scene) {
 
 static int has_qemu(const struct host_scene *scene, const struct host_check_row *row,
                     char detail[HOST_DETAIL_MAX], struct cvm_error *err) {
-        char path[64];
+        const char *path = host_qemu(&scene->facts);
 
-        snprintf(detail, HOST_DETAIL_MAX, "%s", platform_at(0)->binary);
-        snprintf(path, sizeof path, "usr/bin/%s", platform_at(0)->binary);
+        snprintf(detail, HOST_DETAIL_MAX, "%s", strrchr(path, '/') + 1);
         return host_has(scene->root_fd, path);
 }
 
@@ -93,7 +92,7 @@ static const struct host_check_row general[] = {
           .otherwise = HOST_WARN,
           .yes = "/dev/kvm is there; whether it works shows when a guest starts",
           .no = "there is no /dev/kvm: only slow, simulated guests can run",
-          .remedy = "Turn virtualization on in the firmware and load kvm_amd or kvm_intel." },
+          .remedy = "Turn virtualization on in the firmware and load kvm_amd, kvm_intel or, on s390x, kvm." },
         { .id = "confidential",
           .holds = has_platform,
           .otherwise = HOST_WARN,

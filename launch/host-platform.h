@@ -62,6 +62,7 @@ struct host_recorded {
 
 struct host_platform {
         const char *cpu_vendor;            /* whose processors have it */
+        const char *qemu;                  /* path below the root of the one that runs its guests */
         const struct host_check_row *gate; /* one row: where it fails, nothing else is worth a word */
         const struct host_check_row *checks;
         const struct host_pool *pools;

@@ -54,6 +54,7 @@ static const struct {
         [HOST_KVM_VM_TYPES] = { "vm-types", KVM_CHECK_EXTENSION, KVM_CAP_VM_TYPES },
         [HOST_KVM_FEATURES] = { "features", 0, 0 },
         [HOST_KVM_POLICY_BITS] = { "policy-bits", 0, 1 },
+        [HOST_KVM_PROTECTED] = { "protected", KVM_CHECK_EXTENSION, KVM_CAP_S390_PROTECTED },
 };
 
 const unsigned long host_probe_requests[] = { KVM_GET_API_VERSION, KVM_CHECK_EXTENSION, KVM_GET_DEVICE_ATTR,

@@ -22,6 +22,7 @@ enum host_kvm_question {
         HOST_KVM_VM_TYPES,    /* bit n: guests of type n */
         HOST_KVM_FEATURES,    /* of encrypted guests' processors */
         HOST_KVM_POLICY_BITS, /* that a guest's policy may have */
+        HOST_KVM_PROTECTED,   /* it makes guests that an ultravisor protects */
         HOST_KVM_QUESTION_MAX_
 };
 

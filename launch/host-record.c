@@ -9,8 +9,7 @@
 
 #include "base/fd.h"
 #include "launch/firmware-ovmf.h"
-#include "launch/host-platform.h"
-#include "launch/platform.h"
+#include "launch/host-rows.h"
 
 #define TEXT_MAX 4096
 
@@ -56,7 +55,8 @@ static int record_text(const struct recording *r, const struct host_recorded *ro
 /* Others may hold what is nobody's business: names of disks, keys. */
 static int record_cmdline(const struct recording *r, const struct host_recorded *row, const char *path,
                           struct cvm_error *err) {
-        static const char *const parts[] = { "iommu", "mem_encrypt", "kvm_amd.", "ccp.", "kvm_intel." };
+        static const char *const parts[] = { "iommu", "mem_encrypt", "kvm_amd.",
+                                             "ccp.",  "kvm_intel.",  "prot_virt" };
         char text[TEXT_MAX], kept[TEXT_MAX + 1] = "", *rest = text, *word;
 
         host_text(r->scene->root_fd, path, text, sizeof text);
@@ -139,10 +139,7 @@ static const struct host_recorded general[] = {
 };
 
 static int record_qemu(const struct recording *r, struct cvm_error *err) {
-        char path[64];
-
-        snprintf(path, sizeof path, "usr/bin/%s", platform_at(0)->binary);
-        return record_presence(r, NULL, path, err);
+        return record_presence(r, NULL, host_qemu(&r->scene->facts), err);
 }
 
 static int record_platform(const struct recording *r, const struct host_platform *platform, bool hide_ids,

@@ -10,7 +10,8 @@
 
 #define KVM_API 12
 
-const char *const host_libvirt_paths[] = { "usr/lib/x86_64-linux-gnu/libvirt.so.0", "usr/lib64/libvirt.so.0",
+const char *const host_libvirt_paths[] = { "usr/lib/x86_64-linux-gnu/libvirt.so.0",
+                                           "usr/lib/s390x-linux-gnu/libvirt.so.0", "usr/lib64/libvirt.so.0",
                                            "usr/lib/libvirt.so.0", NULL };
 
 HOST_ROW(host_row_has_path) {
@@ -65,8 +66,14 @@ HOST_ROW(host_row_has_free) {
         return count.used < count.capacity;
 }
 
+const char *host_qemu(const struct host_facts *facts) {
+        const struct host_platform *platform = host_platform_of(facts->cpu_vendor);
+
+        return platform ? platform->qemu : HOST_QEMU;
+}
+
 HOST_ROW(host_row_qemu_knows) {
-        return host_has_word(scene->root_fd, HOST_QEMU, row->path);
+        return host_has_word(scene->root_fd, host_qemu(&scene->facts), row->path);
 }
 
 HOST_ROW(host_row_libvirt_knows) {

@@ -24,4 +24,6 @@ HOST_ROW(host_row_qemu_knows);
 HOST_ROW(host_row_libvirt_knows); /* or is not installed, as QEMU is started directly */
 
 #define HOST_QEMU "usr/bin/qemu-system-x86_64"
+/* The path of that for this host's processor. */
+const char *host_qemu(const struct host_facts *facts);
 extern const char *const host_libvirt_paths[]; /* NULL-terminated */

@@ -52,7 +52,7 @@ int se_host_facts(const struct host_scene *scene, json_object **ret, struct cvm_
         json_object_object_add(node, "host_keys", list);
         se_machine(scene->root_fd, machine, sizeof machine);
         json_object_object_add(node, "machine", json_object_new_string(machine));
-        r = uv_keys(scene->root_fd, keys, &n, err);
+        r = host_has(scene->root_fd, UV_KEYS) ? uv_keys(scene->root_fd, keys, &n, err) : 0;
         if (r < 0)
                 return r;
         for (size_t i = 0; i < n; i++) {

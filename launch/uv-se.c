@@ -8,7 +8,6 @@
 #include "launch/host.h"
 
 #define TEXT_MAX 2048
-#define KEYS_FILE UV "keys/all"
 #define HEX "0123456789abcdef"
 
 int uv_parse_number(const char *text, uint64_t *ret) {
@@ -89,9 +88,8 @@ int uv_mask(int root_fd, const char *path, struct uv_mask *ret, struct cvm_error
 
 int uv_keys(int root_fd, uint8_t ret[UV_KEYS_MAX][CVM_SHA256_SIZE], size_t *ret_n, struct cvm_error *err) {
         char text[TEXT_MAX];
-        int r = read_text(root_fd, KEYS_FILE, text, err);
+        int r = read_text(root_fd, UV_KEYS, text, err);
 
-        return r >= 0 && uv_parse_keys(text, ret, ret_n) < 0
-                               ? refuse(KEYS_FILE, "has no hashes of keys", err)
-                               : r;
+        return r >= 0 && uv_parse_keys(text, ret, ret_n) < 0 ? refuse(UV_KEYS, "has no hashes of keys", err)
+                                                             : r;
 }

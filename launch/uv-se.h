@@ -10,6 +10,7 @@
 #include "base/error.h"
 
 #define UV "sys/firmware/uv/"
+#define UV_KEYS UV "keys/all" /* younger than the others */
 #define UV_MASK_WORDS 4
 #define UV_KEYS_MAX 15
 

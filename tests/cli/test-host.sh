@@ -74,4 +74,28 @@ done
 sed 's/"chip_id_masked": false/"chip_id_masked": true/' milan.json >masked.json
 expect 0 "hides its chip id" make_policy --hosts ./masked.json
 
+# A host of Secure Execution is known by the keys with which it opens images
+mkdir -p z/{dev,proc,recorded,sys/firmware/uv/keys}
+printf 'vendor_id : IBM/S390\nfacilities : 1 2\nprocessor 0: machine = 3931\n' >z/proc/cpuinfo
+echo 'LPAR Number: 1' >z/proc/sysinfo
+touch z/dev/kvm
+echo 1 >z/sys/firmware/uv/prot_virt_host
+printf '5%.0s' {1..64} >z/sys/firmware/uv/keys/all
+echo '{"kvm":{"api-version":12,"protected":1}}' >z/recorded/probe.json
+expect 9 "the machine has no ultravisor (facility 158)" "$cvmctl" host check --root z
+expect 9 "qemu-system-s390x" "$cvmctl" host check --root z
+expect 0 'facts.machine            3931' "$cvmctl" host show --root z
+expect 9 "CVM-HOST-COUNT" "$cvmctl" host capacity --root z
+"$cvmctl" host show --root z --facts -o z.json
+sed 's/"sev-snp"/"secure-execution"/' hw.json >se.json
+mkdir scene
+"$make_se" scene scene
+expect 0 '"5555555555' "$cvmctl" policy make --from se.json --hosts ./z.json --root-ca scene/root.pem
+sed 's/"host_keys"/"chip_ids"/' z.json >chips.json
+expect 2 "'host_keys' in './chips.json' cannot be" "$cvmctl" policy make --from se.json --hosts ./z.json --hosts ./chips.json \
+        --root-ca scene/root.pem
+rm z/sys/firmware/uv/keys/all
+"$cvmctl" host show --root z --facts -o z.json
+expect 2 "'host_keys' in './z.json' must name one" "$cvmctl" policy make --from se.json --hosts ./z.json --root-ca scene/root.pem
+
 end

@@ -7,6 +7,7 @@
 #include "launch/explain-se.h"
 #include "launch/failure-se.h"
 #include "launch/host-se.h"
+#include "launch/libvirt-se.h"
 #include "launch/measure-se.h"
 #include "launch/plan.h"
 
@@ -111,4 +112,5 @@ const struct platform platform_se = {
         .read_host = se_read_host,
         .confide = confide,
         .failures = se_failures,
+        .libvirt = &se_libvirt,
 };

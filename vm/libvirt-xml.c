@@ -262,7 +262,8 @@ static int write_nic(struct rendering *r, size_t i, struct cvm_error *err) {
         write_link(r, nic);
         xml_mark(&r->w, "mac", "address", mac);
         xml_mark(&r->w, "model", "type", "virtio");
-        xml_mark(&r->w, "rom", "enabled", "no");
+        if (is_pci(r->plan))
+                xml_mark(&r->w, "rom", "enabled", "no");
         write_address(r);
         xml_close(&r->w);
         return 0;

@@ -22,6 +22,9 @@ GUESTS = [  # (the host's platform, the definition, what an older schema does no
     ("none", {**HEAD, "simulate": True, "console": "none", "boot": {"disk": "s.1"}, "disks": DISKS}, None),
     ("sev-snp", {**HEAD, "platform": "sev-snp", "firmware": "/f", "boot": BOOT, "disks": DISKS}, "launchSecurity"),
     ("tdx", {**HEAD, "platform": "tdx", "firmware": "/f", "boot": BOOT}, "launchSecurity"),
+    ("secure-execution", {**HEAD, "platform": "secure-execution", "boot": {"kernel": "/i"}, "disks": DISKS,
+                          "nics": [{"type": "user"}, {"type": "tap", "name": "tap0"}]}, None),
+    ("none", {**HEAD, "platform": "secure-execution", "simulate": True, "boot": {"kernel": "/i"}}, None),
 ]
 faults = 0
 

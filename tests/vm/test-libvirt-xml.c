@@ -12,7 +12,6 @@
 
 #include <cmocka.h>
 
-#include "launch/libvirt-se.h"
 #include "vm/xml-writer.h"
 
 #define HEAD "{\"version\":1,\"name\":\"web1\",\"uuid\":\"11111111-2222-3333-4444-555555555555\""
@@ -20,6 +19,7 @@
 #define SNP \
         HEAD ",\"platform\":\"sev-snp\",\"firmware\":\"/f\",\"memory\":\"1GiB\",\"boot\":{\"kernel\":\"/k\"}"
 #define TDX HEAD ",\"platform\":\"tdx\",\"firmware\":\"/f\",\"memory\":\"1GiB\",\"boot\":{\"kernel\":\"/k\"}"
+#define SE HEAD ",\"platform\":\"secure-execution\",\"memory\":\"1GiB\",\"boot\":{\"kernel\":\"/i\"}"
 
 struct scene {
         struct definition *definition;
@@ -38,11 +38,11 @@ static void scene_done(struct scene *s) {
 /* `change` has the last word on what is rendered. */
 static int make(struct scene *s, const char *head, const char *members, void (*change)(struct scene *s),
                 struct cvm_error *err) {
-        static const struct host_facts host = {
-                .offers = { [CVM_PLATFORM_SEV_SNP] = true, [CVM_PLATFORM_TDX] = true },
-                .encryption_bit = 51,
-                .has_quote_service = true
-        };
+        static const struct host_facts host = { .offers = { [CVM_PLATFORM_SEV_SNP] = true,
+                                                            [CVM_PLATFORM_TDX] = true,
+                                                            [CVM_PLATFORM_SECURE_EXECUTION] = true },
+                                                .encryption_bit = 51,
+                                                .has_quote_service = true };
         CVM_CLEANUP(cvm_freep) char *document = NULL;
         int r;
 
@@ -214,33 +214,20 @@ static void test_what_the_owner_signed(void **state) {
         expect(&tdx, "<mrConfigId>QQ==</mrConfigId>\n    <mrOwner>Qg==</mrOwner>\n");
 }
 
-static void make_s390(struct scene *s) {
-        static struct platform platform;
-
-        platform = *s->plan->platform;
-        platform.binary = "qemu-system-s390x";
-        platform.machine = "s390-ccw-virtio";
-        platform.bus = "ccw";
-        platform.console = "sclpconsole";
-        platform.libvirt = &se_libvirt;
-        s->plan->platform = &platform;
-        s->plan->guest.type = "s390-pv-guest";
-        json_object_put(s->plan->guest.properties);
-        s->plan->guest.properties = NULL;
-}
-
 static void test_another_machine(void **state) {
         CVM_CLEANUP(scene_done) struct scene s;
-        struct cvm_error err = { 0 };
 
-        assert_int_equal(make(&s, TDX, ",\"disks\":[{\"path\":\"/d\",\"format\":\"raw\"}]", make_s390, &err),
-                         0);
-        expect(&s, "<type arch='s390x' machine='s390-ccw-virtio'>hvm</type>");
+        make_fine(&s, SE,
+                  ",\"disks\":[{\"path\":\"/d\",\"format\":\"raw\"}],\"nics\":[{\"type\":\"user\"}]");
+        expect(&s,
+               "<type arch='s390x' machine='s390-ccw-virtio'>hvm</type>\n    <kernel>/i</kernel>\n  </os>\n");
+        expect(&s, "<cpu mode='host-passthrough' check='none'>");
         expect(&s, "<launchSecurity type='s390-pv'/>\n");
         expect(&s, "<console type='file'>\n      <source path='/run/x/console.log' append='on'/>\n      "
                    "<target type='sclp' port='0'/>\n");
         assert_null(strstr(s.xml, "<address type='pci'"));
         assert_null(strstr(s.xml, "<acpi/>"));
+        assert_null(strstr(s.xml, "<rom"));
 }
 
 static void as_root_by_groups(struct scene *s) {

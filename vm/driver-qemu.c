@@ -50,6 +50,7 @@ struct driver_guest {
         bool ours;     /* our child: to be reaped */
         bool expected; /* its end was asked for, or the guest's own */
         bool gave_up;  /* it is killed because of `why` */
+        bool panicked; /* likewise, by itself */
         bool up;
         struct confirm confirm;
         struct qmp_client *qmp;
@@ -113,7 +114,8 @@ static int on_death(sd_event_source *source, int fd, uint32_t revents, void *use
                 stderr_words(log, &why);
                 if (g->why.code == &CVM_CODE_TIMEOUT || g->gave_up)
                         why = g->why;
-        }
+        } else if (g->panicked)
+                why = g->why;
         tell(g, DRIVER_GONE, &why);
         return 0;
 }
@@ -137,7 +139,8 @@ static void on_gone(void *ctx, struct cvm_error *why) {
 
 /* A call failed: QEMU is ending, and its own last words tell more, or it does not answer in time. */
 static void end_unheard(struct driver_guest *g, const struct cvm_error *why) {
-        g->why = *why;
+        if (!g->panicked)
+                g->why = *why;
         pidfd_kill(g->pidfd, SIGKILL);
 }
 
@@ -180,11 +183,28 @@ static void tell_in_order(struct driver_guest *g, enum driver_event event) {
                 tell(g, event, NULL);
 }
 
+/* It stopped for good. On hardware the cause may be its launch: QEMU says so, or the loader in front of an
+ * image on the console, which is the guest's word. */
+static void explain_panic(const struct driver_guest *g, struct cvm_error *why) {
+        static const char *const logs[] = { "stderr.log", "console.log" };
+        const struct failure_row *rows = g->plan && g->plan->guest.type ? g->plan->platform->failures : NULL;
+
+        for (size_t i = 0; rows && i < ARRAY_SIZE(logs); i++) {
+                CVM_CLEANUP(cvm_closep) int log = -EBADF;
+                char path[PATH_MAX];
+
+                path_in(g, logs[i], path);
+                log = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+                if (log >= 0 && stderr_cause(log, rows, why))
+                        return;
+        }
+        cvm_fail(why, &CVM_CODE_GUEST_PANIC, EIO, "the guest's kernel panicked");
+}
+
 static void on_shutdown(struct driver_guest *g, json_object *data) {
         struct cvm_json place = cvm_json_root(data, "SHUTDOWN");
         const char *reason = "";
         bool guest = false;
-        struct cvm_error why = { 0 };
 
         (void)cvm_json_get_bool(&place, "guest", &guest, NULL);
         (void)cvm_json_get_text(&place, "reason", &reason, NULL);
@@ -194,8 +214,9 @@ static void on_shutdown(struct driver_guest *g, json_object *data) {
         else if (!guest)
                 return; /* we asked for it, or a signal did: GONE follows */
         else if (strcmp(reason, "guest-panic") == 0) {
-                cvm_fail(&why, &CVM_CODE_GUEST_PANIC, EIO, "the guest's kernel panicked");
-                tell(g, DRIVER_SHUTDOWN, &why);
+                g->panicked = true;
+                explain_panic(g, &g->why);
+                tell(g, DRIVER_SHUTDOWN, &g->why);
         } else
                 tell(g, DRIVER_SHUTDOWN, NULL);
 }

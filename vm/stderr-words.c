@@ -122,14 +122,18 @@ static bool find_cause(const char *text, struct failure *ret) {
         return failure_find(causes, text, ret);
 }
 
+static int say(char *text, const struct failure *failure, struct cvm_error *err) {
+        const char *line = line_at(text, (size_t)(failure->at - text));
+
+        return cvm_fail(err, failure->code, EIO, "%s (QEMU: %.200s)", failure->sentence, line);
+}
+
 int stderr_text_words(char *text, struct cvm_error *err) {
         struct failure failure;
         const char *line;
 
-        if (find_cause(text, &failure)) {
-                line = line_at(text, (size_t)(failure.at - text));
-                return cvm_fail(err, failure.code, EIO, "%s (QEMU: %.200s)", failure.sentence, line);
-        }
+        if (find_cause(text, &failure))
+                return say(text, &failure, err);
         line = last_line(text);
         return *line ? cvm_fail(err, &CVM_CODE_QEMU, EIO, "QEMU ended: %.300s", line)
                      : cvm_fail(err, &CVM_CODE_QEMU, EIO, "QEMU ended without a word");
@@ -140,4 +144,14 @@ void stderr_words(int fd, struct cvm_error *err) {
         char nothing[] = "";
 
         stderr_text_words(text ? text : nothing, err);
+}
+
+bool stderr_cause(int fd, const struct failure_row *rows, struct cvm_error *err) {
+        CVM_CLEANUP(cvm_freep) char *text = fd_tail(fd, TAIL);
+        struct failure failure;
+
+        if (!text || !failure_find(rows, text, &failure))
+                return false;
+        (void)say(text, &failure, err);
+        return true;
 }

@@ -5,9 +5,12 @@ STATE...: what query-sev tells after cont, one for each question; the last one a
     running | launch-update | plain      what the guest has become
     +stop +reset                         events that come before that answer
     reboot                               the guest resets and QEMU ends for it
+    panic | refused | loader             the guest stops for good right after cont: without a word, after a line of QEMU about
+                                         its ultravisor, after one of the loader on the console
 Behind -machine none it is asked for abilities instead, and has those of QEMU 11 without `kernel-hashes`.
 """
 import json
+import os
 import re
 import socket
 import sys
@@ -23,7 +26,7 @@ SCHEMA = [
     {"name": "19", "meta-type": "object", "members": [{"name": "kernel-hashes", "type": "bool"}]},
     {"name": "20", "meta-type": "object", "members": [{"name": p, "type": "str"} for p in PROPERTIES]},
 ]
-TYPES = [{"name": "sev-guest", "parent": "object"}, {"name": "sev-snp-guest", "parent": "object"}]
+TYPES = [{"name": name, "parent": "object"} for name in ("sev-guest", "sev-snp-guest", "s390-pv-guest")]
 
 
 def monitor():
@@ -67,12 +70,26 @@ def answer(command):
     return {}
 
 
+
+def stop_for_good(how):
+    if how == "refused":
+        sys.stderr.write("qemu: KVM PV command 2 (KVM_PV_SET_SEC_PARMS) failed: header rc 108 rrc 5 IOCTL rc: -22\n")
+        sys.stderr.flush()
+    if how == "loader":
+        os.write(int(re.search(r"-add-fd fd=(\d+),set=1 ", ARGUMENTS).group(1)), b"Secure unpack facility is not available\r\n")
+    event("GUEST_PANICKED", action="poweroff")
+    event("SHUTDOWN", guest=True, reason="guest-panic")
+    sys.exit(0)
+
+
 say({"QMP": {"version": {"qemu": {"major": 99, "minor": 0, "micro": 0}, "package": ""}, "capabilities": []}})
 for line in lines:
     command = json.loads(line)
     if command["execute"] == "cont":
         event("RESUME")
     say({"return": answer(command["execute"]), "id": command.get("id")})
+    if command["execute"] == "cont" and STATES[0] in ("panic", "refused", "loader"):
+        stop_for_good(STATES[0])
     if command["execute"] == "system_reset":
         event("RESET", guest=False)
     if command["execute"] == "query-sev" and STATES[0] == "reboot":

@@ -9,9 +9,17 @@
 #define ON_HARDWARE                                                                                    \
         "{\"version\":1,\"name\":\"t\",\"uuid\":\"11111111-2222-3333-4444-555555555555\","             \
         "\"platform\":\"sev-snp\",\"memory\":\"256MiB\",\"firmware\":\"f\",\"boot\":{\"disk\":\"d\"}," \
-        "\"disks\":[{\"path\":\"d\",\"format\":\"raw\",\"serial\":\"d\"}]%s}"
+        "\"disks\":[{\"path\":\"d\",\"format\":\"raw\",\"serial\":\"d\"}]"
 
-static const struct host_facts host = { .offers[CVM_PLATFORM_SEV_SNP] = true, .encryption_bit = 51 };
+/* Its guest is an image, QEMU's object has no property, and there is no state to ask for. */
+#define PROTECTED                                                                          \
+        "{\"version\":1,\"name\":\"t\",\"uuid\":\"11111111-2222-3333-4444-555555555555\"," \
+        "\"platform\":\"secure-execution\",\"memory\":\"256MiB\",\"boot\":{\"kernel\":\"d\"}"
+
+static const struct host_facts host = {
+        .offers = { [CVM_PLATFORM_SEV_SNP] = true, [CVM_PLATFORM_SECURE_EXECUTION] = true },
+        .encryption_bit = 51
+};
 
 /* The scene's guest, as a plan on hardware whose QEMU is the script with these states. */
 struct scene {
@@ -20,7 +28,7 @@ struct scene {
         char binary[128];
 };
 
-static void scene_begin(struct scene *s, const char *states, const char *more) {
+static void scene_begin_of(struct scene *s, const char *document, const char *states, const char *more) {
         CVM_CLEANUP(cvm_freep) char *script = NULL;
         struct cvm_error err = { 0 };
         char text[1024];
@@ -29,7 +37,7 @@ static void scene_begin(struct scene *s, const char *states, const char *more) {
         plan_free(s->f.plan);
         s->f.plan = NULL;
         definition_free(s->f.definition);
-        snprintf(text, sizeof text, ON_HARDWARE, more);
+        snprintf(text, sizeof text, "%s%s}", document, more);
         s->f.definition = NULL;
         if (definition_read(text, strlen(text), "test", &s->f.definition, &err) < 0 ||
             plan_make(s->f.definition, &host, NULL, &s->f.plan, &err) < 0)
@@ -46,6 +54,10 @@ static void scene_begin(struct scene *s, const char *states, const char *more) {
         s->platform = *s->f.plan->platform;
         s->platform.binary = s->binary;
         s->f.plan->platform = &s->platform;
+}
+
+static void scene_begin(struct scene *s, const char *states, const char *more) {
+        scene_begin_of(s, ON_HARDWARE, states, more);
 }
 
 static void scene_end(struct scene *s) {
@@ -126,6 +138,34 @@ static void test_a_qemu_that_ends_at_a_reset(void **state) {
         assert_null(s.f.why.code);
 }
 
+static void test_a_guest_that_stops_for_good(void **state) {
+        static const struct {
+                const char *document, *states;
+                const struct cvm_code *code;
+                const char *words;
+        } cases[] = {
+                { PROTECTED, "panic", &CVM_CODE_GUEST_PANIC, "panicked" },
+                { PROTECTED, "refused", &CVM_CODE_HOST_KEY_SLOT, "none of its key slots" },
+                { PROTECTED, "loader", &CVM_CODE_KVM_CONFIDENTIAL, "facility 161" },
+                /* what another technology's loader would mean is only a guest's text */
+                { ON_HARDWARE, "loader", &CVM_CODE_GUEST_PANIC, "panicked" },
+        };
+
+        for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+                CVM_CLEANUP(scene_end) struct scene s;
+
+                scene_begin_of(&s, cases[i].document, cases[i].states, "");
+                start(&s.f);
+                wait_for(&s.f, DRIVER_UP, 1);
+                command(&s.f, DRIVER_CONT);
+                wait_for(&s.f, DRIVER_GONE, 1);
+                assert_int_equal(s.f.seen[DRIVER_SHUTDOWN], 1);
+                assert_ptr_equal(s.f.why.code, cases[i].code);
+                if (!strstr(s.f.why.text, cases[i].words))
+                        fail_msg("%s", s.f.why.text);
+        }
+}
+
 static void check_plan(struct scene *s) {
         struct cvm_error err = { 0 };
 
@@ -174,6 +214,19 @@ static void test_what_qemu_can_do_is_asked(void **state) {
         expect_lack(&s, "it has no object 'no-such-guest'");
 }
 
+static void test_an_object_without_properties_is_asked_for(void **state) {
+        CVM_CLEANUP(scene_end) struct scene s;
+
+        scene_begin_of(&s, PROTECTED, "running", "");
+        expect_all(&s);
+        run(&s);
+        wait_for(&s.f, DRIVER_RUNNING, 1);
+        command(&s.f, DRIVER_RESET_GUEST);
+        wait_for(&s.f, DRIVER_RESET, 1);
+        s.f.plan->guest.type = "no-such-guest";
+        expect_lack(&s, "it has no object 'no-such-guest'");
+}
+
 /* The QEMU of Debian 12 has sev-guest, not yet sev-snp-guest; any has these. */
 static void test_a_real_qemu_is_asked(void **state) {
         CVM_CLEANUP(scene_end) struct scene s;
@@ -216,7 +269,9 @@ int main(void) {
                 cmocka_unit_test(test_it_ends_when_a_reset_made_something_else),
                 cmocka_unit_test(test_events_keep_their_order),
                 cmocka_unit_test(test_a_qemu_that_ends_at_a_reset),
+                cmocka_unit_test(test_a_guest_that_stops_for_good),
                 cmocka_unit_test(test_what_qemu_can_do_is_asked),
+                cmocka_unit_test(test_an_object_without_properties_is_asked_for),
                 cmocka_unit_test(test_a_real_qemu_is_asked),
                 cmocka_unit_test(test_a_qemu_that_does_not_tell),
         };

@@ -119,6 +119,8 @@ int qmp_stream_flush(struct qmp_stream *s, bool *ret_more, struct cvm_error *err
                         continue;
                 if (n < 0 && errno == EAGAIN)
                         break;
+                if (n < 0 && errno == EPIPE) /* its end is seen by who reads, behind what it said before */
+                        n = (ssize_t)(s->out.bytes.size - s->out_done);
                 if (n < 0)
                         return cvm_fail(err, &CVM_CODE_QMP, errno, "QEMU's monitor: %s", strerror(errno));
                 s->pass_fd = cvm_close(s->pass_fd);

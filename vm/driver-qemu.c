@@ -302,6 +302,8 @@ static int connect_monitor(struct driver_guest *g, struct cvm_error *err) {
 static int watch(struct driver_guest *g, struct cvm_error *err) {
         int r = sd_event_add_io(g->event, &g->death, g->pidfd, EPOLLIN, on_death, g);
 
+        if (r >= 0) /* behind what it said on its monitor before */
+                r = sd_event_source_set_priority(g->death, SD_EVENT_PRIORITY_NORMAL + 10);
         if (r < 0)
                 return cvm_fail(err, &CVM_CODE_INTERNAL, r, "watching QEMU: %s", strerror(-r));
         return console_log_new(g->event, g->dir, &g->log, err);

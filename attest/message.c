@@ -111,6 +111,18 @@ static const struct cvm_json_field report_fields[] = {
         { 0 },
 };
 
+static const struct cvm_json_field store_request_fields[] = {
+        { "request", CVM_JSON_BASE64, .required = true, AT(msg_store_request, request),
+          .max = CVM_ATTESTATION_REQUEST_MAX },
+        { 0 },
+};
+
+static const struct cvm_json_field stored_fields[] = {
+        { "taken", CVM_JSON_BOOL, .required = true, AT(msg_stored, taken) },
+        { "words", CVM_JSON_TEXT, .required = true, AT(msg_stored, words), .max = 128 },
+        { 0 },
+};
+
 static void plain_done(void *message) {
 }
 
@@ -179,6 +191,18 @@ static void report_done(void *message) {
         cvm_bytes_done(&m->event_log);
 }
 
+static void store_request_done(void *message) {
+        struct msg_store_request *m = message;
+
+        cvm_bytes_done(&m->request);
+}
+
+static void stored_done(void *message) {
+        struct msg_stored *m = message;
+
+        free(m->words);
+}
+
 #define KIND(number, name_, fields_, message, done_) \
         { .type = number, .name = name_, .fields = fields_, .size = sizeof(struct message), .done = done_ }
 
@@ -202,6 +226,9 @@ static const struct cvm_message_kind kinds[] = {
              report_request_done),
         KIND(CVM_MSG_REPORT, "report", report_fields, msg_report, report_done),
         KIND(CVM_MSG_REPORT_REFUSED, "report-refused", refused_fields, msg_refused, refused_done),
+        KIND(CVM_MSG_STORE_REQUEST, "store-request", store_request_fields, msg_store_request,
+             store_request_done),
+        KIND(CVM_MSG_STORED, "stored", stored_fields, msg_stored, stored_done),
 };
 
 const struct cvm_message_kind *cvm_message_kind(uint8_t type) {

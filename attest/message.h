@@ -1,13 +1,12 @@
 /*
  * What host and guest say to each other over the framed channels (base/frame.h): the numbers, and the
  * payload of each as struct and field table. Both ends use these; both treat the other as hostile. Protocol
- * 1 is measured into images and will be served for years: fields are added, never changed.
- *
- * org.cvmd.agent.0. The host speaks first and repeats HELLO until it is answered; each HELLO after a
- * (re)connect or a reset has a new session number, which every later frame of both sides carries. A frame
- * with another session is dropped. Requests carry an id which the answer repeats. org.cvmd.tee.0 (simulated
- * platforms and the testbed). The guest repeats REPORT_REQUEST until answered; the session is the guest's
- * own random number, so that an answer to an earlier boot is dropped.
+ * 1 is measured into images and will be served for years: fields are added, never changed. org.cvmd.agent.0.
+ * The host speaks first and repeats HELLO until it is answered; each HELLO after a (re)connect or a reset
+ * has a new session number, which every later frame of both sides carries. A frame with another session is
+ * dropped. Requests carry an id which the answer repeats. org.cvmd.tee.0 (simulated platforms and the
+ * testbed). The guest repeats its request until answered; the session is the guest's own random number, so
+ * that an answer to an earlier boot is dropped.
  */
 #pragma once
 
@@ -46,6 +45,8 @@ enum cvm_message {
         CVM_MSG_REPORT_REQUEST = 0x41, /* struct msg_report_request */
         CVM_MSG_REPORT = 0xc1,         /* struct msg_report */
         CVM_MSG_REPORT_REFUSED = 0xc2, /* struct msg_refused */
+        CVM_MSG_STORE_REQUEST = 0x42,  /* struct msg_store_request: for the platform's own secret store */
+        CVM_MSG_STORED = 0xc3,         /* struct msg_stored */
 };
 
 struct msg_hello {
@@ -85,9 +86,8 @@ struct msg_evidence_request {
 
 struct msg_evidence {
         uint64_t id;
-        struct cvm_bytes report;       /* as the hardware gave it */
-        struct cvm_bytes certificates; /* certificate table, absent where the host gave none */
-        struct cvm_bytes event_log;    /* what the platform's registers say, absent where there is none */
+        struct cvm_bytes report;                  /* as the hardware gave it */
+        struct cvm_bytes certificates, event_log; /* what belongs to it; absent where there is none */
         uint8_t nonce[CVM_NONCE_SIZE];
         uint64_t generation;
 };
@@ -119,10 +119,17 @@ struct msg_report_request {
         struct cvm_bytes own_events; /* records of a log: what the guest itself has extended in this boot */
 };
 
+struct msg_store_request {
+        struct cvm_bytes request;
+};
+
+struct msg_stored {
+        bool taken;
+        char *words; /* the platform's, of what it did */
+};
+
 struct msg_report {
-        struct cvm_bytes report;
-        struct cvm_bytes certificates;
-        struct cvm_bytes event_log;
+        struct cvm_bytes report, certificates, event_log;
 };
 
 /* One row per message: its payload's fields and size, and how to free what a read has filled in. */
@@ -134,12 +141,10 @@ struct cvm_message_kind {
         void (*done)(void *message);
 };
 
-/* NULL: no such message. */
-const struct cvm_message_kind *cvm_message_kind(uint8_t type);
-
-/* The payload of a frame into *message (kind->size bytes, zeroed by the caller; freed with kind->done). */
+const struct cvm_message_kind *cvm_message_kind(uint8_t type); /* NULL: no such message */
+/* The payload of a frame into *message (kind->size bytes, zeroed by the caller; freed with kind->done), and
+ * a whole frame from one. */
 int cvm_message_read(const struct cvm_message_kind *kind, const struct cvm_frame *frame, void *message,
                      struct cvm_error *err);
-/* A whole frame from *message. */
 int cvm_message_make(uint8_t type, uint64_t session, const void *message, struct cvm_bytes *ret,
                      struct cvm_error *err);

@@ -2,6 +2,7 @@
  */
 #include <errno.h>
 #include <poll.h>
+#include <stdio.h>
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
@@ -48,7 +49,15 @@ static int write_frame(int fd, const struct cvm_bytes *frame, int64_t until) {
         return 0;
 }
 
-static int take_refusal(const struct cvm_frame *frame, struct cvm_error *err) {
+/* What is waited for: the answer of a type, or a refusal, which is a failure of this code. */
+struct waiting {
+        uint64_t session;
+        uint8_t type;
+        void *message; /* read into */
+        const struct cvm_code *code;
+};
+
+static int take_refusal(const struct cvm_frame *frame, const struct cvm_code *code, struct cvm_error *err) {
         const struct cvm_message_kind *kind = cvm_message_kind(CVM_MSG_REPORT_REFUSED);
         struct msg_refused refused = { 0 };
         int r = cvm_message_read(kind, frame, &refused, err);
@@ -57,38 +66,29 @@ static int take_refusal(const struct cvm_frame *frame, struct cvm_error *err) {
                 r = cvm_fail(err,
                              strcmp(refused.code, CVM_CODE_EVIDENCE_REQUEST.id) == 0
                                              ? &CVM_CODE_EVIDENCE_REQUEST
-                                             : &CVM_CODE_AGENT_REPORT,
+                                             : code,
                              EACCES, "refused: %s", refused.text);
         kind->done(&refused);
         return r;
 }
 
-/* 1: the report, 0: a frame of no interest. */
-static int take_frame(const struct cvm_frame *frame, uint64_t session, struct tee_report *ret,
-                      struct cvm_error *err) {
-        const struct cvm_message_kind *kind = cvm_message_kind(CVM_MSG_REPORT);
-        struct msg_report message = { 0 };
+/* 1: the answer, 0: a frame of no interest. */
+static int take_frame(const struct cvm_frame *frame, const struct waiting *w, struct cvm_error *err) {
         int r;
 
-        if (frame->session != session)
+        if (frame->session != w->session)
                 return 0; /* for an earlier boot, or an earlier question */
         if (frame->type == CVM_MSG_REPORT_REFUSED)
-                return take_refusal(frame, err);
-        if (frame->type != CVM_MSG_REPORT)
+                return take_refusal(frame, w->code, err);
+        if (frame->type != w->type)
                 return 0;
-        r = cvm_message_read(kind, frame, &message, err);
-        if (r >= 0) {
-                ret->report = cvm_bytes_take(&message.report);
-                ret->certificates = cvm_bytes_take(&message.certificates);
-                ret->event_log = cvm_bytes_take(&message.event_log);
-        }
-        kind->done(&message);
+        r = cvm_message_read(cvm_message_kind(w->type), frame, w->message, err);
         return r < 0 ? r : 1;
 }
 
-/* Read until the report is there or the time is over (0). */
-static int read_answer(int fd, struct cvm_frame_reader *in, uint64_t session, int64_t until,
-                       struct tee_report *ret, struct cvm_error *err) {
+/* Read until the answer is there or the time is over (0). */
+static int read_answer(int fd, struct cvm_frame_reader *in, const struct waiting *w, int64_t until,
+                       struct cvm_error *err) {
         uint8_t data[16 << 10];
 
         for (;;) {
@@ -104,7 +104,7 @@ static int read_answer(int fd, struct cvm_frame_reader *in, uint64_t session, in
 
                         r = cvm_frame_feed(in, next, left, &used, &frame);
                         if (r > 0)
-                                r = take_frame(&frame, session, ret, err);
+                                r = take_frame(&frame, w, err);
                         next += used;
                         left -= used;
                 }
@@ -119,22 +119,18 @@ static void reader_done(struct cvm_frame_reader *in) {
         cvm_frame_reader_done(in);
 }
 
-static int ask(struct tee *tee, const struct tee_question *question, struct tee_report *ret,
-               struct cvm_error *err) {
+static int exchange(struct tee *tee, uint8_t type, const void *message, struct waiting *w,
+                    struct cvm_error *err) {
         CVM_CLEANUP(reader_done) struct cvm_frame_reader in = { 0 };
         CVM_CLEANUP(cvm_bytes_done) struct cvm_bytes frame = { 0 };
-        struct msg_report_request request = { .request = question->request,
-                                              .own_events = tee->own_events.bytes };
         int64_t deadline = now_msec() + DEADLINE_MSEC;
-        uint64_t session = 0;
         int r = 0;
 
-        cvm_random(&session, sizeof session);
-        memcpy(request.report_data, question->report_data, sizeof request.report_data);
+        cvm_random(&w->session, sizeof w->session);
         if (tee->fd < 0)
                 r = channel_open(tee->where, &tee->fd, err);
         if (r >= 0)
-                r = cvm_message_make(CVM_MSG_REPORT_REQUEST, session, &request, &frame, err);
+                r = cvm_message_make(type, w->session, message, &frame, err);
         if (r < 0)
                 return r;
         while (now_msec() < deadline) {
@@ -142,7 +138,7 @@ static int ask(struct tee *tee, const struct tee_question *question, struct tee_
 
                 r = write_frame(tee->fd, &frame, until);
                 if (r >= 0)
-                        r = read_answer(tee->fd, &in, session, until, ret, err);
+                        r = read_answer(tee->fd, &in, w, until, err);
                 if (r > 0)
                         return 0;
                 if (r < 0 && r != -ETIMEDOUT)
@@ -151,8 +147,46 @@ static int ask(struct tee *tee, const struct tee_question *question, struct tee_
         if (r < 0 && r != -ETIMEDOUT)
                 tee->fd = cvm_close(tee->fd); /* a socket whose other end is gone: anew next time */
         return err && err->code ? r
-                                : cvm_fail(err, &CVM_CODE_AGENT_REPORT, ETIMEDOUT,
-                                           "nobody answered within %d seconds", DEADLINE_MSEC / 1000);
+                                : cvm_fail(err, w->code, ETIMEDOUT, "nobody answered within %d seconds",
+                                           DEADLINE_MSEC / 1000);
+}
+
+static int ask(struct tee *tee, const struct tee_question *question, struct tee_report *ret,
+               struct cvm_error *err) {
+        struct msg_report_request request = { .request = question->request,
+                                              .own_events = tee->own_events.bytes };
+        struct msg_report report = { 0 };
+        struct waiting w = { .type = CVM_MSG_REPORT, .message = &report, .code = &CVM_CODE_AGENT_REPORT };
+        int r;
+
+        memcpy(request.report_data, question->report_data, sizeof request.report_data);
+        r = exchange(tee, CVM_MSG_REPORT_REQUEST, &request, &w, err);
+        if (r >= 0)
+                *ret = (struct tee_report){ cvm_bytes_take(&report.report),
+                                            cvm_bytes_take(&report.certificates),
+                                            cvm_bytes_take(&report.event_log) };
+        cvm_message_kind(CVM_MSG_REPORT)->done(&report);
+        return r;
+}
+
+/* The host's end answers the very same again without doing it twice: that it may be repeated. */
+static int keep_secret(struct tee *tee, const void *request, size_t size, char ret_words[TEE_WORDS_MAX],
+                       struct cvm_error *err) {
+        struct msg_store_request message = { .request = { (uint8_t *)request, size } };
+        struct msg_stored stored = { 0 };
+        struct waiting w = { .type = CVM_MSG_STORED, .message = &stored, .code = &CVM_CODE_AGENT_STORE };
+        int r = size <= CVM_ATTESTATION_REQUEST_MAX
+                                ? exchange(tee, CVM_MSG_STORE_REQUEST, &message, &w, err)
+                                : cvm_fail(err, &CVM_CODE_AGENT_STORE, EFBIG,
+                                           "a simulated store takes requests of at most %u bytes",
+                                           CVM_ATTESTATION_REQUEST_MAX);
+
+        if (r >= 0) {
+                snprintf(ret_words, TEE_WORDS_MAX, "%s", stored.words);
+                r = !stored.taken;
+        }
+        cvm_message_kind(CVM_MSG_STORED)->done(&stored);
+        return r;
 }
 
 static bool is_there(const struct tee *tee) {
@@ -165,4 +199,5 @@ const struct tee_provider tee_simulated = {
         .simulated = true,
         .is_there = is_there,
         .ask = ask,
+        .keep_secret = keep_secret,
 };

@@ -17,6 +17,9 @@ struct sim_platform {
         X509 *(*root)(const struct sim_chain *chain); /* borrowed */
         int (*report)(const struct sim_chain *chain, const struct sim_guest *guest,
                       const struct sim_question *question, struct sim_answer *ret, struct cvm_error *err);
+        /* As sim_keep(). NULL: the platform has no store of its own. */
+        int (*keep)(const struct sim_chain *chain, struct sim_guest *guest, const struct cvm_bytes *request,
+                    char ret_words[SIM_WORDS_MAX], struct cvm_error *err);
         /* Where owners make images and requests for hosts: what they need of this one, PEM, borrowed; and
          * what the host makes of an image. NULL: there are none. */
         const struct cvm_bytes *(*documents)(const struct sim_chain *chain);

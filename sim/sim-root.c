@@ -157,3 +157,22 @@ int sim_report(const struct sim_root *root, const struct sim_guest *guest,
                                 "evidence of that platform is not simulated");
         return platforms[i]->report(root->chains[i], guest, question, ret, err);
 }
+
+int sim_keep(const struct sim_root *root, struct sim_guest *guest, const struct cvm_bytes *request,
+             char ret_words[SIM_WORDS_MAX], struct cvm_error *err) {
+        const size_t i = find(root, guest->platform);
+
+        return i < root->count && platforms[i]->keep
+                               ? platforms[i]->keep(root->chains[i], guest, request, ret_words, err)
+                               : cvm_fail(err, &CVM_CODE_SIM_PLATFORM, EOPNOTSUPP,
+                                          "that platform has no store of its own, or none that is simulated");
+}
+
+void sim_guest_boot(struct sim_guest *guest, const char *boot) {
+        uint8_t id[sizeof guest->report_id];
+
+        cvm_sha256(boot, strlen(boot), id);
+        if (memcmp(id, guest->report_id, sizeof id) != 0)
+                guest->store = (struct sim_store){ 0 };
+        memcpy(guest->report_id, id, sizeof id);
+}

@@ -5,6 +5,7 @@
  * technologies the keys of the issuers are forgotten once they have signed.
  */
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -251,26 +252,50 @@ static const struct cvm_bytes *documents(const struct sim_chain *chain) {
 
 /* --- what the ultravisor does --- */
 
+static int run_of(const struct sim_chain *chain, const struct sim_guest *guest, struct ultravisor_guest *ret,
+                  struct cvm_error *err) {
+        if (guest->image_size != SE_BOOT_TAGS_SIZE)
+                return cvm_fail(err, &CVM_CODE_SIM_PLATFORM, EINVAL,
+                                "the image of this guest is not known: create it anew");
+        *ret = (struct ultravisor_guest){ .host_hash = chain->hash,
+                                          .boot_tags = guest->image,
+                                          .cuid = guest->report_id,
+                                          .store = &guest->store };
+        return 0;
+}
+
 static int report(const struct sim_chain *chain, const struct sim_guest *guest,
                   const struct sim_question *question, struct sim_answer *ret, struct cvm_error *err) {
         CVM_CLEANUP(se_exchange_done) struct se_exchange answer = { 0 };
-        struct ultravisor_guest run = { .host_hash = chain->hash,
-                                        .cuid = guest->report_id,
-                                        .user_data = question->report_data,
-                                        .user_data_size = sizeof question->report_data };
+        struct ultravisor_guest run;
         int r;
 
         if (!question->request.size)
                 return cvm_fail(err, &CVM_CODE_EVIDENCE_REQUEST, EINVAL,
                                 "the ultravisor answers the owner's request, and there is none");
-        if (guest->image_size != SE_BOOT_TAGS_SIZE)
-                return cvm_fail(err, &CVM_CODE_SIM_PLATFORM, EINVAL,
-                                "the image of this guest is not known: create it anew");
-        run.boot_tags = guest->image;
+        r = run_of(chain, guest, &run, err);
+        if (r < 0)
+                return r;
+        run.user_data = question->report_data;
+        run.user_data_size = sizeof question->report_data;
         r = ultravisor_attest(chain->key, &question->request, &run, &answer, err);
         if (r >= 0 && se_exchange_write(&answer, &ret->report) < 0)
                 r = cvm_fail(err, &CVM_CODE_NO_MEMORY, ENOMEM, "writing a simulated answer");
         return r;
+}
+
+static int keep(const struct sim_chain *chain, struct sim_guest *guest, const struct cvm_bytes *request,
+                char ret_words[SIM_WORDS_MAX], struct cvm_error *err) {
+        struct ultravisor_guest run;
+        const char *why;
+        int r = run_of(chain, guest, &run, err);
+
+        if (r < 0)
+                return r;
+        why = ultravisor_add(chain->key, request, &run, &guest->store);
+        snprintf(ret_words, SIM_WORDS_MAX, "the simulated ultravisor %s%s",
+                 why ? "did not add it: " : "has added it", why ? why : "");
+        return why != NULL;
 }
 
 static int open_image(const struct sim_chain *chain, int image, int flat, struct cvm_error *err) {
@@ -285,5 +310,6 @@ const struct sim_platform sim_se = {
         .root = root,
         .documents = documents,
         .report = report,
+        .keep = keep,
         .open_image = open_image,
 };

@@ -51,7 +51,16 @@ int sim_root_documents(const struct sim_root *root, char **ret_pem, struct cvm_e
 int sim_image_open(const struct sim_root *root, enum cvm_platform_id platform, int image, int flat,
                    struct cvm_error *err);
 
-/* One guest as the simulated hardware knows it: fixed at launch. */
+/* What a platform with a store of its own was given to keep in one boot. */
+#define SIM_STORE_MAX 64
+
+struct sim_store {
+        uint8_t tags[SIM_STORE_MAX][16]; /* of the requests, in their order */
+        size_t n;
+        uint8_t extension[32]; /* digest of what all of them must share */
+};
+
+/* One guest as the simulated hardware knows it: fixed at launch, but for what is new at each boot. */
 struct sim_guest {
         enum cvm_platform_id platform;
         uint8_t measurement[48];
@@ -64,7 +73,11 @@ struct sim_guest {
         uint8_t image[256]; /* of a guest that is an image: the parts of its measurement, one behind the
                                other */
         size_t image_size;
+        struct sim_store store; /* empty at each boot */
 };
+
+/* Another boot of the same guest, told by its label: the same label is the same boot. */
+void sim_guest_boot(struct sim_guest *guest, const char *boot);
 
 /* Borrowed. */
 struct sim_question {
@@ -85,3 +98,12 @@ void sim_answer_done(struct sim_answer *answer);
 /* CVM_CODE_SIM_PLATFORM where that platform is not simulated, or was not when this root was made. */
 int sim_report(const struct sim_root *root, const struct sim_guest *guest,
                const struct sim_question *question, struct sim_answer *ret, struct cvm_error *err);
+
+/*
+ * A guest's request for its platform's own store: 0 taken, 1 refused, with words (at most SIM_WORDS_MAX
+ * bytes) of the platform. The very same again is taken and changes nothing. CVM_CODE_SIM_PLATFORM where that
+ * platform has none.
+ */
+#define SIM_WORDS_MAX 128
+int sim_keep(const struct sim_root *root, struct sim_guest *guest, const struct cvm_bytes *request,
+             char ret_words[SIM_WORDS_MAX], struct cvm_error *err);

@@ -5,6 +5,7 @@
 
 #include <openssl/crypto.h>
 
+#include "attest/secret-se.h"
 #include "base/fd.h"
 #include "launch/image-se.h"
 #include "launch/pages-se.h"
@@ -12,8 +13,10 @@
 #define WHAT "the image"
 #define PIECE (64 * SE_PAGE)
 #define REQUEST_CUSTOMER_AT 0x40
+#define SECRET_CUSTOMER_AT 0x418
 #define HEADER_CUSTOMER_AT 0x40
 #define HEADER_SLOTS_AT 0x1a0
+#define NOT_FOR_HOST "the request was not made for this host, or was changed"
 
 /* --- images --- */
 
@@ -94,7 +97,7 @@ int ultravisor_open(EVP_PKEY *host, int image, int flat, struct cvm_error *err) 
 
 /* --- requests --- */
 
-/* A guest of the simulation has no secret store and no firmware: both are told as empty. */
+/* A guest of the simulation has no firmware: it is told as empty. */
 static int fill_additional(uint64_t flags, const struct ultravisor_guest *guest, struct cvm_bytes *ret) {
         static const uint8_t firmware[320];
         uint8_t store[CVM_SHA512_SIZE];
@@ -108,32 +111,40 @@ static int fill_additional(uint64_t flags, const struct ultravisor_guest *guest,
                        { SE_ATTEST_FIRMWARE, firmware, sizeof firmware } };
         CVM_CLEANUP(cvm_writer_done) struct cvm_writer w = { 0 };
 
-        se_secret_store_hash(NULL, 0, false, store);
+        se_secret_store_hash(guest->store->tags[0], guest->store->n, false, store);
         for (size_t i = 0; i < ARRAY_SIZE(fields); i++)
                 if (flags & fields[i].flag)
                         cvm_write_copy(&w, fields[i].value, fields[i].size);
         return cvm_writer_take(&w, ret);
 }
 
+/* The protection key of a request; negative: there is none for this host. */
+static int unwrap(EVP_PKEY *host, const struct cvm_bytes *request, size_t customer_at,
+                  struct se_request_head *ret_head, uint8_t ret_key[SE_KEY_SIZE]) {
+        struct cvm_reader r = cvm_reader_of(request->data, request->size);
+        const uint8_t *customer = request->data + customer_at;
+        int e = se_request_head_read(&r, ret_head, NULL);
+
+        if (e < 0 || request->size < customer_at + SE_COORDINATES_SIZE + ret_head->n_slots * SE_SLOT_SIZE)
+                return -EBADMSG;
+        return se_slot_open(host, customer, customer + SE_COORDINATES_SIZE, ret_head->n_slots, ret_key,
+                            NULL);
+}
+
 static int open_request(EVP_PKEY *host, const struct cvm_bytes *request, struct cvm_secret *ret,
                         struct cvm_error *err) {
-        struct cvm_reader r = cvm_reader_of(request->data, request->size);
         struct se_request_head head;
         uint8_t key[SE_KEY_SIZE];
         uint64_t flags;
-        int e = se_request_head_read(&r, &head, err);
+        int r = se_attestation_flags(request->data, request->size, &flags, err);
 
-        if (e >= 0) /* its parts are then known to be there */
-                e = se_attestation_flags(request->data, request->size, &flags, err);
-        if (e >= 0 && se_slot_open(host, request->data + REQUEST_CUSTOMER_AT,
-                                   request->data + REQUEST_CUSTOMER_AT + SE_COORDINATES_SIZE, head.n_slots,
-                                   key, NULL) < 0)
-                return cvm_fail(err, &CVM_CODE_REQUEST_FORMAT, EBADMSG,
-                                "the request was not made for this host, or was changed");
-        if (e >= 0)
-                e = se_attestation_open(request->data, request->size, key, ret, err);
+        if (r < 0)
+                return r;
+        if (unwrap(host, request, REQUEST_CUSTOMER_AT, &head, key) < 0)
+                return cvm_fail(err, &CVM_CODE_REQUEST_FORMAT, EBADMSG, NOT_FOR_HOST);
+        r = se_attestation_open(request->data, request->size, key, ret, err);
         OPENSSL_cleanse(key, sizeof key);
-        return e;
+        return r;
 }
 
 int ultravisor_attest(EVP_PKEY *host, const struct cvm_bytes *request, const struct ultravisor_guest *guest,
@@ -164,4 +175,53 @@ int ultravisor_attest(EVP_PKEY *host, const struct cvm_bytes *request, const str
         *ret = x;
         x = (struct se_exchange){ 0 };
         return 0;
+}
+
+/* --- secrets --- */
+
+/* SHA-256 of the extension secret, which all requests to a guest must share. */
+static int open_secret(EVP_PKEY *host, const struct cvm_bytes *request, uint8_t ret[CVM_SHA256_SIZE]) {
+        CVM_CLEANUP(cvm_secret_done) struct cvm_secret opened = { 0 };
+        struct se_request_head head;
+        uint8_t key[SE_KEY_SIZE];
+        int r = unwrap(host, request, SECRET_CUSTOMER_AT, &head, key);
+
+        if (r >= 0)
+                r = se_request_unseal(request->data, request->size, &head, key, &opened, NULL);
+        OPENSSL_cleanse(key, sizeof key);
+        if (r < 0 || opened.size < SE_EXTENSION_SIZE)
+                return -EBADMSG;
+        cvm_sha256(opened.data + opened.size - SE_EXTENSION_SIZE, SE_EXTENSION_SIZE, ret);
+        return 0;
+}
+
+static bool has(const struct sim_store *store, const uint8_t tag[SE_TAG_SIZE]) {
+        for (size_t i = 0; i < store->n; i++)
+                if (memcmp(store->tags[i], tag, SE_TAG_SIZE) == 0)
+                        return true;
+        return false;
+}
+
+const char *ultravisor_add(EVP_PKEY *host, const struct cvm_bytes *request,
+                           const struct ultravisor_guest *guest, struct sim_store *store) {
+        uint8_t extension[CVM_SHA256_SIZE];
+        struct se_secret_seen seen;
+
+        if (se_secret_see(request->data, request->size, &seen, NULL) < 0)
+                return "it is no request that adds a secret";
+        if (open_secret(host, request, extension) < 0)
+                return NOT_FOR_HOST;
+        if (memcmp(seen.boot_tags, guest->boot_tags, SE_BOOT_TAGS_SIZE) != 0)
+                return "the request is for another image";
+        if (!cvm_is_zero(seen.cuid, SE_CUID_SIZE) && memcmp(seen.cuid, guest->cuid, SE_CUID_SIZE) != 0)
+                return "the request is for another run of the image";
+        if (has(store, seen.tag))
+                return NULL;
+        if (store->n > 0 && memcmp(store->extension, extension, sizeof extension) != 0)
+                return "the request has another extension secret than the first one";
+        if (store->n == SIM_STORE_MAX)
+                return "the secret store is full";
+        memcpy(store->extension, extension, sizeof extension);
+        memcpy(store->tags[store->n++], seen.tag, SE_TAG_SIZE);
+        return NULL;
 }

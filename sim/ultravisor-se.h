@@ -1,10 +1,11 @@
 /*
- * What an ultravisor does with its host's private key, in software: it opens an image, and it answers a
- * request for attestation. Hostile bytes both.
+ * What an ultravisor does with its host's private key, in software: it opens an image, answers a request for
+ * attestation, and takes a secret into a guest's store. Hostile bytes all.
  */
 #pragma once
 
 #include "attest/exchange-se.h"
+#include "sim/sim.h"
 
 /*
  * Open the image as hardware would: the slot for this host, the header's tag, the digests of all pages. What
@@ -18,6 +19,7 @@ int ultravisor_open(EVP_PKEY *host, int image, int flat, struct cvm_error *err);
 struct ultravisor_guest {
         const uint8_t *host_hash; /* of the key that opened it */
         const uint8_t *boot_tags, *cuid;
+        const struct sim_store *store;
         const void *user_data;
         size_t user_data_size;
 };
@@ -25,3 +27,8 @@ struct ultravisor_guest {
 /* The answer to this request; owned. CVM_CODE_REQUEST_FORMAT: it is none, or for other hosts. */
 int ultravisor_attest(EVP_PKEY *host, const struct cvm_bytes *request, const struct ultravisor_guest *guest,
                       struct se_exchange *ret, struct cvm_error *err);
+
+/* An add-secret request of that guest, into its store: NULL, or why not (static). The very same again is
+ * taken and changes nothing. The secret itself is not kept: nothing in a simulated guest can ask for it. */
+const char *ultravisor_add(EVP_PKEY *host, const struct cvm_bytes *request,
+                           const struct ultravisor_guest *guest, struct sim_store *store);

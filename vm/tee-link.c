@@ -24,8 +24,8 @@
 struct tee_link {
         sd_event *event; /* borrowed */
         char *path;
-        const struct sim_root *root;   /* borrowed */
-        const struct sim_guest *guest; /* borrowed */
+        const struct sim_root *root; /* borrowed */
+        struct sim_guest *guest;     /* borrowed */
         int fd;
         sd_event_source *io, *timer;
         uint64_t wait_usec, window_usec;
@@ -68,32 +68,58 @@ static void pause_reading(struct tee_link *link) {
         arm(link, PAUSE_USEC);
 }
 
-static int answer(struct tee_link *link, uint64_t session, const struct msg_report_request *request) {
+static int refuse(struct tee_link *link, uint64_t session, const struct cvm_error *err) {
+        struct msg_refused refused = { .code = (char *)cvm_error_code(err)->id, .text = (char *)err->text };
+
+        return cvm_message_make(CVM_MSG_REPORT_REFUSED, session, &refused, &link->out, NULL);
+}
+
+static int answer_report(struct tee_link *link, uint64_t session, const void *message) {
+        const struct msg_report_request *request = message;
         CVM_CLEANUP(sim_answer_done) struct sim_answer said = { 0 };
         struct sim_question question = { .request = request->request, .own_events = request->own_events };
         struct cvm_error err = { 0 };
-        int r;
 
         memcpy(question.report_data, request->report_data, sizeof question.report_data);
-        r = sim_report(link->root, link->guest, &question, &said, &err);
-        struct msg_report message = { said.report, said.certificates, said.event_log };
-        struct msg_refused refused = { .code = (char *)cvm_error_code(&err)->id, .text = err.text };
+        if (sim_report(link->root, link->guest, &question, &said, &err) < 0)
+                return refuse(link, session, &err);
+        struct msg_report report = { said.report, said.certificates, said.event_log };
 
-        return r >= 0 ? cvm_message_make(CVM_MSG_REPORT, session, &message, &link->out, NULL)
-                      : cvm_message_make(CVM_MSG_REPORT_REFUSED, session, &refused, &link->out, NULL);
+        return cvm_message_make(CVM_MSG_REPORT, session, &report, &link->out, NULL);
+}
+
+static int answer_store(struct tee_link *link, uint64_t session, const void *message) {
+        const struct msg_store_request *request = message;
+        char words[SIM_WORDS_MAX];
+        struct cvm_error err = { 0 };
+        int r = sim_keep(link->root, link->guest, &request->request, words, &err);
+        struct msg_stored stored = { .taken = r == 0, .words = words };
+
+        return r < 0 ? refuse(link, session, &err)
+                     : cvm_message_make(CVM_MSG_STORED, session, &stored, &link->out, NULL);
 }
 
 /* 0, or negative where it is no request. */
 static int take_frame(struct tee_link *link, const struct cvm_frame *frame) {
-        const struct cvm_message_kind *kind = cvm_message_kind(CVM_MSG_REPORT_REQUEST);
-        struct msg_report_request request = { 0 };
+        static const struct {
+                uint8_t type;
+                int (*answer)(struct tee_link *link, uint64_t session, const void *message);
+        } rows[] = { { CVM_MSG_REPORT_REQUEST, answer_report }, { CVM_MSG_STORE_REQUEST, answer_store } };
+        const struct cvm_message_kind *kind = cvm_message_kind(frame->type);
+        union {
+                struct msg_report_request report;
+                struct msg_store_request store;
+        } request = { 0 };
+        size_t i = 0;
         int r;
 
-        if (frame->type != CVM_MSG_REPORT_REQUEST)
+        while (i < ARRAY_SIZE(rows) && rows[i].type != frame->type)
+                i++;
+        if (i == ARRAY_SIZE(rows))
                 return -EPROTO;
         r = cvm_message_read(kind, frame, &request, NULL);
         if (r >= 0)
-                r = answer(link, frame->session, &request);
+                r = rows[i].answer(link, frame->session, &request);
         kind->done(&request);
         if (r >= 0)
                 link->garbage = 0;
@@ -199,7 +225,7 @@ static int on_timer(sd_event_source *source, uint64_t usec, void *userdata) {
 }
 
 int tee_link_new(sd_event *event, const char *socket_path, const struct sim_root *root,
-                 const struct sim_guest *guest, struct tee_link **ret, struct cvm_error *err) {
+                 struct sim_guest *guest, struct tee_link **ret, struct cvm_error *err) {
         struct tee_link *link = calloc(1, sizeof *link);
 
         if (link)

@@ -153,6 +153,7 @@ static int describe_sim_guest(struct vm *vm, struct cvm_error *err) {
                         platform->host_data(vm->binding.data, vm->binding.size, vm->sim.host_data);
                 cvm_key_id(vm->definition->owner.data, vm->sim.owner);
         }
+        sim_guest_boot(&vm->sim, vm->row.boot_id);
         return simulate_prediction(vm, platform, err);
 }
 

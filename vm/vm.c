@@ -117,7 +117,7 @@ void vm_new_boot(struct vm *vm) {
         vm->row.generation = 0;
         vm->row.verdict_msec = 0;
         vm_expect_agent(vm);
-        cvm_random(vm->sim.report_id, sizeof vm->sim.report_id);
+        sim_guest_boot(&vm->sim, boot_id);
         vm_note(vm, "boot", boot_id, NULL);
         vm_handle_trust(vm, EV_NEW_BOOT, NULL);
 }

@@ -10,6 +10,7 @@
 
 #include "attest/exchange-se.h"
 #include "attest/hkd-se.h"
+#include "attest/secret-se.h"
 #include "base/time.h"
 #include "sim/sim.h"
 #include "tests/launch/make-image-se.h"
@@ -285,6 +286,114 @@ static void test_requests_that_are_not_for_it_are_refused(void **state) {
         cvm_bytes_done(&strange.request);
 }
 
+/* --- secrets --- */
+
+/* A request that adds a secret of this name, and its tag. */
+static struct cvm_bytes make_secret(const char *name, EVP_PKEY *to, const struct sim_guest *guest,
+                                    const uint8_t *cuid, uint8_t extension) {
+        CVM_CLEANUP(EVP_PKEY_freep) EVP_PKEY *customer = EVP_EC_gen("P-521");
+        static const uint8_t iv[SE_IV_SIZE] = { 7 }, key[SE_KEY_SIZE] = { 8 };
+        const struct se_recipients recipients = {
+                .customer = customer, .hosts = &to, .n_hosts = 1, .key = key, .iv = iv
+        };
+        uint8_t shared[SE_EXTENSION_SIZE] = { extension }, data[32] = { 3 };
+        struct se_secret secret = { .type = se_secret_type_find("association"),
+                                    .data = data,
+                                    .size = sizeof data,
+                                    .extension = shared,
+                                    .boot_tags = guest->image,
+                                    .cuid = cuid };
+        struct cvm_bytes request = { 0 };
+        struct cvm_error err = { 0 };
+
+        assert_int_equal(se_secret_id(name, false, secret.id), 0);
+        if (se_secret_make(&secret, &recipients, &request, &err) < 0)
+                fail_msg("%s", err.text);
+        return request;
+}
+
+static void expect_kept(struct sim_guest *guest, struct cvm_bytes *request, const char *words) {
+        char said[SIM_WORDS_MAX];
+        struct cvm_error err = { 0 };
+        int r = sim_keep(root, guest, request, said, &err);
+
+        if (r < 0)
+                fail_msg("%s", err.text);
+        if (!strstr(said, words) || r != !strstr(words, "has added"))
+                fail_msg("%d, %s", r, said);
+        cvm_bytes_done(request);
+}
+
+/* What an attestation says of the store, against the tests' own ultravisor that was given the same. */
+static void expect_store(const struct sim_guest *guest, const struct uv_store *same) {
+        CVM_CLEANUP(sim_answer_done) struct sim_answer answer = { 0 };
+        CVM_CLEANUP(se_exchange_done) struct se_exchange x = { 0 };
+        uint8_t key[SE_KEY_SIZE], hash[64];
+        struct sim_question question = ask(&everything, host.key, key);
+        struct cvm_error err = { 0 };
+
+        if (sim_report(root, guest, &question, &answer, &err) < 0 ||
+            se_exchange_read(answer.report.data, answer.report.size, &x, &err) < 0)
+                fail_msg("%s", err.text);
+        uv_store_hash(same, false, hash);
+        assert_memory_equal(x.additional.data + 64, hash, sizeof hash);
+        cvm_bytes_done(&question.request);
+}
+
+static void test_the_store_is_what_was_added_in_this_boot(void **state) {
+        struct sim_guest guest = make_guest();
+        struct uv_store same = { 0 };
+        struct cvm_bytes request, again = { 0 };
+
+        sim_guest_boot(&guest, "first");
+        for (int i = 0; i < 2; i++) {
+                request = make_secret(i ? "a" : "b", host.key, &guest, i ? guest.report_id : NULL, 1);
+                assert_int_equal(uv_add(&same, request.data, request.size, private, guest.image,
+                                        guest.report_id),
+                                 1);
+                cvm_bytes_copy(request.data, request.size, &again);
+                expect_kept(&guest, &request, "has added it");
+                expect_kept(&guest, &again, "has added it"); /* once */
+                expect_store(&guest, &same);
+        }
+        sim_guest_boot(&guest, "first"); /* the daemon was restarted */
+        expect_store(&guest, &same);
+        sim_guest_boot(&guest, "second");
+        expect_store(&guest, &(struct uv_store){ 0 });
+}
+
+static void test_requests_that_the_store_refuses(void **state) {
+        CVM_CLEANUP(EVP_PKEY_freep) EVP_PKEY *stranger = EVP_EC_gen("P-521");
+        struct sim_guest guest = make_guest(), other = make_guest();
+        struct cvm_bytes request = make_secret("a", host.key, &guest, NULL, 1);
+
+        other.image[0] ^= 1;
+        sim_guest_boot(&guest, "first");
+        sim_guest_boot(&other, "other");
+        request.data[request.size - 20] ^= 1;
+        expect_kept(&guest, &request, "was changed");
+        request = make_secret("a", stranger, &guest, NULL, 1);
+        expect_kept(&guest, &request, "not made for this host");
+        request = make_secret("a", host.key, &other, NULL, 1);
+        expect_kept(&guest, &request, "another image");
+        request = make_secret("a", host.key, &guest, other.report_id, 1);
+        expect_kept(&guest, &request, "another run");
+        request = make_secret("a", host.key, &guest, NULL, 1);
+        request.size--;
+        expect_kept(&guest, &request, "no request that adds");
+        expect_store(&guest, &(struct uv_store){ 0 });
+        request = make_secret("a", host.key, &guest, NULL, 1);
+        expect_kept(&guest, &request, "has added it");
+        request = make_secret("b", host.key, &guest, NULL, 2);
+        expect_kept(&guest, &request, "another extension secret");
+        for (int i = 1; i < SIM_STORE_MAX; i++) {
+                request = make_secret("b", host.key, &guest, NULL, 1);
+                expect_kept(&guest, &request, "has added it");
+        }
+        request = make_secret("c", host.key, &guest, NULL, 1);
+        expect_kept(&guest, &request, "is full");
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_its_documents_verify_as_simulated),
@@ -292,6 +401,8 @@ int main(void) {
                 cmocka_unit_test(test_what_hardware_would_refuse_is_refused),
                 cmocka_unit_test(test_answers_verify_for_their_image_alone),
                 cmocka_unit_test(test_requests_that_are_not_for_it_are_refused),
+                cmocka_unit_test(test_the_store_is_what_was_added_in_this_boot),
+                cmocka_unit_test(test_requests_that_the_store_refuses),
         };
 
         return cmocka_run_group_tests(tests, begin, drop);

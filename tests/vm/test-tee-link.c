@@ -169,6 +169,43 @@ static void a_platform_that_is_not_simulated_is_refused_in_words(void **state) {
         assert_non_null(strstr(frame.payload, "CVM-SIM-PLATFORM"));
 }
 
+static struct msg_stored keep(struct fixture *f, uint64_t session, const void *data, size_t size) {
+        struct msg_store_request request = { .request = { (uint8_t *)data, size } };
+        struct msg_stored stored = { 0 };
+        struct cvm_frame frame;
+
+        guest_say(&f->guest, CVM_MSG_STORE_REQUEST, session, &request);
+        frame = guest_next(&f->guest, CVM_MSG_STORED);
+        assert_true(frame.session == session);
+        assert_int_equal(cvm_message_read(cvm_message_kind(CVM_MSG_STORED), &frame, &stored, NULL), 0);
+        return stored;
+}
+
+static void a_store_answers_beside_reports(void **state) {
+        struct fixture *f = *state;
+        struct msg_stored stored;
+
+        f->described.platform = CVM_PLATFORM_SECURE_EXECUTION;
+        f->described.image_size = 208;
+        stored = keep(f, 15, "no request", 10);
+        assert_false(stored.taken);
+        assert_non_null(strstr(stored.words, "did not add it: it is no request"));
+        cvm_message_kind(CVM_MSG_STORED)->done(&stored);
+        f->described.platform = CVM_PLATFORM_SEV_SNP;
+        ask(f, 16, 6);
+        expect_report(f, 16, 6);
+}
+
+static void a_platform_without_a_store_says_so(void **state) {
+        struct fixture *f = *state;
+        struct msg_store_request request = { .request = { (uint8_t *)"x", 1 } };
+        struct cvm_frame frame;
+
+        guest_say(&f->guest, CVM_MSG_STORE_REQUEST, 17, &request);
+        frame = guest_next(&f->guest, CVM_MSG_REPORT_REFUSED);
+        assert_non_null(strstr(frame.payload, "has no store"));
+}
+
 #define TEST(function) cmocka_unit_test_setup_teardown(function, set_up, tear_down)
 
 int main(void) {
@@ -180,6 +217,8 @@ int main(void) {
                 TEST(asking_too_often_is_slowed_down),
                 TEST(a_guest_that_does_not_read_holds_one_report),
                 TEST(a_platform_that_is_not_simulated_is_refused_in_words),
+                TEST(a_store_answers_beside_reports),
+                TEST(a_platform_without_a_store_says_so),
         };
 
         return cmocka_run_group_tests(tests, make_root, drop_root);

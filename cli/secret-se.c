@@ -75,16 +75,6 @@ static int read_target(const struct arguments *arguments, struct inputs *in, str
         return r;
 }
 
-/* All zeros are any run: only who says so gets that. */
-static int read_cuid(const char *text, uint8_t ret[SE_CUID_SIZE], struct cvm_error *err) {
-        if (cvm_unhex(text, ret, SE_CUID_SIZE) < 0)
-                return cvm_fail(err, &CVM_CODE_ARGUMENT, EINVAL, "--cuid must be 32 lower-case hex digits");
-        return !cvm_is_zero(ret, SE_CUID_SIZE)
-                               ? 0
-                               : cvm_fail(err, &CVM_CODE_ARGUMENT, EINVAL,
-                                          "no run has a --cuid of zeros; for any run there is --any-instance");
-}
-
 static int read_instance(const struct arguments *arguments, struct inputs *in, struct cvm_error *err) {
         const char *cuid = argument(arguments, "cuid");
         bool any = argument(arguments, "any-instance"), sealed = argument(arguments, "bundle");
@@ -99,8 +89,12 @@ static int read_instance(const struct arguments *arguments, struct inputs *in, s
                                 "--request goes with --bundle: alone, the request itself goes to --output");
         if (sealed)
                 r = read_target(arguments, in, err);
-        else if (cuid)
-                r = read_cuid(cuid, in->cuid, err);
+        else if (cuid && cvm_unhex(cuid, in->cuid, sizeof in->cuid) < 0)
+                r = cvm_fail(err, &CVM_CODE_ARGUMENT, EINVAL, "--cuid must be 32 lower-case hex digits");
+        if (r >= 0 && !any &&
+            cvm_is_zero(in->cuid, sizeof in->cuid)) /* these are any run: only asked for by name */
+                r = cvm_fail(err, &CVM_CODE_ARGUMENT, EINVAL,
+                             "no run has an id of zeros; for any run there is --any-instance");
         in->secret.cuid = any ? NULL : in->cuid;
         return r;
 }

@@ -251,10 +251,15 @@ static int add_kernel(struct predicting *p, struct cvm_error *err) {
         return 0;
 }
 
+/* An empty file is none, to the firmware and so to the kernel. */
+static bool has_initrd(const struct measure_inputs *in) {
+        return in->has_initrd && (in->initrd_size || !in->initrd_sha384);
+}
+
 /* The kernel sees the command line in UTF-16 with its NUL. An empty one is none. */
 static void add_cmdline(struct predicting *p) {
         const char *const parts[] = { p->in->cmdline ? p->in->cmdline : "",
-                                      p->in->has_initrd ? INITRD_ARGUMENT : "" };
+                                      has_initrd(p->in) ? INITRD_ARGUMENT : "" };
         struct cvm_writer w = { 0 };
         uint8_t digest[CVM_SHA384_SIZE];
 
@@ -287,7 +292,7 @@ static int add_boot(struct predicting *p, struct cvm_error *err) {
         if (r < 0)
                 return r;
         add_cmdline(p);
-        if (p->in->has_initrd)
+        if (has_initrd(p->in))
                 add(p, 2, EVENT_TAG, "Linux initrd", p->in->initrd_sha384, "the initrd");
         return 0;
 }

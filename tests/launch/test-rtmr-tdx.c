@@ -190,6 +190,20 @@ static void test_cmdline_and_initrd(void **state) {
         assert_false(boot_log_register(&log, 3, value));
 }
 
+/* Firmware that finds no bytes of an initrd neither names it to the kernel nor serves it. */
+static void test_an_empty_initrd_is_none(void **state) {
+        struct measure_inputs in = make_inputs();
+        CVM_CLEANUP(boot_log_done) struct boot_log empty = { 0 }, none = { 0 };
+        uint8_t with[CVM_SHA384_SIZE], without[CVM_SHA384_SIZE];
+
+        in.initrd_size = 0;
+        predict(&in, &empty);
+        in.has_initrd = false;
+        predict(&in, &none);
+        assert_true(boot_log_register(&empty, 2, with) && boot_log_register(&none, 2, without));
+        assert_memory_equal(with, without, sizeof with);
+}
+
 static void expect_unknown(const struct measure_inputs *in, unsigned index) {
         CVM_CLEANUP(boot_log_done) struct boot_log log = { 0 };
         uint8_t value[CVM_SHA384_SIZE];
@@ -346,6 +360,7 @@ int main(void) {
                 cmocka_unit_test(test_kernel),
                 cmocka_unit_test(test_older_hosts_change_the_kernel),
                 cmocka_unit_test(test_cmdline_and_initrd),
+                cmocka_unit_test(test_an_empty_initrd_is_none),
                 cmocka_unit_test(test_what_is_not_given_is_unknown),
                 cmocka_unit_test(test_a_shim),
                 cmocka_unit_test(test_refusals),

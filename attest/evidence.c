@@ -80,9 +80,10 @@ int evidence_add_certificate(struct bundle *bundle, const void *data, size_t siz
 int evidence_add_revocation(struct bundle *bundle, const void *data, size_t size, struct cvm_error *err) {
         if (size > BUNDLE_REVOCATION_MAX)
                 return cvm_fail(err, &CVM_CODE_CRL, EBADMSG,
-                                "a revocation list has %zu bytes, larger than any of the maker's", size);
+                                "a list or document has %zu bytes, larger than any of the maker's", size);
         if (bundle->n_revocations >= BUNDLE_REVOCATIONS_MAX)
-                return cvm_fail(err, &CVM_CODE_CRL, EBADMSG, "there are more than %d revocation lists",
+                return cvm_fail(err, &CVM_CODE_CRL, EBADMSG,
+                                "there are more than %d of the maker's lists and documents",
                                 BUNDLE_REVOCATIONS_MAX);
         return append_to(&bundle->revocations, &bundle->n_revocations, data, size);
 }

@@ -175,7 +175,7 @@ static int authenticate(struct raw *raw, struct cvm_error *err) {
         return take_reason(raw, r, &why, err);
 }
 
-/* Without a policy: hardware, under a root of its maker, asked for by a guest. */
+/* Without a policy: hardware, under a root of its maker, asked for by a guest that its host cannot read. */
 static void judge_alone(struct raw *raw) {
         raw->verdict.class_ = raw->origin.class_;
         if (raw->origin.class_ == CVM_CLASS_SIMULATED)
@@ -187,6 +187,8 @@ static void judge_alone(struct raw *raw) {
         if (raw->claims.by_host)
                 verdict_add(&raw->verdict, &CVM_CODE_REPORT_BY_HOST,
                             "the host asked for this report, not the guest");
+        if (raw->claims.debug)
+                verdict_add(&raw->verdict, &CVM_CODE_DEBUG, "the guest is in debug mode");
         policy_judge_platform(NULL, &raw->claims, raw->bundle.n_revocations, &raw->verdict);
 }
 

@@ -35,6 +35,7 @@ raw 0 '"measurement":"5a5a5a' "${all[@]}" --policy unowned.json -o jsonl
 "$make" bundle . debug "$nonce" >bundle.json && parts bundle.json
 raw 5 "CVM-DEBUG: " "${all[@]}" --policy owned.json # refused and unknown together: refused
 raw 5 "DEBUG: the host can read" "${all[@]}"
+raw 5 "CVM-DEBUG: " "${all[@]}" # nobody named it
 "$make" bundle . changed-report "$nonce" >bundle.json && parts bundle.json
 raw 5 "CVM-REPORT-SIGNATURE: " "${all[@]}" --policy unowned.json
 raw 5 "CVM-REPORT-FORMAT: " --report /dev/null "${all[@]}"
@@ -63,7 +64,7 @@ hw() {
 m=hw-milan milan=ca/ask_ark_milan.pem
 hw 0 '"root_built_in":true' $m/trustee-report-v2.bin $m/trustee-vcek.der $milan
 hw 0 '"product":"Genoa"' hw-genoa/trustee-report-v3.bin hw-genoa/trustee-evidence-vcek.der ca/ask_ark_genoa.pem
-hw 0 '"debug":true' $m/gosev-report-v2.bin $m/gosev-vcek.der $milan
+hw 5 CVM-DEBUG $m/gosev-report-v2.bin $m/gosev-vcek.der $milan
 at=2025-06-15T00:00:00Z hw 0 '"host_id":null' $m/trustee-vlek-report-v3.bin $m/trustee-vlek.der ca/ask_ark_milan_vlek.pem
 hw 5 CVM-REPORT-CHAIN $m/trustee-vlek-report-v3.bin $m/trustee-vlek.der ca/ask_ark_milan_vlek.pem # expired
 hw 5 CVM-REPORT-CERTIFICATE $m/trustee-report-v2.bin $m/sev-vcek.der $milan
@@ -78,6 +79,7 @@ for file in "$vectors"/$s/reports/*.bin; do
         case $name in
         *turin*) key=turin-vcek ca=turin-ask-ark ;;
         milan-v5-vlek) key=milan-vlek ca=milan-asvk-ark ;;
+        milan-v5-debug) also=(CVM-DEBUG) ;;
         milan-v5-hypervisor-requested) also=(CVM-REPORT-BY-HOST) ;;
         esac
         codes=$("$cvmctl" evidence verify --platform sev-snp --report "$file" --certs "$vectors/$s/ek/$key.der" --certs \

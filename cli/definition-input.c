@@ -10,6 +10,7 @@
 
 #include "base/fd.h"
 #include "cli/key-file.h"
+#include "cli/libvirt-adopt.h"
 #include "cli/owner-json.h"
 
 /* Flags that name a key's file: its public half is what the definition has. */
@@ -128,7 +129,8 @@ int definition_input(const struct arguments *arguments, char **ret_text, struct 
         const char *file = arguments->n_words ? arguments->words[0] : NULL;
         CVM_CLEANUP(cvm_json_putp) json_object *document = NULL;
         CVM_CLEANUP(cvm_freep) char *text = NULL;
-        int r = read_document(file, &document, err);
+        int r = libvirt_is_named(arguments) ? libvirt_adopt(arguments, &document, err)
+                                            : read_document(file, &document, err);
 
         if (r >= 0)
                 r = apply_flags(document, arguments, err);

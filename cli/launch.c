@@ -1,15 +1,23 @@
 /* cvmctl launch, run, create, update: a definition goes to the daemon. */
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "cli/bus.h"
 #include "cli/commands.h"
+#include "cli/libvirt-adopt.h"
 #include "cli/output.h"
 #include "cli/submit.h"
 
 static const struct option_row options[] = {
         SUBMIT_OPTIONS,
+        { 0 },
+};
+
+static const struct option_row create_options[] = {
+        SUBMIT_OPTIONS,
+        LIBVIRT_OPTIONS,
         { 0 },
 };
 
@@ -43,6 +51,21 @@ static int send(sd_bus *bus, const struct submission *s, const char *method, sd_
         return r;
 }
 
+/* Of a domain that is adopted people want to see what it became: a file for `create`. */
+static int dry_run(const struct arguments *arguments, const struct submission *s, struct cvm_error *err) {
+        CVM_CLEANUP(cvm_json_putp) json_object *definition = NULL;
+        int r;
+
+        if (!libvirt_is_named(arguments))
+                return submission_show_plan(s, err);
+        r = cvm_json_parse(s->text, strlen(s->text), "definition", &definition, err);
+        if (r < 0)
+                return r;
+        puts(json_object_to_json_string_ext(definition, JSON_C_TO_STRING_PRETTY | JSON_C_TO_STRING_SPACED |
+                                                                        JSON_C_TO_STRING_NOSLASHESCAPE));
+        return 0;
+}
+
 static int make(const struct arguments *arguments, bool launch, struct cvm_error *err) {
         CVM_CLEANUP(submission_done) struct submission s = { 0 };
         CVM_CLEANUP(sd_bus_flush_close_unrefp) sd_bus *bus = NULL;
@@ -52,7 +75,7 @@ static int make(const struct arguments *arguments, bool launch, struct cvm_error
         int r = submission_read(arguments, &s, err);
 
         if (r < 0 || argument(arguments, "dry-run"))
-                return r < 0 ? r : submission_show_plan(&s, err);
+                return r < 0 ? r : dry_run(arguments, &s, err);
         r = bus_open(&bus, err);
         if (r >= 0)
                 r = send(bus, &s, launch ? "Launch" : "Create", &reply, err);
@@ -116,18 +139,19 @@ static int run_update(const struct arguments *arguments, struct cvm_error *err) 
         return 0;
 }
 
-#define COMMAND_WITH_DEFINITION(id, name_, words_, min, max, summary_, run_) \
-        const struct command command_##id = { .name = name_,                 \
-                                              .words = words_,               \
-                                              .words_min = min,              \
-                                              .words_max = max,              \
-                                              .summary = summary_,           \
-                                              .options = options,            \
+#define COMMAND_WITH_DEFINITION(id, name_, words_, min, max, summary_, options_, run_) \
+        const struct command command_##id = { .name = name_,                           \
+                                              .words = words_,                         \
+                                              .words_min = min,                        \
+                                              .words_max = max,                        \
+                                              .summary = summary_,                     \
+                                              .options = options_,                     \
                                               .run = run_ };
 
-COMMAND_WITH_DEFINITION(launch, "launch", "[DEFINITION]", 0, 1, "create a VM and start it", run_launch)
-COMMAND_WITH_DEFINITION(run, "run", "[DEFINITION]", 0, 1, "the same as launch", run_launch)
-COMMAND_WITH_DEFINITION(create, "create", "[DEFINITION]", 0, 1, "create a VM", run_create)
+COMMAND_WITH_DEFINITION(launch, "launch", "[DEFINITION]", 0, 1, "create a VM and start it", options,
+                        run_launch)
+COMMAND_WITH_DEFINITION(run, "run", "[DEFINITION]", 0, 1, "the same as launch", options, run_launch)
+COMMAND_WITH_DEFINITION(create, "create", "[DEFINITION]", 0, 1, "create a VM", create_options, run_create)
 COMMAND_WITH_DEFINITION(update, "update", "NAME [DEFINITION]", 1, 2,
-                        "change a stopped VM's definition; --dry-run shows old and new measurement",
+                        "change a stopped VM's definition; --dry-run shows old and new measurement", options,
                         run_update)

@@ -13,6 +13,7 @@
 #include "worker/adopt.h"
 #include "worker/error-json.h"
 #include "worker/libvirt-abilities.h"
+#include "worker/wire-libvirt.h"
 #include "worker/wire.h"
 
 #define URI "qemu:///system"
@@ -36,7 +37,7 @@ static int fail(struct cvm_error *err, const char *what) {
 
         snprintf(clean, sizeof clean, "%s", words ? words : "it does not say why");
         cvm_text_clean(clean, strlen(clean), false);
-        return cvm_fail(err, is_absent ? &CVM_CODE_NO_VM : &CVM_CODE_LIBVIRT_CONNECTION,
+        return cvm_fail(err, is_absent ? &CVM_CODE_LIBVIRT_DOMAIN : &CVM_CODE_LIBVIRT_CONNECTION,
                         is_absent ? ENOENT : EIO, "%s (libvirt: %s)", what, clean);
 }
 
@@ -94,8 +95,12 @@ static int adopt_domain(const char *name, json_object **ret, struct cvm_error *e
         CVM_CLEANUP(close_connection) virConnectPtr connection = NULL;
         CVM_CLEANUP(free_domain) virDomainPtr domain = NULL;
         CVM_CLEANUP(cvm_freep) char *xml = NULL;
-        int r = connect_to(&connection, err);
+        int r = 0;
 
+        if (strncmp(name, LIBVIRT_NAME_PREFIX, strlen(LIBVIRT_NAME_PREFIX)) == 0)
+                return cvm_fail(err, &CVM_CODE_LIBVIRT_DOMAIN, EEXIST,
+                                "it is cvmd's own: `cvmctl show` has the definition that it was made of");
+        r = connect_to(&connection, err);
         if (r < 0)
                 return r;
         domain = virDomainLookupByName(connection, name);

@@ -32,4 +32,35 @@ mkdir host
 grep -q '"id":"qemu"' rows || fault "the other host was not checked"
 ! grep libvirt rows || fault "libvirt was asked about another host"
 
+# A definition from a domain: a file for create, and flags go over it.
+create() { "$cvmctl" create --dry-run "$@"; }
+expect 0 '"memory": 8589934592' create --from-libvirt test
+expect 0 "not carried over: /domain/devices/memballoon: " create --from-libvirt test
+expect 0 "never run both" create --from-libvirt test
+expect 0 '"memory": "1GiB"' create --from-libvirt test --memory 1GiB
+virsh -c test:///default dumpxml test >domain.xml
+create --from-libvirt test 2>/dev/null >by-name
+create --from-libvirt-xml domain.xml 2>/dev/null >by-file
+create --from-libvirt-xml - <domain.xml 2>/dev/null >by-input
+cmp by-name by-file || fault "a domain's XML is another domain"
+cmp by-name by-input || fault "standard input is another file"
+[ -z "$(create --from-libvirt test -q 2>&1 >/dev/null)" ] || fault "-q is not silent"
+expect 3 "CVM-LIBVIRT-DOMAIN" create --from-libvirt nobody
+expect 3 "virsh list --all" create --from-libvirt nobody
+LIBVIRT_DEFAULT_URI=test:///nowhere expect 9 "CVM-LIBVIRT-CONNECTION" create --from-libvirt test
+CVMD_LIBVIRT=$work/nowhere expect 9 "cannot be run" create --from-libvirt test
+expect 2 "CVM-LIBVIRT-XML" create --from-libvirt-xml by-name
+expect 2 "CVM-FILE" create --from-libvirt-xml nowhere
+expect 2 "CVM-USAGE" create --from-libvirt test by-name
+expect 2 "CVM-USAGE" create --from-libvirt test --from-libvirt-xml domain.xml
+expect 2 "CVM-USAGE" "$cvmctl" launch --from-libvirt test
+printf '<domain><name>\033[2J</name></domain>' >evil.xml
+expect 2 "CVM-LIBVIRT-XML" create --from-libvirt-xml evil.xml
+for answer in '{}' '[]' '{"definition":[]}'; do
+        answers "$answer" expect 9 "has no definition" create --from-libvirt test
+done
+answers '' expect 2 "CVM-JSON" create --from-libvirt test
+answers '{"definition":{"version":1,"evil":1},"left_out":7}' expect 2 "CVM-FIELD" create --from-libvirt test
+expect 0 "not carried over: ?[2J" answers '{"definition":{"version":1},"left_out":[{"path":"\u001b[2J"}]}' create --from-libvirt test
+
 end

@@ -77,6 +77,18 @@ cvmctl audit export -o chain
 expect 0 "signature_checked        true" cvmctl audit verify chain --key record.pem
 sed -i '0,/created/s//Created/' chain
 expect 5 "CVM-AUDIT" cvmctl audit verify chain --key record.pem
+
+# A domain of libvirt's becomes a VM; flags say what it cannot.
+export CVMD_LIBVIRT=$build/worker/cvmd-libvirt
+cat >domain.xml <<D
+<domain type='kvm'><name>web3</name><memory unit='MiB'>256</memory><vcpu>1</vcpu><devices><disk type='file'>
+<driver type='raw'/><source file='$work/disk'/><target dev='vda' bus='virtio'/><readonly/><serial>boot</serial><boot order='1'/>
+</disk><video/></devices></domain>
+D
+expect 0 "not carried over: /domain/devices/video" cvmctl create --from-libvirt-xml domain.xml --simulate --accel tcg
+expect 0 "runs" cvmctl start web3
+expect 0 '"accel":"tcg"' cvmctl show web3 -o jsonl || true
+expect 0 "was killed" cvmctl kill web3
 cvmctl host check >checks || [ $? = 9 ]  # what this machine lacks is no fault of ours
 grep -q PASS checks || fault "host check: $(cat checks)"
 expect 0 "version" cvmctl status

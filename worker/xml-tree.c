@@ -150,13 +150,20 @@ static void on_doctype(void *ctx, const XML_Char *name, const XML_Char *system, 
         stop(ctx, "has a document type");
 }
 
+/* Expat 2.9 calls the former name deprecated, earlier ones do not have the new one. */
+#if XML_MAJOR_VERSION * 100 + XML_MINOR_VERSION >= 209
+#define line_of XML_GetCurrentLineNumber64
+#else
+#define line_of XML_GetCurrentLineNumber
+#endif
+
 static int refuse(struct growing *g, const char *document, struct cvm_error *err) {
         if (g->refusal == no_memory)
                 return cvm_fail(err, &CVM_CODE_NO_MEMORY, ENOMEM, "reading '%s'", document);
         if (g->refusal)
                 return cvm_fail(err, &CVM_CODE_LIBVIRT_XML, EBADMSG, "'%s' %s", document, g->refusal);
         return cvm_fail(err, &CVM_CODE_LIBVIRT_XML, EBADMSG, "'%s', line %lu: %s", document,
-                        XML_GetCurrentLineNumber(g->parser), XML_ErrorString(XML_GetErrorCode(g->parser)));
+                        (unsigned long)line_of(g->parser), XML_ErrorString(XML_GetErrorCode(g->parser)));
 }
 
 int xml_parse(const void *text, size_t size, const char *document, struct xml_node **ret,

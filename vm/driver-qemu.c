@@ -187,7 +187,8 @@ static void tell_in_order(struct driver_guest *g, enum driver_event event) {
  * image on the console, which is the guest's word. */
 static void explain_panic(const struct driver_guest *g, struct cvm_error *why) {
         static const char *const logs[] = { "stderr.log", "console.log" };
-        const struct failure_row *rows = g->plan && g->plan->guest.type ? g->plan->platform->failures : NULL;
+        const struct plan *plan = g->confirm.plan;
+        const struct failure_row *rows = plan && plan->guest.type ? plan->platform->failures : NULL;
 
         for (size_t i = 0; rows && i < ARRAY_SIZE(logs); i++) {
                 CVM_CLEANUP(cvm_closep) int log = -EBADF;

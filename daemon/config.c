@@ -9,8 +9,9 @@
 #include <string.h>
 
 #include "base/json.h"
+#include "vm/driver.h"
 
-enum kind { PATH, PATHS, NAMES, NUMBER };
+enum kind { PATH, PATHS, NAMES, NUMBER, DRIVER };
 
 /* The one table of keys: name, what it is, where it goes, and how large it may be. */
 static const struct {
@@ -22,6 +23,8 @@ static const struct {
         { "StateDirectory", PATH, offsetof(struct config, state_dir), 0 },
         { "RuntimeDirectory", PATH, offsetof(struct config, runtime_dir), 0 },
         { "Worker", PATH, offsetof(struct config, worker), 0 },
+        { "Libvirt", PATH, offsetof(struct config, libvirt), 0 },
+        { "Driver", DRIVER, offsetof(struct config, driver), 0 },
         { "HostRoot", PATH, offsetof(struct config, host_root), 0 },
         { "ImageDirs", PATHS, offsetof(struct config, image_dirs), 0 },
         { "Bridges", NAMES, offsetof(struct config, bridges), 0 },
@@ -41,6 +44,8 @@ void config_done(struct config *config) {
         free(config->state_dir);
         free(config->runtime_dir);
         free(config->worker);
+        free(config->libvirt);
+        free(config->driver);
         free(config->host_root);
         cvm_texts_free(config->image_dirs);
         cvm_texts_free(config->bridges);
@@ -52,8 +57,8 @@ static int refuse(struct cvm_error *err, const char *document, const char *key, 
         return cvm_fail(err, &CVM_CODE_FIELD, EINVAL, "'%s' in '%s' must be %s", key, document, what);
 }
 
-static int set_path(char **member, const char *value) {
-        char *copy = value[0] == '/' ? strdup(value) : NULL;
+static int set_text(char **member, const char *value, bool is_fine) {
+        char *copy = is_fine ? strdup(value) : NULL;
 
         if (!copy)
                 return -EINVAL;
@@ -96,7 +101,9 @@ static int set(struct config *config, size_t row, const char *value) {
         void *member = (char *)config + keys[row].offset;
 
         if (keys[row].kind == PATH)
-                return set_path(member, value);
+                return set_text(member, value, value[0] == '/');
+        if (keys[row].kind == DRIVER)
+                return set_text(member, value, driver_by_name(value));
         if (keys[row].kind == NUMBER)
                 return set_number(member, value, keys[row].max);
         return set_list(member, value, keys[row].kind == PATHS);
@@ -109,6 +116,7 @@ int config_set(struct config *config, const char *key, const char *value, const 
                 [PATHS] = "absolute paths with blanks between them",
                 [NAMES] = "names with blanks between them",
                 [NUMBER] = "a number within its range",
+                [DRIVER] = "'qemu' or 'libvirt'",
         };
 
         for (size_t i = 0; i < ARRAY_SIZE(keys); i++)
@@ -157,6 +165,8 @@ int config_defaults(struct config *ret, struct cvm_error *err) {
         static const char text[] = "StateDirectory=/var/lib/cvmd\n"
                                    "RuntimeDirectory=/run/cvmd\n"
                                    "Worker=/usr/libexec/cvmd/cvmd-worker\n"
+                                   "Libvirt=/usr/libexec/cvmd/cvmd-libvirt\n"
+                                   "Driver=qemu\n"
                                    "ImageDirs=/var/lib/cvmd/disks\n"
                                    "UidFirst=1879048192\n"
                                    "UidCount=65536\n"
@@ -173,6 +183,7 @@ struct manager_config config_manager(const struct config *c) {
                 .state_dir = c->state_dir,
                 .runtime_dir = c->runtime_dir,
                 .host_root = c->host_root,
+                .driver = driver_by_name(c->driver),
                 .image_dirs = c->image_dirs,
                 .bridges = c->bridges,
                 .taps = c->taps,

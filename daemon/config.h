@@ -5,8 +5,9 @@
 #include "vm/manager.h"
 
 struct config {
-        char *state_dir, *runtime_dir, *worker, *host_root; /* owned; host_root NULL: "/" */
-        char **image_dirs, **bridges, **taps;               /* owned, NULL-terminated */
+        char *state_dir, *runtime_dir, *worker, *libvirt, *host_root; /* owned; host_root NULL: "/" */
+        char *driver;                                                 /* owned */
+        char **image_dirs, **bridges, **taps;                         /* owned, NULL-terminated */
         uint32_t uid_first, uid_count, vms_per_user, operations_per_user, agent_deadline_sec;
 };
 

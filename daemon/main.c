@@ -15,6 +15,7 @@
 #include "daemon/config.h"
 #include "dbus/face.h"
 #include "dbus/names.h"
+#include "vm/libvirt-link.h"
 #include "vm/worker-run.h"
 
 #define CONFIG "/etc/cvmd/cvmd.conf"
@@ -128,6 +129,7 @@ static int open_all(struct daemon *d, struct cvm_error *err) {
                 return r;
         observer = face_observer(d->face);
         worker_run_set_program(d->config.worker);
+        libvirt_link_set_program(d->config.libvirt);
         r = manager_new(d->event, &config, &observer, &d->manager, err);
         if (r >= 0)
                 r = face_serve(d->face, d->manager, err);

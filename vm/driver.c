@@ -4,7 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
-static const struct driver *const drivers[] = { &driver_qemu };
+static const struct driver *const drivers[] = { &driver_qemu, &driver_libvirt };
 
 const struct driver *driver_by_name(const char *name) {
         for (size_t i = 0; i < ARRAY_SIZE(drivers); i++)

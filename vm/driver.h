@@ -103,7 +103,7 @@ struct driver {
         void (*remove)(sd_event *event, const char *uuid);
 };
 
-extern const struct driver driver_qemu;
+extern const struct driver driver_qemu, driver_libvirt;
 /* NULL: none of that name. */
 const struct driver *driver_by_name(const char *name);
 

@@ -70,6 +70,7 @@ static void test_what_is_wrong_is_named(void **state) {
                 { "UidFirst=18446744073709551616", { "UidFirst", "number" } },
                 { "AgentDeadlineSec=86401", { "AgentDeadlineSec", "number" } },
                 { "StateDirectory=var/lib", { "StateDirectory", "absolute" } },
+                { "Driver=xen", { "Driver", "libvirt" } },
                 { "ImageDirs=/a b", { "ImageDirs", "absolute" } },
                 { "=1", { "''", "cvmd.conf:1" } },
         };

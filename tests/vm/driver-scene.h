@@ -13,6 +13,7 @@
 
 #include "tests/guest/boot-sector.h"
 #include "vm/driver.h"
+#include "vm/libvirt-link.h"
 #include "vm/stderr-words.h"
 
 #define DEFINITION                                                                                           \
@@ -113,6 +114,8 @@ static inline void end(struct fixture *f) {
         }
         if (the_driver->remove)
                 the_driver->remove(f->event, f->definition->uuid);
+        while (libvirt_link_pid() > 0) /* until it is removed; the next loop is another one */
+                assert_true(sd_event_run(f->event, 60000000) > 0);
         plan_free(f->plan);
         definition_free(f->definition);
         sd_event_unref(f->event);

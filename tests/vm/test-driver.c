@@ -20,6 +20,7 @@
 #include <cmocka.h>
 
 #include "tests/vm/driver-scene.h"
+#include "vm/libvirt-link.h"
 #include "vm/pidfd.h"
 
 static bool is_qemu(void) {
@@ -321,6 +322,7 @@ int main(int argc, char **argv) {
         }
         the_driver = driver_by_name(argc > 1 ? argv[1] : "qemu");
         assert_non_null(the_driver);
+        libvirt_link_set_program(CVM_BINARY_DIR "/worker/cvmd-libvirt");
         prctl(PR_SET_CHILD_SUBREAPER, 1);
         return cmocka_run_group_tests(tests, NULL, NULL);
 }

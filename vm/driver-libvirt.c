@@ -1,0 +1,680 @@
+/*
+ * QEMU under libvirt. cvmd-libvirt does the work; here is what it means. Two things tell the end, and both
+ * must: libvirt says that the domain is shut off, and the process behind its pidfd is dead. What a domain is
+ * comes as a state, again after each time that libvirt was away: events are made here by comparing it with
+ * the last one, so none is lost and none comes twice.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/fd.h"
+#include "vm/confirm.h"
+#include "vm/console-log.h"
+#include "vm/console-relay.h"
+#include "vm/libvirt-link.h"
+#include "vm/libvirt-xml.h"
+#include "vm/pidfd.h"
+#include "vm/program.h"
+
+enum phase {
+        DEFINING,
+        DEFINED,  /* waits for go() */
+        STARTING, /* waits for a process */
+        FINDING,  /* after a restart of the daemon: it is not known yet whether it lives */
+        LIVE,
+};
+
+struct pending {
+        struct driver_guest *guest;
+        driver_done_fn done; /* NULL: none */
+        void *ctx;
+};
+
+struct driver_guest {
+        sd_event *event;
+        struct driver_start start; /* texts are borrowed from the VM, which outlives it */
+        char dir[PATH_MAX];
+        struct libvirt_watch *watch;
+        enum phase phase;
+        struct driver_trace trace;
+        int files[LIBVIRT_FDS_MAX]; /* of the disks, until they are passed on */
+        char groups[LIBVIRT_FDS_MAX][16];
+        size_t n_files;
+        int pidfd;
+        sd_event_source *death;
+        struct console_log *log;
+        struct console_relay *console;
+        struct confirm confirm;
+        struct pending pending[DRIVER_QUIT + 1];
+        bool runs;      /* DRIVER_RUNNING was told, and no DRIVER_PAUSED since */
+        bool away;      /* libvirt was, since it was last told */
+        bool started;   /* libvirt has done so */
+        bool off;       /* libvirt says so */
+        bool expected;  /* its end was asked for, or the guest's own */
+        bool killed;    /* it must end */
+        bool changed;   /* that was told */
+        bool *released; /* set when it goes while something is being told */
+        struct cvm_error why;
+};
+
+static struct driver_guest *guest_release(struct driver_guest *g) {
+        if (!g)
+                return NULL;
+        if (g->released)
+                *g->released = true;
+        g->watch = libvirt_watch_free(g->watch);
+        g->console = console_relay_free(g->console);
+        g->log = console_log_free(g->log);
+        g->death = sd_event_source_disable_unref(g->death);
+        g->pidfd = cvm_close(g->pidfd);
+        while (g->n_files > 0)
+                cvm_close(g->files[--g->n_files]);
+        sd_event_unref(g->event);
+        free(g);
+        return NULL;
+}
+
+CVM_DEFINE_CLEANUP(struct driver_guest, guest_release);
+
+/* false: its owner has let go of it. */
+static bool tell(struct driver_guest *g, enum driver_event event, struct cvm_error *why) {
+        struct cvm_error none = { 0 };
+        bool released = false;
+
+        g->released = &released;
+        g->start.on_event(g->start.ctx, event, why ? why : &none);
+        if (!released)
+                g->released = NULL;
+        return !released;
+}
+
+static int ask(struct driver_guest *g, enum libvirt_verb verb, libvirt_done_fn done, void *ctx,
+               struct cvm_error *err) {
+        const struct libvirt_request request = { .verb = verb };
+
+        return libvirt_watch_ask(g->watch, &request, NULL, 0, done, ctx, err);
+}
+
+/* --- its end --- */
+
+static void tell_gone(struct driver_guest *g) {
+        struct cvm_error none = { 0 };
+
+        if (!g->off || g->pidfd >= 0)
+                return;
+        (void)tell(g, DRIVER_GONE, g->expected ? &none : &g->why);
+}
+
+static int on_death(sd_event_source *source, int fd, uint32_t revents, void *userdata) {
+        struct driver_guest *g = userdata;
+
+        g->death = sd_event_source_disable_unref(g->death);
+        g->pidfd = cvm_close(g->pidfd);
+        tell_gone(g); /* or libvirt's word is still to come */
+        return 0;
+}
+
+/* There is no process, and none will come. */
+static void end_without(struct driver_guest *g, const struct cvm_error *why) {
+        if (!g->why.code)
+                g->why = *why;
+        g->off = true;
+        tell_gone(g);
+}
+
+static void on_destroyed(void *ctx, const struct libvirt_message *answer, struct cvm_error *err) {
+        const struct cvm_error none = { 0 };
+        struct driver_guest *g = ctx;
+
+        if (g->phase <= DEFINED) /* there was nothing to end; else the domain's state tells */
+                end_without(g, &none);
+}
+
+static void destroy(struct driver_guest *g) {
+        g->killed = true;
+        if (!libvirt_watch_is_connected(g->watch) && g->pidfd >= 0)
+                pidfd_kill(g->pidfd, SIGKILL);
+        (void)ask(g, LIBVIRT_DESTROY, on_destroyed, g, NULL);
+}
+
+static void guest_kill(struct driver_guest *g) {
+        g->expected = true;
+        destroy(g);
+}
+
+/* It is not what it must be, or nobody can tell: it may not run. */
+static void give_up(struct driver_guest *g, const struct cvm_error *why) {
+        g->why = *why;
+        destroy(g);
+}
+
+/* --- what it is --- */
+
+static bool tell_waiting(struct driver_guest *g) {
+        const struct confirm waiting = confirm_take(&g->confirm);
+        bool there = true;
+
+        for (size_t i = 0; there && i < waiting.n; i++)
+                there = tell(g, waiting.events[i], NULL);
+        return there;
+}
+
+/* QEMU's own answer, {"return":...}, as text. */
+static json_object *monitor_answer(const struct libvirt_message *answer, struct cvm_error *err) {
+        CVM_CLEANUP(cvm_json_putp) json_object *node = NULL;
+        json_object *result = NULL;
+
+        if (cvm_json_parse(answer->text.data, answer->text.size, "QEMU's answer", &node, err) >= 0 &&
+            !json_object_object_get_ex(node, "return", &result))
+                cvm_fail(err, &CVM_CODE_QMP, EPROTO, "QEMU's answer is none");
+        return json_object_get(result);
+}
+
+static int ask_monitor(struct driver_guest *g, const char *command, libvirt_done_fn done, void *ctx,
+                       struct cvm_error *err) {
+        struct libvirt_request request = { .verb = LIBVIRT_MONITOR };
+        CVM_CLEANUP(cvm_freep) char *text = NULL;
+
+        if (asprintf(&text, "{\"execute\":\"%s\"}", command) < 0) {
+                text = NULL;
+                return cvm_fail(err, &CVM_CODE_NO_MEMORY, ENOMEM, "asking QEMU");
+        }
+        request.text = (struct cvm_bytes){ (uint8_t *)text, strlen(text) };
+        return libvirt_watch_ask(g->watch, &request, NULL, 0, done, ctx, err);
+}
+
+static void on_confirmed(void *ctx, const struct libvirt_message *answer, struct cvm_error *err) {
+        CVM_CLEANUP(cvm_json_putp) json_object *result = NULL;
+        struct driver_guest *g = ctx;
+        struct cvm_error why = { 0 };
+
+        if (answer)
+                result = monitor_answer(answer, &why);
+        else
+                why = *err;
+        if (why.code || !confirm_is_fine(&g->confirm, result, &why))
+                give_up(g, &why);
+        else
+                (void)tell_waiting(g);
+}
+
+static bool tell_in_order(struct driver_guest *g, enum driver_event event) {
+        enum confirm_how how = CONFIRM_WAIT;
+        struct cvm_error why = { 0 };
+        int r = confirm_event(&g->confirm, event, &how, &why);
+
+        if (r >= 0 && how == CONFIRM_ASK)
+                r = ask_monitor(g, g->confirm.plan->platform->state_query, on_confirmed, g, &why);
+        if (r < 0)
+                give_up(g, &why);
+        return r < 0 || how != CONFIRM_TELL || tell(g, event, NULL);
+}
+
+static bool tell_changed(struct driver_guest *g, const char *words) {
+        struct cvm_error why = { 0 };
+
+        if (g->changed || g->off)
+                return true;
+        g->changed = true;
+        cvm_fail(&why, &CVM_CODE_DOMAIN_CHANGED, ESTALE, "'%s' was changed in libvirt: %s", g->start.name,
+                 words);
+        if (g->phase < LIVE && g->phase != FINDING) { /* not one instruction of it */
+                give_up(g, &why);
+                return true;
+        }
+        return tell(g, DRIVER_CHANGED, &why);
+}
+
+/* What libvirt would start it by must be what was defined. */
+static bool compare_definition(struct driver_guest *g, const struct libvirt_message *m) {
+        if (g->phase == DEFINING || !m->has_sha256 ||
+            memcmp(m->sha256, g->trace.kept, sizeof g->trace.kept) == 0)
+                return true;
+        return tell_changed(g, "its definition there is not the one that cvmd made");
+}
+
+static void take_process(struct driver_guest *g, const struct libvirt_message *m, int *fd) {
+        if (g->pidfd >= 0 || *fd < 0)
+                return;
+        g->pidfd = TAKE_FD(*fd);
+        g->trace.pid = (pid_t)m->pid;
+        (void)process_start_time(g->trace.pid, &g->trace.start_time);
+        if (sd_event_add_io(g->event, &g->death, g->pidfd, EPOLLIN, on_death, g) < 0)
+                destroy(g); /* it cannot be watched */
+}
+
+/* Its boot files are in its memory now. */
+static void remove_boot_files(const struct driver_guest *g) {
+        for (size_t role = 0; role < PLAN_DISK; role++) {
+                char path[PATH_MAX];
+
+                snprintf(path, sizeof path, "%.3500s/%s", g->dir, driver_boot_files[role]);
+                unlink(path);
+        }
+}
+
+static bool tell_up(struct driver_guest *g) {
+        g->phase = LIVE;
+        g->why = (struct cvm_error){ 0 };
+        remove_boot_files(g);
+        return tell(g, DRIVER_UP, NULL);
+}
+
+/* Paused, or not yet begun? libvirt has one word for both. */
+static void on_status(void *ctx, const struct libvirt_message *answer, struct cvm_error *err) {
+        CVM_CLEANUP(cvm_json_putp) json_object *result = NULL;
+        struct driver_guest *g = ctx;
+        struct cvm_error why = { 0 };
+        struct cvm_json place;
+        const char *status = "";
+
+        result = answer ? monitor_answer(answer, &why) : NULL;
+        place = cvm_json_root(result, "query-status");
+        (void)cvm_json_get_text(&place, "status", &status, &why);
+        if (strcmp(status, "prelaunch") != 0 && !g->runs && g->phase == FINDING && tell_up(g))
+                (void)tell_in_order(g, DRIVER_PAUSED);
+        else if (g->phase == FINDING)
+                (void)tell_up(g);
+}
+
+static void find(struct driver_guest *g, const struct libvirt_message *m) {
+        struct cvm_error why = { 0 };
+
+        if (m->state == LIBVIRT_RUNNING) {
+                g->runs = true;
+                if (tell_up(g))
+                        (void)tell_in_order(g, DRIVER_RUNNING);
+        } else if (m->state == LIBVIRT_PAUSED) {
+                if (ask_monitor(g, "query-status", on_status, g, &why) < 0)
+                        give_up(g, &why);
+        } else {
+                cvm_fail(&why, &CVM_CODE_ENDED_AWAY, ESRCH, "it ended while the daemon was away");
+                end_without(g, &why);
+        }
+}
+
+static bool compare_state(struct driver_guest *g, int state) {
+        bool runs = state == LIBVIRT_RUNNING;
+
+        if (g->expected || runs == g->runs)
+                return true;
+        g->runs = runs;
+        return tell_in_order(g, runs ? DRIVER_RUNNING : DRIVER_PAUSED);
+}
+
+static void shut_off(struct driver_guest *g, const struct libvirt_message *m) {
+        if (!g->expected && !g->why.code && m->destroyed)
+                cvm_fail(&g->why, &CVM_CODE_DOMAIN_ENDED, ECANCELED,
+                         "'%s' was ended in libvirt, and not by cvmd", g->start.name);
+        else if (!g->expected && !g->why.code)
+                cvm_fail(&g->why, &CVM_CODE_QEMU, EIO, "QEMU ended without a word");
+        g->off = true;
+        tell_gone(g);
+}
+
+static void on_domain(void *ctx, const struct libvirt_message *m, int *fd) {
+        struct driver_guest *g = ctx;
+        bool was_away = g->away, lives = m->state > LIBVIRT_OFF;
+
+        g->away = false;
+        take_process(g, m, fd);
+        if (lives && was_away && g->killed)
+                destroy(g); /* it may not have been heard */
+        if (!compare_definition(g, m) || g->off)
+                return;
+        if (g->phase == FINDING)
+                find(g, m);
+        else if (g->phase == STARTING && lives && !g->killed)
+                (void)tell_up(g);
+        else if (g->phase == STARTING && !lives && (g->started || (was_away && g->why.code)))
+                end_without(g, &g->why); /* it has ended again, or never began */
+        else if (g->phase == LIVE && !lives)
+                shut_off(g, m);
+        else if (g->phase == LIVE && (!was_away || tell(g, DRIVER_FOUND, NULL)))
+                (void)compare_state(g, m->state);
+}
+
+static void on_ends(struct driver_guest *g, const struct libvirt_message *m) {
+        CVM_CLEANUP(cvm_freep)
+        char *reason = strndup(m->text.data ? (const char *)m->text.data : "", m->text.size);
+        struct cvm_error why = { 0 };
+
+        if (g->expected || !reason)
+                return;
+        if (strcmp(reason, "guest-reset") == 0 || strcmp(reason, "host-qmp-system-reset") == 0) {
+                g->expected = true;
+                (void)tell(g, DRIVER_RELAUNCH, NULL);
+        } else if (m->by_guest) {
+                g->expected = true;
+                if (strcmp(reason, "guest-panic") == 0)
+                        cvm_fail(&why, &CVM_CODE_GUEST_PANIC, EIO, "the guest's kernel panicked");
+                (void)tell(g, DRIVER_SHUTDOWN, &why);
+        }
+}
+
+static void on_news(void *ctx, const struct libvirt_message *m) {
+        struct driver_guest *g = ctx;
+
+        if (g->phase != LIVE || g->off)
+                return;
+        if (m->kind == LIBVIRT_REBOOTED)
+                (void)tell_in_order(g, DRIVER_RESET);
+        else if (m->kind == LIBVIRT_ENDS)
+                on_ends(g, m);
+        else if (m->kind == LIBVIRT_PORT)
+                (void)tell(g, DRIVER_LISTENS, NULL);
+        else if (m->kind == LIBVIRT_DEVICES)
+                (void)tell_changed(g, "a device was added or removed");
+}
+
+static void on_away(void *ctx) {
+        struct driver_guest *g = ctx;
+
+        g->away = true;
+        if (g->killed && g->pidfd >= 0)
+                pidfd_kill(g->pidfd, SIGKILL);
+}
+
+static const struct libvirt_handlers handlers = { on_domain, on_news, on_away };
+
+/* --- its beginning --- */
+
+/* A file that only its user may read, filled by cvmd-libvirt from the sealed copy that was measured. */
+static int copy_boot_file(struct driver_guest *g, int source, const char *path, struct cvm_error *err) {
+        const struct libvirt_request request = { .verb = LIBVIRT_COPY };
+        CVM_CLEANUP(cvm_closep) int fd = -EBADF;
+        uid_t uid = g->start.uid;
+
+        unlink(path);
+        fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0400);
+        if (fd < 0 || (uid && fchown(fd, uid, uid) < 0))
+                return cvm_fail(err, &CVM_CODE_FILE, errno, "'%s' cannot be made: %s", path,
+                                strerror(errno));
+        return libvirt_watch_ask(g->watch, &request, (const int[]){ source, fd }, 2, NULL, NULL, err);
+}
+
+/* A disk goes as a descriptor; its path is for people, and never opened. */
+static int keep_disk(struct driver_guest *g, size_t disk, int source, struct cvm_error *err) {
+        int fd = g->n_files < LIBVIRT_FDS_MAX ? fcntl(source, F_DUPFD_CLOEXEC, 3) : -1;
+
+        if (fd < 0)
+                return cvm_fail(err, &CVM_CODE_INTERNAL, EMFILE, "too many disks");
+        snprintf(g->groups[g->n_files], sizeof g->groups[0], "disk%zu", disk);
+        g->files[g->n_files++] = fd;
+        return 0;
+}
+
+static int place_files(struct driver_guest *g, char **ret_sources, const char **ret_groups,
+                       struct cvm_error *err) {
+        int r = 0;
+
+        for (size_t i = 0; r >= 0 && i < g->start.plan->n_files; i++) {
+                const struct plan_file *file = &g->start.plan->files[i];
+                bool is_disk = file->role == PLAN_DISK, is_path = is_disk && file->source[0] == '/';
+
+                if (asprintf(&ret_sources[i], "%s/%s", is_path ? "" : g->dir,
+                             is_path   ? file->source + 1
+                             : is_disk ? file->source
+                                       : driver_boot_files[file->role]) < 0) {
+                        ret_sources[i] = NULL;
+                        return cvm_fail(err, &CVM_CODE_NO_MEMORY, ENOMEM, "starting a domain");
+                }
+                if (is_disk) {
+                        r = keep_disk(g, file->disk, g->start.files[i], err);
+                        ret_groups[i] = r < 0 ? NULL : g->groups[g->n_files - 1];
+                } else if (plan_boots_with(g->start.plan, file))
+                        r = copy_boot_file(g, g->start.files[i], ret_sources[i], err);
+        }
+        return r;
+}
+
+static void on_defined(void *ctx, const struct libvirt_message *answer, struct cvm_error *err) {
+        struct driver_guest *g = ctx;
+
+        if (!answer || !answer->has_sha256) {
+                end_without(g, err ? err : &g->why);
+                return;
+        }
+        memcpy(g->trace.kept, answer->sha256, sizeof g->trace.kept);
+        g->phase = DEFINED;
+        if (!g->killed)
+                (void)tell(g, DRIVER_SPAWNED, NULL);
+}
+
+static int define(struct driver_guest *g, const char *const *sources, const char *const *groups,
+                  struct cvm_error *err) {
+        struct libvirt_request request = { .verb = LIBVIRT_DEFINE };
+        CVM_CLEANUP(cvm_freep) char *xml = NULL;
+        char name[CVM_NAME_MAX + sizeof LIBVIRT_NAME_PREFIX], emulator[PATH_MAX], log[PATH_MAX];
+        int r = program_path(g->start.plan->platform->binary, emulator, err);
+
+        snprintf(name, sizeof name, LIBVIRT_NAME_PREFIX "%s", g->start.name);
+        snprintf(log, sizeof log, "%.3500s/console.log", g->dir);
+        const struct libvirt_domain domain = { .plan = g->start.plan,
+                                               .name = name,
+                                               .uuid = g->start.uuid,
+                                               .sources = sources,
+                                               .fd_groups = groups,
+                                               .runtime_dir = g->dir,
+                                               .uid = g->start.uid,
+                                               .use_kvm = g->start.use_kvm,
+                                               .emulator = emulator,
+                                               .console_log = log };
+
+        if (r >= 0)
+                r = libvirt_xml(&domain, &xml, err);
+        if (r < 0)
+                return r;
+        request.text = (struct cvm_bytes){ (uint8_t *)xml, strlen(xml) };
+        return libvirt_watch_ask(g->watch, &request, NULL, 0, on_defined, g, err);
+}
+
+static int prepare(struct driver_guest *g, struct cvm_error *err) {
+        char *sources[LIBVIRT_FDS_MAX] = { 0 };
+        const char *groups[LIBVIRT_FDS_MAX] = { 0 };
+        int r;
+
+        if (g->start.plan->n_files > LIBVIRT_FDS_MAX)
+                return cvm_fail(err, &CVM_CODE_INTERNAL, E2BIG, "too many files");
+        r = place_files(g, sources, groups, err);
+        if (r >= 0)
+                r = define(g, (const char *const *)sources, groups, err);
+        for (size_t i = 0; i < g->start.plan->n_files; i++)
+                free(sources[i]);
+        return r;
+}
+
+/* Its user, and nobody else, comes to its files; the sockets in it are the superuser's. */
+static int open_directory(const struct driver_guest *g, struct cvm_error *err) {
+        if (g->start.uid && (chown(g->dir, 0, g->start.uid) < 0 || chmod(g->dir, 0710) < 0))
+                return cvm_fail(err, &CVM_CODE_FILE, errno, "'%s' cannot be given to the VM's user: %s",
+                                g->dir, strerror(errno));
+        return 0;
+}
+
+static struct driver_guest *guest_new(const struct driver_start *start, enum phase phase,
+                                      struct cvm_error *err) {
+        CVM_CLEANUP(guest_releasep) struct driver_guest *g = calloc(1, sizeof *g);
+
+        if (!g) {
+                cvm_fail(err, &CVM_CODE_NO_MEMORY, ENOMEM, "starting a domain");
+                return NULL;
+        }
+        *g = (struct driver_guest){ .event = sd_event_ref(start->event),
+                                    .start = *start,
+                                    .phase = phase,
+                                    .confirm.plan = start->plan,
+                                    .pidfd = -EBADF };
+        snprintf(g->dir, sizeof g->dir, "%s", start->runtime_dir);
+        g->start.runtime_dir = NULL;
+        if (libvirt_watch_new(g->event, start->uuid, &handlers, g, &g->watch, err) < 0)
+                return NULL;
+        return TAKE_PTR(g);
+}
+
+static int guest_spawn(const struct driver_start *start, struct driver_guest **ret, struct cvm_error *err) {
+        CVM_CLEANUP(guest_releasep) struct driver_guest *g = guest_new(start, DEFINING, err);
+        int r = g ? open_directory(g, err) : -ENOMEM;
+
+        if (r >= 0)
+                r = console_log_new(g->event, g->dir, &g->log, err);
+        if (r >= 0)
+                r = prepare(g, err);
+        if (r < 0)
+                return r;
+        g->start.files = NULL;
+        *ret = TAKE_PTR(g);
+        return 1;
+}
+
+static void guest_trace(const struct driver_guest *g, struct driver_trace *ret) {
+        *ret = g->trace;
+}
+
+static void on_started(void *ctx, const struct libvirt_message *answer, struct cvm_error *err) {
+        struct driver_guest *g = ctx;
+
+        g->started = answer != NULL;
+        if (g->phase != STARTING || answer)
+                return; /* it is told what the domain is */
+        if (!g->why.code)
+                g->why = *err;
+        if (!g->away) /* else nobody knows yet */
+                end_without(g, &g->why);
+}
+
+static int guest_go(struct driver_guest *g, struct cvm_error *err) {
+        struct libvirt_request request = { .verb = LIBVIRT_START, .has_sha256 = true };
+        CVM_CLEANUP(cvm_texts_freep) char **groups = NULL;
+        int r = g->phase == DEFINED ? 0
+                                    : cvm_fail(err, &CVM_CODE_INTERNAL, EINVAL, "the domain is not defined");
+
+        for (size_t i = 0; r >= 0 && i < g->n_files; i++)
+                r = cvm_texts_add(&groups, g->groups[i]);
+        if (r < 0)
+                return r;
+        request.groups = groups;
+        memcpy(request.sha256, g->trace.kept, sizeof request.sha256);
+        r = libvirt_watch_ask(g->watch, &request, g->files, g->n_files, on_started, g, err);
+        if (r < 0)
+                return r;
+        g->phase = STARTING;
+        while (g->n_files > 0)
+                cvm_close(g->files[--g->n_files]);
+        return 0;
+}
+
+static int guest_adopt(const struct driver_start *start, const struct driver_trace *trace,
+                       struct driver_guest **ret, struct cvm_error *err) {
+        CVM_CLEANUP(guest_releasep) struct driver_guest *g = guest_new(start, FINDING, err);
+        int r = g ? console_log_new(g->event, g->dir, &g->log, err) : -ENOMEM;
+
+        if (r < 0)
+                return r;
+        g->trace = *trace;
+        *ret = TAKE_PTR(g);
+        return 1;
+}
+
+/* --- what is asked of it --- */
+
+static void on_answer(void *ctx, const struct libvirt_message *answer, struct cvm_error *err) {
+        struct pending *pending = ctx;
+        driver_done_fn done = pending->done;
+
+        pending->done = NULL;
+        done(pending->ctx, err);
+}
+
+static int guest_command(struct driver_guest *g, enum driver_command command, driver_done_fn done, void *ctx,
+                         struct cvm_error *err) {
+        static const enum libvirt_verb verbs[] = {
+                [DRIVER_CONT] = LIBVIRT_RESUME,        [DRIVER_PAUSE] = LIBVIRT_SUSPEND,
+                [DRIVER_POWERDOWN] = LIBVIRT_SHUTDOWN, [DRIVER_RESET_GUEST] = LIBVIRT_RESET,
+                [DRIVER_QUIT] = LIBVIRT_DESTROY,
+        };
+        struct pending *pending = &g->pending[command];
+        int r;
+
+        if (g->phase != LIVE || g->off)
+                return cvm_fail(err, &CVM_CODE_QMP, ENOTCONN, "the domain is not there yet");
+        if (pending->done)
+                return cvm_fail(err, &CVM_CODE_QMP, EALREADY, "libvirt has not answered the last '%s' yet",
+                                libvirt_verbs[verbs[command]]);
+        *pending = (struct pending){ g, done, ctx };
+        g->expected |= command == DRIVER_QUIT;
+        r = ask(g, verbs[command], on_answer, pending, err);
+        if (r < 0)
+                pending->done = NULL;
+        return r;
+}
+
+static int guest_console(struct driver_guest *g, int *ret_fd, struct cvm_error *err) {
+        return console_open(g->event, g->dir, &g->console, ret_fd, err);
+}
+
+/* --- when the VM goes --- */
+
+/* Outlives the VM: libvirt may be away. */
+struct removal {
+        struct libvirt_watch *watch;
+};
+
+static void on_undefined(void *ctx, const struct libvirt_message *answer, struct cvm_error *err) {
+        struct removal *removal = ctx;
+
+        if (!answer)
+                return; /* again when libvirt is back */
+        libvirt_watch_free(removal->watch);
+        free(removal);
+}
+
+static void undefine(struct removal *removal) {
+        const struct libvirt_request request = { .verb = LIBVIRT_UNDEFINE };
+
+        (void)libvirt_watch_ask(removal->watch, &request, NULL, 0, on_undefined, removal, NULL);
+}
+
+static void on_removal_domain(void *ctx, const struct libvirt_message *m, int *fd) {
+        undefine(ctx);
+}
+
+static void on_removal_news(void *ctx, const struct libvirt_message *m) {
+}
+
+static void on_removal_away(void *ctx) {
+}
+
+static void guest_remove(sd_event *event, const char *uuid) {
+        static const struct libvirt_handlers removal_handlers = { on_removal_domain, on_removal_news,
+                                                                  on_removal_away };
+        struct removal *removal = calloc(1, sizeof *removal);
+
+        if (!removal ||
+            libvirt_watch_new(event, uuid, &removal_handlers, removal, &removal->watch, NULL) < 0)
+                free(removal);
+        else
+                undefine(removal);
+}
+
+const struct driver driver_libvirt = {
+        .name = "libvirt",
+        .check_plan = driver_check_plan,
+        .probe = driver_probe,
+        .spawn = guest_spawn,
+        .trace = guest_trace,
+        .go = guest_go,
+        .adopt = guest_adopt,
+        .command = guest_command,
+        .kill = guest_kill,
+        .console = guest_console,
+        .release = guest_release,
+        .remove = guest_remove,
+};

@@ -42,6 +42,7 @@ static void look(const struct vm *vm, struct look *ret) {
         X(Trust, "s", vm_trust_text(l.v.trust)) \
         X(TrustBy, "s", l.v.trust_by)           \
         X(Platform, "s", l.v.platform)          \
+        X(Driver, "s", l.v.driver)              \
         X(Simulated, "b", l.v.simulated)        \
         X(Debug, "b", l.v.debug)                \
         X(Measurement, "s", l.measurement)      \
@@ -275,6 +276,16 @@ static int call_get_logs(struct call *c, struct cvm_error *err) {
         return r;
 }
 
+static int call_get_xml(struct call *c, struct cvm_error *err) {
+        CVM_CLEANUP(cvm_freep) char *text = NULL;
+        int r = vm_xml(c->vm, &text, err);
+
+        if (r >= 0)
+                r = sd_bus_reply_method_return(c->m, "s", text);
+        c->answered = r >= 0;
+        return r;
+}
+
 static const struct method {
         const char *name, *action;
         int (*call)(struct call *c, struct cvm_error *err);
@@ -296,6 +307,7 @@ static const struct method {
         { "Approve", ACTION_SECRET, call_approve, VERB_MAX_ },
         { "OpenConsole", ACTION_CONSOLE, call_open_console, VERB_MAX_ },
         { "GetLogs", ACTION_CONSOLE, call_get_logs, VERB_MAX_ },
+        { "GetXml", ACTION_CONSOLE, call_get_xml, VERB_MAX_ },
 };
 
 static int reply(struct call *c) {
@@ -386,6 +398,8 @@ static const sd_bus_vtable vtable[] = {
         SD_BUS_METHOD_WITH_ARGS("OpenConsole", SD_BUS_NO_ARGS, SD_BUS_RESULT("h", console), on_method,
                                 SD_BUS_VTABLE_UNPRIVILEGED),
         METHOD("GetLogs", ("t", max_bytes), ("s", text)),
+        SD_BUS_METHOD_WITH_ARGS("GetXml", SD_BUS_NO_ARGS, SD_BUS_RESULT("s", xml), on_method,
+                                SD_BUS_VTABLE_UNPRIVILEGED),
 #define ROW(name, type, value) \
         SD_BUS_PROPERTY(#name, type, get_##name, 0, SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
         PROPERTIES(ROW)

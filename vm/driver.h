@@ -111,6 +111,8 @@ const struct driver *driver_by_name(const char *name);
 int driver_channel_path(const char *runtime_dir, enum plan_channel channel, char *ret, size_t size);
 /* Names of copies of the boot files there, by role, where QEMU must open them by a path. */
 extern const char *const driver_boot_files[PLAN_DISK];
+/* What libvirt was given at the last start, there. */
+#define DRIVER_DOMAIN_FILE "domain.xml"
 
 /*
  * Does the QEMU of this host know all that the plan asks of it? It is asked itself, as uid; the answer is

@@ -62,7 +62,7 @@ static void remove_runtime_dir(const struct vm *vm) {
         char dir[4096];
 
         vm_do_release((void *)vm, NULL);
-        vm_remove_files(vm, (const char *const[]){ "stderr.log", "console.log", NULL });
+        vm_remove_files(vm, (const char *const[]){ "stderr.log", "console.log", DRIVER_DOMAIN_FILE, NULL });
         if (vm_runtime_dir(vm, dir, sizeof dir) == 0)
                 rmdir(dir);
 }

@@ -9,6 +9,7 @@
 #include "vm/steps.h"
 #include "vm/stderr-words.h"
 
+#define DOMAIN_MAX (1u << 20)
 #define STOP_USEC (120ull * 1000000)
 
 int vm_begin(struct vm *vm, const char *kind, const struct caller *caller, struct operation **ret,
@@ -287,4 +288,20 @@ int vm_logs(struct vm *vm, size_t max_bytes, char **ret, struct cvm_error *err) 
         }
         *ret = text;
         return 0;
+}
+
+int vm_xml(struct vm *vm, char **ret, struct cvm_error *err) {
+        CVM_CLEANUP(cvm_bytes_done) struct cvm_bytes text = { 0 };
+        struct cvm_error silent = { 0 };
+        char dir[4096], path[4200];
+
+        if (vm_runtime_dir(vm, dir, sizeof dir) < 0)
+                return cvm_fail(err, &CVM_CODE_INTERNAL, ENAMETOOLONG,
+                                "the runtime directory's name is too long");
+        snprintf(path, sizeof path, "%s/" DRIVER_DOMAIN_FILE, dir);
+        if (cvm_read_file(path, DOMAIN_MAX, &text, &silent) < 0)
+                return cvm_fail(err, &CVM_CODE_NO_XML, ENOENT,
+                                "libvirt was given nothing at the last start of '%s'", vm->row.name);
+        *ret = strndup((const char *)text.data, text.size);
+        return *ret ? 0 : cvm_fail(err, &CVM_CODE_NO_MEMORY, ENOMEM, "reading '%s'", path);
 }

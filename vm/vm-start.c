@@ -251,6 +251,7 @@ void vm_do_spawn(void *ctx, struct cvm_error *err) {
         cvm_fault_point("start-before-spawn");
         operation_set_cancel(vm->operation, NULL);
         r = make_runtime_dir(vm, dir, &why);
+        vm_remove_files(vm, (const char *const[]){ DRIVER_DOMAIN_FILE, NULL });
         start = driver_start_of(vm, dir);
         if (r >= 0)
                 r = vm->driver->spawn(&start, &vm->guest, &why);

@@ -238,6 +238,10 @@ static const char *text_of(const char *text) {
         return text ? text : "";
 }
 
+static const struct driver *driver_of(const struct vm *vm) {
+        return vm->guest ? vm->driver : manager_driver(vm->manager, definition_driver(vm->definition));
+}
+
 void vm_look(const struct vm *vm, struct vm_view *ret) {
         const struct platform *platform = platform_by_name(vm->row.platform);
 
@@ -253,6 +257,7 @@ void vm_look(const struct vm *vm, struct vm_view *ret) {
                 .trust = vm->adopted ? TRUST_UNVERIFIED : vm->trust,
                 .trust_by = vm->adopted ? "" : text_of(vm->row.trust_by),
                 .platform = vm->row.platform,
+                .driver = driver_of(vm)->name,
                 .simulated = vm->definition->simulate,
                 .debug = platform->is_debug(vm->row.policy),
                 .has_owner = vm->definition->owner.size > 0,

@@ -24,6 +24,7 @@ struct vm_view {        /* all borrowed, valid until the loop goes on; never NUL
         enum vm_trust trust;
         const char *trust_by; /* owner_id, "daemon", ...; "" */
         const char *platform;
+        const char *driver; /* of the present process, or of the next */
         bool simulated, debug, has_owner;
         uint8_t measurement[64];
         size_t measurement_size; /* 0: not known yet */
@@ -99,3 +100,5 @@ int vm_approve(struct vm *vm, const char *envelope, const struct caller *caller,
 int vm_open_console(struct vm *vm, const struct caller *caller, int *ret_fd, struct cvm_error *err);
 /* The tail of QEMU's stderr and, with console log, of the console: cleaned text, owned. */
 int vm_logs(struct vm *vm, size_t max_bytes, char **ret, struct cvm_error *err);
+/* What libvirt was given at the last start, owned. CVM_CODE_NO_XML where it was given nothing. */
+int vm_xml(struct vm *vm, char **ret, struct cvm_error *err);

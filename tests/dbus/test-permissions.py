@@ -41,7 +41,7 @@ def without_polkit_strangers_may_nothing(scene):
     vm, operation = scene.manager.Launch(scene.definition("roots"), NAMES, dbus_interface=s.MANAGER)
     assert scene.wait(scene.bus, operation)["State"] == "done"
     assert create(scene, ALICE, "alices") == DENIED
-    for method, arguments in (("Kill", ()), ("Start", ()), ("Delete", ({},)), ("GetLogs", (0,)), ("PutSecret", ("{}", "")),
+    for method, arguments in (("Kill", ()), ("Start", ()), ("Delete", ({},)), ("GetLogs", (0,)), ("GetXml", ()), ("PutSecret", ("{}", "")),
                               ("OpenConsole", ())):
         assert s.as_client(scene, ALICE, "call", "roots", method, *arguments) == DENIED, method
     assert s.as_client(scene, ALICE, "seen") == []

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "attest/audit-chain.h"
+#include "vm/driver.h"
 
 static const struct caller root = { .bus_name = ":1.1" };
 
@@ -412,6 +413,43 @@ static void an_older_simulation_root_gets_what_it_lacks(void **state) {
         scene_end(&s);
 }
 
+/* The driver writes it before it gives it; this test does so in its place. */
+static void what_libvirt_was_given_is_of_the_last_start(void **state) {
+        static const char given[] = "<domain/>\n";
+        CVM_CLEANUP(cvm_freep) char *xml = NULL;
+        struct scene s;
+        struct operation *operation;
+        struct cvm_error err = { 0 };
+        char dir[256], path[300];
+
+        scene_begin(&s);
+        assert_int_equal(scene_create(&s, "web1", "", false, &operation, &err), 0);
+        scene_expect_done(&s, operation);
+        assert_string_equal(scene_look(&s).driver, "qemu");
+        expect_code(vm_xml(s.vm, &xml, &err), &err, "CVM-NO-XML");
+        assert_int_equal(vm_start(s.vm, &root, &operation, &err), 0);
+        scene_expect_done(&s, operation);
+        snprintf(dir, sizeof dir, "%s/vm/%s", s.runtime, scene_look(&s).id);
+        snprintf(path, sizeof path, "%s/" DRIVER_DOMAIN_FILE, dir);
+        assert_int_equal(cvm_write_file(path, given, strlen(given), 0600, &err), 0);
+        assert_int_equal(vm_kill(s.vm, &root, &operation, &err), 0);
+        scene_expect_done(&s, operation);
+        assert_int_equal(vm_xml(s.vm, &xml, &err), 0);
+        assert_string_equal(xml, given);
+
+        assert_int_equal(vm_start(s.vm, &root, &operation, &err), 0);
+        scene_expect_done(&s, operation);
+        expect_code(vm_xml(s.vm, &xml, &err), &err, "CVM-NO-XML");
+        assert_int_equal(cvm_write_file(path, given, strlen(given), 0600, &err), 0);
+        assert_int_equal(vm_kill(s.vm, &root, &operation, &err), 0);
+        scene_expect_done(&s, operation);
+        assert_int_equal(vm_delete(s.vm, &root, &operation, &err), 0);
+        s.vm = NULL;
+        scene_expect_done(&s, operation);
+        assert_int_equal(access(dir, F_OK), -1);
+        scene_end(&s);
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(a_vm_lives_and_is_deleted),
@@ -428,6 +466,7 @@ int main(void) {
                 cmocka_unit_test(an_update_shows_both_measurements_before_it_applies),
                 cmocka_unit_test(a_measurement_makes_no_vm),
                 cmocka_unit_test(a_qemu_that_cannot_start_says_why),
+                cmocka_unit_test(what_libvirt_was_given_is_of_the_last_start),
                 cmocka_unit_test(an_older_simulation_root_gets_what_it_lacks),
         };
 

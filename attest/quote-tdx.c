@@ -80,6 +80,8 @@ static int read_header(struct cvm_reader *in, struct tdx_quote *quote, struct cv
                 return refuse(err, "the quote is shorter than its header");
         if (quote->version >= 3 && quote->version <= 5 && tee == TEE_SGX)
                 return refuse(err, "the quote is of an SGX enclave, not of a TD");
+        if (quote->version == TEE_TDX) /* it begins with its type, where a quote has its version */
+                return refuse(err, "this is a TD report, or a part of one, and no quote");
         if (quote->version != 4 && quote->version != 5)
                 return cvm_fail(err, &CVM_CODE_REPORT_FORMAT, EBADMSG,
                                 "the quote has version %u; 4 and 5 are known", quote->version);

@@ -303,6 +303,8 @@ static int run_export(const struct arguments *arguments, struct cvm_error *err) 
         }
         if (r < 0)
                 return r;
+        if (!pack.n)
+                output_say("Nothing is kept that holds: the bundle is empty.");
         text = collateral_pack_write(&pack);
         if (!text)
                 return cvm_fail(err, &CVM_CODE_NO_MEMORY, ENOMEM, "writing an offline bundle");

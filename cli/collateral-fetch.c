@@ -78,7 +78,7 @@ static int read_service(const struct arguments *arguments, struct collateral_fet
 
         if (r >= 0 && url && !http_base_is_valid(url))
                 r = cvm_fail(err, &CVM_CODE_ARGUMENT, EINVAL,
-                             "--service must be an address such as https://mirror.example/path, not '%s'",
+                             "--service must be an address such as https://mirror.example/path (no '/' at its end), not '%s'",
                              url);
         if (r >= 0 && update && strcmp(update, "early") != 0 && strcmp(update, "standard") != 0)
                 r = cvm_fail(err, &CVM_CODE_ARGUMENT, EINVAL, "--update must be early or standard, not '%s'",

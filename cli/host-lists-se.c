@@ -27,7 +27,7 @@ int host_lists_fetch(const struct arguments *arguments, const struct se_hosts *h
 
         if (mirror && !http_base_is_valid(mirror))
                 return cvm_fail(err, &CVM_CODE_ARGUMENT, EINVAL,
-                                "--crl-service must be an address such as https://mirror.example/lists, not '%s'",
+                                "--crl-service must be an address such as https://mirror.example/lists (no '/' at its end), not '%s'",
                                 mirror);
         r = collateral_directories(&top, &state, err);
         if (r >= 0)

@@ -47,6 +47,10 @@ fetch 0 '"from":"service"' --update early
 grep -qxF '/tdx/certification/v4/tcb?fmspc=10206f000000&update=early' log || fault "no early TCB info: $(cat log)"
 grep -qxF '/tdx/certification/v4/qe/identity?update=early' log || fault "no early identity: $(cat log)"
 fetch 2 "--update must be early or standard" --update soon
+expect 2 "no '/' at its end" "$cvmctl" collateral fetch --platform tdx --quote quote --service "$url/" "${sim[@]}"
+{ printf '\x81\0\1\0' && head -c 1020 /dev/zero; } >tdreport
+expect 5 "this is a TD report" "$cvmctl" collateral fetch --platform tdx --quote tdreport --service "$url" "${sim[@]}"
+expect 0 "the bundle is empty" "$cvmctl" collateral export --cache empty "${sim[@]}" -o nothing.json
 expect 0 "$info" "$cvmctl" collateral fetch --platform tdx --quote quote --service "$url" "${sim[@]}" -o name
 
 # Forecast, and the way over a disk.

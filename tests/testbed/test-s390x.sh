@@ -1,9 +1,12 @@
 #!/bin/bash
-# Protected images boot on an emulated s390x, in the root: see s390x-image.sh
+# Protected images on an emulated s390x, in the root: see s390x-image.sh and s390x-loop.sh
 set -euo pipefail
 . "$(dirname "$0")/lib.sh"
 start_testbed
 start_s390x
 "$testbed/build-cvmd" "$root" "$work"
-in_root "$testbed/s390x-image.sh" || faults=1
+for part in image loop; do
+        mkdir $part
+        work=$work/$part in_root "$testbed/s390x-$part.sh" || faults=$((faults + 1))
+done
 end_testbed

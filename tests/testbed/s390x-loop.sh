@@ -1,0 +1,70 @@
+#!/bin/bash
+# In the root: an owner builds a protected image for a simulated host, which opens and runs it on an emulated machine of
+# s390x. The guest's own agent answers; evidence, secret, reset and end are as with the other technologies.
+set -euo pipefail
+. "$(dirname "$0")/scene.sh"
+tree=$(cd "$here/../.." && pwd)
+packages=/opt/s390x/usr cross=/var/cache/cvmd-s390x$tree
+trap end_processes EXIT
+
+trust() {
+        shown guest "${1:-trust}"
+}
+
+expect_trust() {
+        [ "$(trust)" = "$1" ] || fault "$2: trust is $(trust), not $1"
+}
+
+attest() { # DIRECTORY [OPTION...]
+        expect 0 "accepted" cvmctl attest guest --policy policy --owner-key owner.pem --header image "${hosts[@]}" --save "$@"
+}
+
+start_bus
+start_daemon
+
+# The owner's image, for the hosts that this daemon simulates
+cvmctl owner init --key owner.pem -q >owner
+cvmctl host show --simulation-hosts -q >hosts.pem
+cvmctl host show --simulation-root -q >root.pem
+s390x-linux-gnu-strip -o cvm-agent "$cross/guest-agent/cvm-agent"
+"$tree/guest-agent/make-initrd" /opt/s390x cvm-agent initrd $packages/bin/busybox
+hosts=(--host-key-document hosts.pem --cert hosts.pem --root-ca root.pem --offline)
+expect 0 '"kind":"initrd"' cvmctl image build --platform se --kernel $packages/lib/modules/*/vmlinuz --initrd initrd \
+        --cmdline "console=ttysclp0 quiet panic=-1" --owner-key owner.pem --loader-dir $packages/share/s390-tools/pvimg \
+        "${hosts[@]}" -o image
+
+cat >guest.json <<D
+{"version": 1, "name": "guest", "uuid": "$(cat /proc/sys/kernel/random/uuid)", "platform": "secure-execution", "simulate": true,
+ "memory": "512MiB", "vcpus": 1, "required_secrets": ["db-password"], "boot": {"kernel": "$work/image"}}
+D
+cvmctl binding make guest.json --owner-key owner.pem -q -o binding
+expect 0 "guest is running" cvmctl launch guest.json --owner-key owner.pem --binding binding
+cvmctl policy make guest.json --binding binding --owner-key owner.pem "${hosts[@]}" -q -o policy
+attest first
+expect_trust verified "after the verdict"
+printf hunter2 >password
+cvmctl secret seal db-password --bundle first/bundle.json --verdict first/verdict.json --owner-key owner.pem --in password -q -o sealed
+expect 0 "" cvmctl secret put guest sealed --verdict first/verdict.json --receipt receipt
+expect 0 "" cvmctl secret receipt receipt --bundle first/bundle.json --secret sealed --owner-key owner.pem
+expect_trust provisioned "after the receipt"
+
+# One for the ultravisor's store, whose own word it is that it has just this
+cvmctl secret seal db-key --platform se --header image "${hosts[@]}" --in password --bundle first/bundle.json \
+        --verdict first/verdict.json --owner-key owner.pem --request request -q -o sealed-request
+expect 0 "" cvmctl secret put guest sealed-request --verdict first/verdict.json
+attest store --added request
+
+# Started again by a reset: another run, with another configuration id, that has to show itself anew
+boot=$(trust boot_id)
+expect 0 "" cvmctl reset guest
+[ "$(trust boot_id)" != "$boot" ] || fault "a reset is the same boot"
+attest second
+expect_trust verified "after a reset"
+cmp -s first/bundle.json second/bundle.json && fault "two runs have one bundle"
+expect 5 "" cvmctl secret put guest sealed --verdict second/verdict.json
+
+# The agent says BYE, and the guest's shutdown ends the machine
+expect 0 "" cvmctl stop guest
+expect 0 "" cvmctl delete guest --record record
+cvmctl record show record -q -o jsonl | grep -q '"bye"' || fault "no BYE in the record"
+end_faults

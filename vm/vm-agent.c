@@ -153,7 +153,8 @@ static int describe_sim_guest(struct vm *vm, struct cvm_error *err) {
                         platform->host_data(vm->binding.data, vm->binding.size, vm->sim.host_data);
                 cvm_key_id(vm->definition->owner.data, vm->sim.owner);
         }
-        sim_guest_boot(&vm->sim, vm->row.boot_id);
+        if (vm->row.boot_id) /* found again, it has one */
+                sim_guest_boot(&vm->sim, vm->row.boot_id);
         return simulate_prediction(vm, platform, err);
 }
 

@@ -1,6 +1,7 @@
 #!/bin/bash
-# A simulated guest of Secure Execution boots what is in its owner's image, under a QEMU of s390x that is a script: it keeps
-# its arguments and what it was to boot. That such a guest runs is seen in the testbed.
+# Guests of Secure Execution boot their owner's image, under a QEMU of s390x that is a script: it keeps its arguments and what
+# it was to boot. A simulated one gets what a simulated host opened, one on (recorded) hardware the image as it is. That the
+# first runs is seen in the testbed; the second nobody has seen.
 set -euo pipefail
 build=$1 source_dir=$2
 work=$(mktemp -d)
@@ -51,20 +52,21 @@ expect 9 "'qemu-system-s390x' is not there" cvmctl start guest
 cat >"$programs/qemu-system-s390x" <<Q
 #!/bin/sh
 for word; do
-        case \$word in guest=*) name=\${word#guest=} name=\${name%%,*} ;; /proc/self/fd/*) cat "\$word" >$work/seen/kernel ;; esac
+        case \$word in guest=*) name=\${word#guest=} name=\${name%%,*} ;; /proc/self/fd/*) cat "\$word" >$work/seen/\$name.kernel ;; esac
 done
-printf '%s\n' "\$@" >$work/seen/arguments
-exec /usr/bin/python3 $source_dir/tests/vm/scripted-qemu.py running -- "\$@"
+printf '%s\n' "\$@" >$work/seen/\$name.arguments
+exec /usr/bin/python3 $source_dir/tests/vm/scripted-qemu.py \$(cat $work/seen/states) -- "\$@"
 Q
 chmod 755 "$programs/qemu-system-s390x"
+echo running >seen/states
 
 # What it boots is the image as its host opens it: kernel, initrd and command line in the clear, the loader's second stage first
 expect 0 "runs" cvmctl start guest
-grep -qx "s390-ccw-virtio,accel=tcg" seen/arguments || fault "the machine is another: $(cat seen/arguments)"
-grep -q "org.cvmd.tee.0" seen/arguments || fault "no simulated hardware is linked"
-grep -q "s390-pv" seen/arguments && fault "plain QEMU is asked for a protected guest"
-[ "$(od -An -tx1 -N 4 seen/kernel | tr -d ' ')" = 00080001 ] || fault "the file begins with no entry"
-LC_ALL=C grep -qa S390EP seen/kernel || fault "the kernel is not in the clear"
+grep -qx "s390-ccw-virtio,accel=tcg" seen/guest.arguments || fault "the machine is another: $(cat seen/guest.arguments)"
+grep -q "org.cvmd.tee.0" seen/guest.arguments || fault "no simulated hardware is linked"
+grep -q "s390-pv" seen/guest.arguments && fault "plain QEMU is asked for a protected guest"
+[ "$(od -An -tx1 -N 4 seen/guest.kernel | tr -d ' ')" = 00080001 ] || fault "the file begins with no entry"
+LC_ALL=C grep -qa S390EP seen/guest.kernel || fault "the kernel is not in the clear"
 LC_ALL=C grep -qa S390EP image && fault "nor was it encrypted"
 expect 0 "was killed" cvmctl kill guest
 
@@ -82,4 +84,41 @@ cp image changed
 printf x | dd of=changed bs=1 seek=100000 conv=notrunc status=none
 definition changed changed
 expect 5 "CVM-IMAGE-CHANGED" cvmctl launch changed.json
+
+# On this host no protected guest can run; on one that was recorded it can
+protected() { # NAME IMAGE
+        printf '{"version":1,"name":"%s","platform":"secure-execution","memory":"256MiB","boot":{"kernel":"%s"}}' "$1" "$work/$2" >"$1.json"
+}
+mkdir -p host/{proc,dev,sys/firmware/uv/keys}
+printf 'vendor_id : IBM/S390\n' >host/proc/cpuinfo
+touch host/dev/kvm
+echo 1 >host/sys/firmware/uv/prot_virt_host
+real=(--cert parts/signer.pem --cert parts/inter.pem --crl parts/lists.pem --root-ca parts/root.pem --offline --at 2027-01-15T08:00:00Z)
+image "${real[@]}" --host-key-document parts/host1.pem -o real >/dev/null
+image "${real[@]}" --host-key-document parts/host2.pem -o elsewhere >/dev/null
+cvmctl image show real -q -o jsonl | sed 's/.*"host_keys":\["\([0-9a-f]*\)".*/\1/' >host/sys/firmware/uv/keys/all
+protected real real
+protected elsewhere elsewhere
+expect 9 "this host can run no guest of IBM Secure Execution on hardware" cvmctl launch real.json
+end_daemon
+start_daemon --set "HostRoot=$work/host"
+expect 9 "the image was not built for this host, whose key is $(cat host/sys/firmware/uv/keys/all)" cvmctl launch elsewhere.json
+expect 0 "real is running" cvmctl launch real.json
+cmp real seen/real.kernel || fault "the image is not handed over as it is"
+grep -qx "s390-ccw-virtio,accel=kvm,confidential-guest-support=guest" seen/real.arguments || fault "$(cat seen/real.arguments)"
+grep -q "org.cvmd.tee.0" seen/real.arguments && fault "a guest on hardware is linked to simulated hardware"
+expect 0 "was reset" cvmctl reset real
+expect 0 "was killed" cvmctl kill real
+
+# What the ultravisor refuses is told, by QEMU or by the guest's loader
+stops_with() { # STATES CODE
+        echo "$1" >seen/states
+        cvmctl start real -q >/dev/null 2>&1 || true
+        grep -q -m 1 -- "$2" < <(exec timeout 60 "$build/cli/cvmctl" --bus "$bus" events real --since 0 --follow -o jsonl 2>/dev/null) ||
+                fault "no $2 in the events"
+}
+stops_with refused CVM-HOST-KEY-SLOT
+expect 0 "the image was not built for this host" cvmctl show real
+stops_with loader CVM-KVM-CONFIDENTIAL
+expect 0 "(facility 161)" cvmctl show real
 end_faults

@@ -26,4 +26,7 @@ struct sim_platform {
         int (*open_image)(const struct sim_chain *chain, int image, int flat, struct cvm_error *err);
 };
 
+/* Borrowed; NULL where this root has none of it. */
+const struct sim_chain *sim_root_chain(const struct sim_root *root, enum cvm_platform_id platform);
+
 extern const struct sim_platform sim_snp, sim_tdx, sim_se;

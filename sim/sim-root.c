@@ -83,6 +83,12 @@ static size_t find(const struct sim_root *root, enum cvm_platform_id platform) {
         return i;
 }
 
+const struct sim_chain *sim_root_chain(const struct sim_root *root, enum cvm_platform_id platform) {
+        const size_t i = find(root, platform);
+
+        return i < root->count ? root->chains[i] : NULL;
+}
+
 bool sim_root_has(const struct sim_root *root, enum cvm_platform_id platform) {
         return find(root, platform) < root->count;
 }

@@ -4,6 +4,8 @@
  * platform, so that verification takes its whole way. All keys but the attestation key are forgotten once
  * they have signed: a root issues one platform, for ever, and what was published of it is never renewed.
  */
+#include "sim/sim-tdx.h"
+
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -379,6 +381,18 @@ static int report(const struct sim_chain *chain, const struct sim_guest *guest,
                 return cvm_fail(err, &CVM_CODE_NO_MEMORY, ENOMEM, "making a simulated quote");
         ret->event_log = cvm_bytes_take(&log);
         return 0;
+}
+
+int sim_tdx_quote(const struct sim_root *of, const struct tdx_body *body, struct cvm_bytes *ret,
+                  struct cvm_error *err) {
+        const struct sim_chain *chain = sim_root_chain(of, CVM_PLATFORM_TDX);
+
+        if (!chain)
+                return cvm_fail(err, &CVM_CODE_SIM_PLATFORM, EOPNOTSUPP,
+                                "the simulation root was made before trust domains were simulated");
+        return make_quote(chain, body, ret) < 0
+                               ? cvm_fail(err, &CVM_CODE_INTERNAL, EIO, "making a simulated quote failed")
+                               : 0;
 }
 
 const struct sim_platform sim_tdx = {

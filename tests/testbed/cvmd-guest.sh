@@ -1,21 +1,25 @@
 #!/bin/bash
 # In the root: a guest whose launch is the hardware's and whose agent is the real one, behind the player. Its evidence is
-# signed by the simulation root over what the library measured, so it is launched as a simulated guest of the recorded host.
-#       cvmd-guest.sh CBITPOS
+# signed under the simulation root over what the library measured, so it is launched as a simulated guest of the recorded host.
+#       cvmd-guest.sh PLATFORM CBITPOS
+# What the platforms differ in stands in guest-PLATFORM.sh.
 set -euo pipefail
+platform=$1 cbitpos=$2
 . "$(dirname "$0")/scene.sh"
+. "$here/guest-$platform.sh"
 touch plays
-recorded_snp_host host "$1"
+record_host
 start_scene
-trap 'end_processes; [ -z "${player:-}" ] || kill "$player" 2>/dev/null || true' EXIT
+trap 'end_processes; kill $player $helper 2>/dev/null || true' EXIT
+player= helper=
 
 /usr/bin/python3 "$here/make-kernel.py" kernel
 head -c 70000 /dev/urandom >initrd
-cp /usr/share/ovmf/OVMF.amdsev.fd OVMF.fd
+cp "$firmware" OVMF.fd
 cvmctl owner init --key owner.pem -q >owner
 
 cat >guest.json <<D
-{"version": 1, "name": "guest", "uuid": "$(cat /proc/sys/kernel/random/uuid)", "platform": "sev-snp", "simulate": true,
+{"version": 1, "name": "guest", "uuid": "$(cat /proc/sys/kernel/random/uuid)", "platform": "$platform", "simulate": true,
  "memory": "256MiB", "vcpus": 2, "firmware": "$work/OVMF.fd", "required_secrets": ["db-password"],
  "boot": {"kernel": "$work/kernel", "initrd": "$work/initrd", "cmdline": "quiet"}}
 D
@@ -24,9 +28,8 @@ D
 play() {
         cvmctl launch guest.json --owner-key owner.pem --dry-run -q -o jsonl >plan
         printf '%s' "$(member plan cmdline)" | sed 's/".*//' >cmdline
-        /usr/bin/python3 "$here/player.py" players/guest org.cvmd.agent.0 "$build/tests/testbed/testbed-signer" records/guest.json \
-                state/simulation-root.pem "$work/signer.sock" "$here/first-boot-fails.sh" "$build/guest-agent/cvm-agent" \
-                --channel fd:3 --tee fd:9 --cmdline cmdline --run /run/cvm >player.log 2>&1 &
+        /usr/bin/python3 "$here/player.py" players/guest "${ports[@]}" "$here/first-boot-fails.sh" "$build/guest-agent/cvm-agent" \
+                --channel fd:3 --tee "$tee" --cmdline cmdline --run /run/cvm >player.log 2>&1 &
         player=$!
 }
 
@@ -39,6 +42,7 @@ expect_trust() {
         [ "$(trust)" = "$1" ] || fault "$2: trust is $(trust), not $1"
 }
 
+prepare_evidence
 cvmctl measure predict guest.json --owner-key owner.pem -q -o json >prediction
 cvmctl binding make guest.json --owner-key owner.pem -q -o binding
 expect 0 "guest is running" cvmctl launch guest.json --owner-key owner.pem --binding binding
@@ -77,6 +81,9 @@ expect 0 "accepted" cvmctl attest guest --policy policy --owner-key owner.pem --
 expect_trust verified "after a reset"
 cmp -s first/bundle.json second/bundle.json && fault "two boots have one bundle"
 expect 5 "" cvmctl secret put guest sealed --verdict second/verdict.json
+cvmctl secret seal db-password --bundle second/bundle.json --verdict second/verdict.json --owner-key owner.pem --in password -q -o sealed
+expect 0 "" cvmctl secret put guest sealed --verdict second/verdict.json
+check_platform
 
 # Stopped, it answers nothing; it goes on as if nothing had been
 expect 0 "" cvmctl pause guest

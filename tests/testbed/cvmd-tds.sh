@@ -29,9 +29,15 @@ matrix() {
                         gone "$name"
                 done
         done
-        definition kernel td.fd "\"boot\": {\"kernel\": \"$work/kernel\", \"initrd\": \"$work/initrd\", \"cmdline\": \"quiet\"}"
+        local files="\"initrd\": \"$work/initrd\", \"cmdline\": \"quiet\"" kernel="\"kernel\": \"$work/kernel\""
+        definition kernel plain.fd "\"boot\": {$kernel, $files}"
         same kernel
         gone kernel
+        definition shim plain.fd "\"boot\": {\"shim\": \"$work/kernel\", $kernel, $files}" # any PE image is one here
+        same shim
+        gone shim
+        definition unsigned td.fd "\"boot\": {$kernel, $files}" # its firmware has keys
+        expect 2 "CVM-SECURE-BOOT" cvmctl launch unsigned.json
 }
 
 changed_firmware() {
@@ -82,8 +88,6 @@ refusals() {
         expect 2 "the host's own processor" cvmctl launch model.json
         definition moving td.fd '"tdx": {"migratable": true}'
         expect 2 "no migration of TDX" cvmctl launch moving.json
-        definition simulated td.fd '"simulate": true'
-        expect 9 "not simulated yet" cvmctl launch simulated.json
         printf nothing >nothing.fd
         definition nothing nothing.fd
         expect 2 "CVM-FIRMWARE" cvmctl launch nothing.json

@@ -3,7 +3,7 @@ import os
 import socket
 import struct
 
-PORT_READ, PORT_WRITE, READ, WRITE, PEEK, POKE, SHARE, EVENT, REPORT, QUOTE = range(10)
+PORT_READ, PORT_WRITE, READ, WRITE, PEEK, POKE, SHARE, EVENT, REPORT, QUOTE, EXTEND = range(11)
 SHUTDOWN, RESET, CRASH = 1, 2, 3  # KVM_SYSTEM_EVENT
 
 
@@ -66,6 +66,10 @@ class Machine:
     def report(self, data):
         """What the module says of the trust domain, over 64 bytes."""
         return self.do(REPORT, 0, 0, 0, data)
+
+    def extend(self, number, digest):
+        """A register of the trust domain, 0 to 3."""
+        self.do(EXTEND, 0, number, 0, digest)
 
     def quote(self, address, size):
         """The host is asked; what the request itself came to."""

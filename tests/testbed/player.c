@@ -173,6 +173,16 @@ static bool report(struct vcpu *vcpu, const struct player_command *c) {
         return false;
 }
 
+static bool extend(struct vcpu *vcpu, const struct player_command *c) {
+        struct tdx *tdx = &vcpu->vm->tdx;
+        bool fits = tdx->state == TDX_RUNNING && c->address < TDX_REGISTERS && c->length == DIGEST_SIZE;
+
+        if (fits)
+                tdx_extend(tdx, (unsigned)c->address, player.bytes);
+        answer(fits ? 0 : -EINVAL, 0, NULL, 0);
+        return false;
+}
+
 /* KVM passes it on when the buffer consists of whole pages. */
 static bool quote(struct vcpu *vcpu, const struct player_command *c) {
         struct kvm_run *run = vcpu->run;
@@ -194,7 +204,7 @@ static const command_fn commands[PLAYER_WHAT_MAX_] = {
         [PLAYER_PORT_READ] = port, [PLAYER_PORT_WRITE] = port, [PLAYER_READ] = mmio,
         [PLAYER_WRITE] = mmio,     [PLAYER_PEEK] = peek,       [PLAYER_POKE] = poke,
         [PLAYER_SHARE] = share,    [PLAYER_EVENT] = event,     [PLAYER_REPORT] = report,
-        [PLAYER_QUOTE] = quote,
+        [PLAYER_QUOTE] = quote,    [PLAYER_EXTEND] = extend,
 };
 
 static uint64_t value_read(const struct kvm_run *run, const struct player_command *c) {

@@ -43,6 +43,7 @@ enum player_what {
         PLAYER_REPORT, /* of a trust domain, over `length` = 64 bytes: TDG.MR.REPORT */
         PLAYER_QUOTE,  /* from the host, of the buffer of `value` bytes: TDG.VP.VMCALL<GetQuote>, answered by
                           its status */
+        PLAYER_EXTEND, /* register `address` of a trust domain, by `length` = 48 bytes: TDG.MR.RTMR.EXTEND */
         PLAYER_WHAT_MAX_,
 };
 

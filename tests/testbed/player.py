@@ -4,8 +4,9 @@ The player: plays the guest for a program of the guest's, such as the real agent
     player.py SOCKET NAME[,NAME...] COMMAND...
 
 SOCKET is that of the preloaded library (player.h). For each boot of the machine COMMAND is started with the virtio ports
-of these names as its descriptors 3, 4, ...; "quotes" is no port but quotes.py. A reset kills it, and another is started with the next boot. Its own end is
-the guest's: with status 0 a shutdown, with 64 a reset, with another a crash. The player ends with the machine.
+of these names as its descriptors 3, 4, ...; "quotes[:BOOT:CERTIFICATES]" is no port but quotes.py. A reset kills it, and
+another is started with the next boot. Its own end is the guest's: with status 0 a shutdown, with 64 a reset, with another a
+crash. The player ends with the machine.
 """
 import os
 import select
@@ -84,8 +85,9 @@ def relay_all(device, relays, process):
 
 
 def relay_of(device, name):
+    name, *files = name.split(":")
     if name == "quotes":
-        return Quotes(device.machine)
+        return Quotes(device.machine, *files)
     while not device.port(name):
         device.poll()
     return Relay(device.port(name))

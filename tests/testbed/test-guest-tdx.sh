@@ -1,0 +1,8 @@
+#!/bin/bash
+# The whole loop with the real agent and a trust domain, in the root and with its libraries: see cvmd-guest.sh
+set -euo pipefail
+. "$(dirname "$0")/lib.sh"
+start_testbed
+"$testbed/build-cvmd" "$root" "$work"
+in_root "$testbed/cvmd-guest.sh" tdx "$cbitpos" || faults=1
+end_testbed

@@ -96,6 +96,7 @@ struct vm {
         bool up;                     /* QEMU's monitor answers */
         int deferred;                /* 1 + enum driver_command that waits for it; 0: none */
         struct operation *commanded; /* borrowed: whose command is under way, NULL once it has ended */
+        bool resets;                 /* that command is a reset: its operation ends with the new boot */
         /* under way: files that are kept or loaded, one after the other */
         struct {
                 struct worker_run *run;

@@ -91,25 +91,15 @@ static void on_command(void *ctx, struct cvm_error *err) {
                 operation_fail(vm->operation, err);
 }
 
-/* A reset has no event of its own that would end the operation: its answer does. */
-static void on_reset(void *ctx, struct cvm_error *err) {
-        struct vm *vm = ctx;
-
-        if (err)
-                on_command(ctx, err);
-        else if (vm->commanded == vm->operation)
-                operation_done(vm->operation, NULL);
-}
-
 /* A guest that was just found again has no monitor for a moment: the command waits for it. */
 static int send_command(struct vm *vm, enum driver_command what, struct cvm_error *err) {
         vm->commanded = vm->operation;
+        vm->resets = what == DRIVER_RESET_GUEST;
         if (!vm->up) {
                 vm->deferred = 1 + (int)what;
                 return 0;
         }
-        return vm->driver->command(vm->guest, what, what == DRIVER_RESET_GUEST ? on_reset : on_command, vm,
-                                   err);
+        return vm->driver->command(vm->guest, what, on_command, vm, err);
 }
 
 void vm_command_deferred(struct vm *vm) {

@@ -51,7 +51,11 @@ static void ended(struct vm *vm, enum vm_event event, const struct cvm_error *wh
                 operation_done(operation, NULL);
         else if (why->code)
                 operation_fail(operation, why);
-        if (!vm->wants_stop && !vm->refused)
+        else if (operation && !vm->wants_restart) {
+                cvm_fail(&none, &CVM_CODE_WRONG_STATE, ECANCELED, "'%s' has ended meanwhile", vm->row.name);
+                operation_fail(operation, &none);
+        }
+        if (!vm->wants_stop && !vm->wants_restart && !vm->refused)
                 vm_plan_restart(vm, event == EV_DIED);
         vm->wants_stop = vm->wants_restart = vm->expected = vm->refused = false;
 }
@@ -350,6 +354,8 @@ static void on_reset(struct vm *vm) {
         if (vm->agent)
                 agent_link_reset(vm->agent);
         vm_new_boot(vm);
+        if (vm->resets && vm->commanded && vm->commanded == vm->operation)
+                operation_done(vm->operation, NULL);
 }
 
 /* It may have begun another boot meanwhile: as after a restart of the daemon, nothing is believed before the

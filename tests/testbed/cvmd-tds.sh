@@ -83,6 +83,22 @@ boots() {
         gone boots
 }
 
+# Where QEMU ends at a reset it is started again: another process, another boot, the same measurement
+relaunches() {
+        local boot
+        definition relaunched td.fd
+        touch ends
+        same relaunched
+        boot=$(shown relaunched boot_id)
+        expect 0 "" cvmctl reset relaunched
+        [ "$(of relaunched launch)" = 1 ] || fault "QEMU lived on: launch $(of relaunched launch)"
+        [ "$(shown relaunched state) $(shown relaunched trust)" = "running unverified" ] || fault "after a relaunch: $(shown relaunched state)"
+        [ "$(shown relaunched boot_id)" != "$boot" ] || fault "a relaunch is the same boot"
+        [ "$(of relaunched measurement)" = "$(shown relaunched measurement)" ] || fault "a relaunch measures $(of relaunched measurement)"
+        rm ends
+        gone relaunched
+}
+
 refusals() {
         definition model td.fd '"cpu_model": "EPYC-v4"'
         expect 2 "the host's own processor" cvmctl launch model.json
@@ -126,6 +142,7 @@ matrix
 changed_firmware
 beside
 boots
+relaunches
 causes
 refusals
 echo "$compared launches of trust domains through cvmd were compared with their predictions"

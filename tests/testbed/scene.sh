@@ -23,7 +23,8 @@ recorded_snp_host() {
 }
 
 # Any user's QEMU is one with the library, whose guest NAME leaves records/NAME.json and is played at players/NAME. A file
-# `fail` says which command of a launch fails.
+# `fail` says which command of a launch fails; with a file `ends` a reset ends it, as it ends a QEMU that cannot build its
+# guest anew.
 make_qemu_in_path() {
         mkdir -p bin records players
         chmod 1777 records players
@@ -35,6 +36,7 @@ for word; do
 done
 [ ! -e $work/fail ] || export CVM_TESTBED_FAIL=\$(cat $work/fail)
 [ ! -e $work/plays ] || export CVM_TESTBED_PLAYER=$work/players/\$name
+[ ! -e $work/ends ] || set -- "\$@" -no-reboot
 export LD_PRELOAD=$work/testbed.so CVM_TESTBED_RECORD=$work/records/\$name.json
 exec /usr/bin/qemu-system-x86_64 "\$@"
 Q

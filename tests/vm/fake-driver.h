@@ -99,6 +99,8 @@ static int fake_command(struct driver_guest *guest, enum driver_command command,
                 fake_tell_of(guest, DRIVER_PAUSED);
         else if (command == DRIVER_POWERDOWN)
                 fake.powerdowns++;
+        else if (command == DRIVER_RESET_GUEST)
+                done(ctx, NULL);
         return 0;
 }
 

@@ -605,6 +605,47 @@ static void a_reset_that_ends_qemu_is_a_launch(void **state) {
         assert_int_equal(scene_look(&t->s).trust, TRUST_UNVERIFIED);
 }
 
+/* The operation of a reset ends with the new boot, however that comes; not with QEMU's answer. */
+static void a_reset_is_done_when_the_new_boot_is_there(void **state) {
+        struct trust *t = *state;
+        struct operation *operation;
+        struct cvm_error err = { 0 };
+        struct operation_view view;
+        char before[CVM_UUID_TEXT];
+
+        launch(t, "");
+        for (int ends = 0; ends < 2; ends++) {
+                snprintf(before, sizeof before, "%s", scene_look(&t->s).boot_id);
+                assert_int_equal(vm_reset(t->s.vm, &root, &operation, &err), 0);
+                scene_turn(&t->s);
+                operation_look(operation, &view);
+                assert_int_equal(view.state, OPERATION_RUNNING);
+                if (!ends)
+                        fake_tell(DRIVER_RESET);
+                else {
+                        fake_tell(DRIVER_RELAUNCH);
+                        fake_tell(DRIVER_GONE);
+                }
+                scene_expect_done(&t->s, operation);
+                assert_int_equal(fake.starts, 1 + ends);
+                assert_int_equal(scene_look(&t->s).state, VM_RUNNING);
+                assert_string_not_equal(scene_look(&t->s).boot_id, before);
+        }
+}
+
+/* What waits for a guest that ends does not wait for ever. */
+static void a_guest_that_ends_ends_what_waits_for_it(void **state) {
+        struct trust *t = *state;
+        struct operation *operation;
+        struct cvm_error err = { 0 };
+
+        launch(t, "");
+        assert_int_equal(vm_reset(t->s.vm, &root, &operation, &err), 0);
+        fake_tell(DRIVER_SHUTDOWN);
+        fake_tell(DRIVER_GONE);
+        expect_failure(t, operation, "CVM-WRONG-STATE");
+}
+
 static void a_guest_that_always_restarts_is_started_again(void **state) {
         struct trust *t = *state;
 
@@ -650,6 +691,8 @@ int main(void) {
                 TEST(an_approval_goes_to_the_boot_that_it_names),
                 TEST(a_restart_is_one_operation),
                 TEST(a_reset_that_ends_qemu_is_a_launch),
+                TEST(a_reset_is_done_when_the_new_boot_is_there),
+                TEST(a_guest_that_ends_ends_what_waits_for_it),
                 TEST(a_guest_that_always_restarts_is_started_again),
                 TEST(a_stopped_guest_stays_stopped),
         };

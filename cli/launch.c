@@ -30,6 +30,8 @@ static int show_vm(sd_bus *bus, const char *path, struct cvm_error *err) {
                 return r;
         if (json_object_get_boolean(json_object_object_get(vm, "simulated")))
                 output_say("SIMULATED: no hardware protects this guest from the host");
+        if (json_object_get_boolean(json_object_object_get(vm, "debug")))
+                output_say("DEBUG: the host can read the memory of this guest");
         output_say("%s is %s, its trust is %s.", json_object_get_string(json_object_object_get(vm, "name")),
                    json_object_get_string(json_object_object_get(vm, "state")),
                    json_object_get_string(json_object_object_get(vm, "trust")));

@@ -49,6 +49,7 @@ struct observed {
         const char *source;            /* what it was found to be; static */
         struct evidence_claims claims; /* of a report: its registers */
         struct cvm_bytes header;       /* of an image; owned */
+        struct cvm_bytes event_log;    /* of a bundle; owned */
 };
 
 static int from_report(const void *data, size_t size, enum cvm_platform_id platform, struct observed *ret,
@@ -104,6 +105,7 @@ static int from_bundle(const char *text, size_t size, struct observed *ret, stru
         int r = bundle_read(text, size, "bundle", &bundle, err);
 
         ret->source = "bundle (unchecked)";
+        ret->event_log = cvm_bytes_take(&bundle.event_log);
         return r < 0 ? r
                      : from_report(bundle.report.data, bundle.report.size,
                                    (enum cvm_platform_id)bundle.platform, ret, err);
@@ -197,6 +199,7 @@ static void job_done(struct job *job) {
         for (size_t i = 0; i < job->n_others; i++)
                 cvm_bytes_done(&job->others[i].header);
         cvm_bytes_done(&job->observed.header);
+        cvm_bytes_done(&job->observed.event_log);
         boot_files_done(&job->files);
         boot_log_done(&job->events);
         boot_log_done(&job->log);
@@ -266,8 +269,14 @@ static int read_job(const struct arguments *arguments, struct job *job, struct c
         if (r >= 0 && job->observed.size != job->expected_size)
                 r = cvm_fail(err, &CVM_CODE_ARGUMENT, EINVAL, "a measurement of '%s' has %zu bytes, not %zu",
                              job->platform->name, job->expected_size, job->observed.size);
-        return r < 0 || !log ? r
-                             : measured_boot_log(job->platform, log, &job->observed.claims, &job->log, err);
+        if (r < 0)
+                return r;
+        if (log)
+                return measured_boot_log_file(job->platform, log, &job->observed.claims, &job->log, err);
+        if (job->observed.event_log.size)
+                r = measured_boot_log(job->platform, &job->observed.event_log, &job->observed.claims,
+                                      &job->log, err);
+        return r < 0 ? cvm_while(err, r, "the bundle") : 0;
 }
 
 static void add_digests(json_object *node, const struct job *job) {

@@ -98,8 +98,8 @@ static int read_all(const struct arguments *arguments, struct learning *l, struc
                                 l->platform->name);
         r = read_quote(arguments, l, err);
         if (r >= 0)
-                r = measured_boot_log(l->platform, argument(arguments, "event-log"), &l->claims, &l->log,
-                                      err);
+                r = measured_boot_log_file(l->platform, argument(arguments, "event-log"), &l->claims,
+                                           &l->log, err);
         return r < 0 || !l->definition->firmware ? r : mark_computed(l, err);
 }
 

@@ -34,25 +34,33 @@ static int check_log(const struct platform *platform, const struct evidence_clai
         return 0;
 }
 
-int measured_boot_log(const struct platform *platform, const char *file,
+int measured_boot_log(const struct platform *platform, const struct cvm_bytes *bytes,
                       const struct evidence_claims *claims, struct boot_log *ret, struct cvm_error *err) {
         CVM_CLEANUP(boot_log_done) struct boot_log log = { 0 };
-        CVM_CLEANUP(cvm_bytes_done) struct cvm_bytes bytes = { 0 };
         int r;
 
         if (!platform->registers || !claims->n_registers)
                 return cvm_fail(err, &CVM_CODE_USAGE, EINVAL,
                                 "an event log goes with evidence that has registers, which this has not");
-        r = cvm_read_file(file, LOG_MAX, &bytes, err);
-        if (r >= 0)
-                r = platform->registers->read(bytes.data, bytes.size, &log, err);
+        r = platform->registers->read(bytes->data, bytes->size, &log, err);
         if (r >= 0)
                 r = check_log(platform, claims, &log, err);
         if (r < 0)
-                return cvm_while(err, r, "'%s'", file);
+                return r;
         *ret = log;
         log = (struct boot_log){ 0 };
         return 0;
+}
+
+int measured_boot_log_file(const struct platform *platform, const char *file,
+                           const struct evidence_claims *claims, struct boot_log *ret,
+                           struct cvm_error *err) {
+        CVM_CLEANUP(cvm_bytes_done) struct cvm_bytes bytes = { 0 };
+        int r = cvm_read_file(file, LOG_MAX, &bytes, err);
+
+        if (r >= 0)
+                r = measured_boot_log(platform, &bytes, claims, ret, err);
+        return r < 0 ? cvm_while(err, r, "'%s'", file) : 0;
 }
 
 static bool add_registers(const struct boot_register *registers, const struct boot_log *expected,

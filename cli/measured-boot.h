@@ -6,8 +6,11 @@
 
 /* The guest's own log, which must give the registers of its evidence. CVM_CODE_EVENT_LOG; CVM_CODE_USAGE
  * where the platform has no registers. ret is owned. */
-int measured_boot_log(const struct platform *platform, const char *file,
+int measured_boot_log(const struct platform *platform, const struct cvm_bytes *bytes,
                       const struct evidence_claims *claims, struct boot_log *ret, struct cvm_error *err);
+int measured_boot_log_file(const struct platform *platform, const char *file,
+                           const struct evidence_claims *claims, struct boot_log *ret,
+                           struct cvm_error *err);
 
 /*
  * Adds "registers" ("equal", "different", "unknown" for each) to the node and, with the guest's log (NULL:

@@ -70,6 +70,17 @@ expect 0 "rtmr1, EV_SEPARATOR: expected, and not there" "$cvmctl" measure explai
 expect 0 "rtmr0, EV_SEPARATOR: an event that was not expected" \
         "$cvmctl" measure explain separator/quote --reference learnt --event-log separator/log
 expect 5 "does not give 'rtmr0'" "$cvmctl" measure explain acpi/quote --reference learnt --event-log good/log
+bundle() { # of the evidence and the log of these
+        echo "{\"version\":1,\"platform\":\"tdx\",\"simulated\":false,\"uuid\":\"0c1d2e3f-4051-4263-8475-8697a8b9cadb\",\"suite\":1,
+                \"report\":\"$(base64 -w 0 $1/quote)\",\"certificates\":[],\"nonce\":\"$(printf %064d 0)\",\"generation\":0,
+                \"keyset\":{\"kem\":\"MCowBQYDK2VuAyEAeaYx7t4b+cmPEgMs3q3Q56B5OY/HhriMyEbsia+FpRo=\",
+                            \"sig\":\"MCowBQYDK2VwAyEAF0VTtFbd38aQjsqxwQH+arIeK6oGF3lbfUOmNIKZP9U=\"},
+                \"event_log\":\"$(base64 -w 0 $2/log)\"}"
+}
+bundle initrd initrd >initrd.json # brings its log
+expect 0 "rtmr2, EV_EVENT_TAG Linux initrd: another digest" "$cvmctl" measure explain initrd.json --given d.json
+bundle acpi good >another.json
+expect 5 "does not give 'rtmr0'" "$cvmctl" measure explain another.json --given d.json
 expect 2 "which this has not" "$cvmctl" measure compare "$(of learnt measurement)" --given d.json --event-log good/log
 expect 0 '"result":"equal"' "$cvmctl" measure compare "$(of learnt measurement)" --given d.json -o jsonl
 expect 2 "is no reference" "$cvmctl" measure compare good/quote --reference d.json

@@ -23,6 +23,11 @@ definition web2 >web2.json
 
 expect 0 "SIMULATED" cvmctl launch web1.json
 expect 2 "CVM-EXISTS" cvmctl launch web1.json
+definition debug ',"platform":"tdx","tdx":{"debug":true}' >debug.json
+expect 0 "DEBUG: the host can read" cvmctl launch debug.json
+expect 0 "tdx SIMULATED DEBUG" cvmctl list
+expect 0 "" cvmctl kill debug
+expect 0 "" cvmctl delete debug
 expect 0 '"prediction"' cvmctl launch web2.json --dry-run -o json
 expect 0 "web2 is defined" cvmctl create web2.json
 expect 0 "web2" cvmctl list -o name

@@ -181,7 +181,8 @@ static int make_runtime_dir(const struct vm *vm, char dir[4096], struct cvm_erro
         snprintf(parent, sizeof parent, "%s/vm", vm->manager->config.runtime_dir);
         if (vm_runtime_dir(vm, dir, 4096) < 0)
                 return -ENAMETOOLONG;
-        if ((mkdir(parent, 0711) < 0 && errno != EEXIST) || (mkdir(dir, 0700) < 0 && errno != EEXIST))
+        if ((mkdir(parent, 0700) < 0 && errno != EEXIST) || (mkdir(dir, 0700) < 0 && errno != EEXIST) ||
+            chmod(parent, 0711) < 0) /* a guest's own user comes through, whatever the umask */
                 return cvm_fail(err, &CVM_CODE_FILE, errno, "'%s' cannot be made: %s", dir, strerror(errno));
         return 0;
 }

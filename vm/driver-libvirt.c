@@ -19,9 +19,11 @@
 #include "vm/console-log.h"
 #include "vm/console-relay.h"
 #include "vm/libvirt-link.h"
+#include "vm/libvirt-words.h"
 #include "vm/libvirt-xml.h"
 #include "vm/pidfd.h"
 #include "vm/program.h"
+#include "vm/stderr-words.h"
 
 enum phase {
         DEFINING,
@@ -309,7 +311,24 @@ static bool compare_state(struct driver_guest *g, int state) {
         return tell_in_order(g, runs ? DRIVER_RUNNING : DRIVER_PAUSED);
 }
 
+/* A cause that QEMU names is closer than what was seen of it from here. */
+static void take_last_words(struct driver_guest *g, const struct libvirt_message *m) {
+        CVM_CLEANUP(cvm_freep) char *text = libvirt_log_text(m->text.data, m->text.size);
+        struct cvm_error words = { 0 };
+        char path[PATH_MAX];
+
+        if (!text || !*text)
+                return;
+        snprintf(path, sizeof path, "%.3500s/stderr.log", g->dir);
+        (void)cvm_write_file(path, (const uint8_t *)text, strlen(text), 0600, NULL); /* for cvmctl logs */
+        stderr_text_words(text, &words);
+        if (words.code != &CVM_CODE_QEMU || !g->why.code)
+                g->why = words;
+}
+
 static void shut_off(struct driver_guest *g, const struct libvirt_message *m) {
+        if (!g->expected)
+                take_last_words(g, m);
         if (!g->expected && !g->why.code && m->destroyed)
                 cvm_fail(&g->why, &CVM_CODE_DOMAIN_ENDED, ECANCELED,
                          "'%s' was ended in libvirt, and not by cvmd", g->start.name);

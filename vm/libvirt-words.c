@@ -166,3 +166,41 @@ int libvirt_words(int domain, int code, const char *message, struct cvm_error *r
                 return cvm_fail(ret, number->code, EIO, "%s (libvirt: %.240s)", number->sentence, text);
         return cvm_fail(ret, &CVM_CODE_LIBVIRT, EIO, "libvirt: %.300s (error %d of %d)", text, code, domain);
 }
+
+/* `2026-11-28 17:52:52.780+0000: `: libvirt's own; QEMU has a T after the date. */
+static bool is_libvirts(const char *line, size_t n) {
+        return n > 29 && line[4] == '-' && line[10] == ' ' && memcmp(line + 23, "+0000:", 6) == 0;
+}
+
+/* Each start begins with a line of its own. */
+static char *last_start(char *text) {
+        char *start = text, *next = text;
+
+        while ((next = strstr(next, "starting up libvirt version")))
+                start = next++;
+        return start;
+}
+
+char *libvirt_log_text(const void *log, size_t size) {
+        char *text = size ? strndup(log, size) : strdup(""), *in, *out = text;
+        bool follows = true; /* the command line goes on */
+        size_t n;
+
+        if (!text)
+                return NULL;
+        cvm_text_clean(text, strlen(text), true);
+        for (in = last_start(text); *in; in += n) {
+                bool is_qemus = !follows;
+
+                n = strcspn(in, "\n");
+                follows = n > 0 && in[n - 1] == '\\';
+                is_qemus = is_qemus && !follows && !is_libvirts(in, n);
+                n += in[n] == '\n';
+                if (is_qemus) {
+                        memmove(out, in, n);
+                        out += n;
+                }
+        }
+        *out = 0;
+        return text;
+}

@@ -4,12 +4,14 @@
  * follow one another quickly.
  */
 #include <errno.h>
-#include <limits.h>
+#include <fcntl.h>
 #include <libvirt/libvirt-qemu.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/syscall.h>
+#include <unistd.h>
 
 #include "base/fd.h"
 #include "worker/libvirt-host.h"
@@ -18,7 +20,10 @@
 #define KEEPALIVE_SECONDS 5
 #define KEEPALIVE_COUNT 3
 #define RETRY_MSEC 1000
+#define LOG_MAX (32 << 10)
+#define STOPPED_RECREATED 7                 /* VIR_DOMAIN_EVENT_STOPPED_RECREATED, of libvirt 11.6 */
 #define PID_FILE "/run/libvirt/qemu/%s.pid" /* written by libvirt, for the superuser's libvirtd */
+#define LOG_FILE "/var/log/libvirt/qemu/%s.log"
 
 static bool is_ours(virDomainPtr domain) {
         const char *name = virDomainGetName(domain);
@@ -58,6 +63,22 @@ static int open_process(virDomainPtr domain, uint32_t *ret_pid) {
         return fd;
 }
 
+/* The end of what libvirt keeps of QEMU's words: they tell why it ended. */
+static void read_log(virDomainPtr domain, struct cvm_bytes *ret) {
+        CVM_CLEANUP(cvm_closep) int fd = -EBADF;
+        char path[PATH_MAX];
+        off_t size;
+        ssize_t n;
+
+        snprintf(path, sizeof path, LOG_FILE, virDomainGetName(domain));
+        fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+        size = fd < 0 ? -1 : lseek(fd, 0, SEEK_END);
+        if (size <= 0 || !(ret->data = malloc(LOG_MAX)))
+                return;
+        n = pread(fd, ret->data, LOG_MAX, size > LOG_MAX ? size - LOG_MAX : 0);
+        ret->size = n > 0 ? (size_t)n : 0;
+}
+
 /* enum libvirt_state; negative: it cannot be asked now */
 static int state_of(virDomainPtr domain) {
         int state = VIR_DOMAIN_NOSTATE, active = virDomainIsActive(domain);
@@ -69,10 +90,13 @@ static int state_of(virDomainPtr domain) {
         return state == VIR_DOMAIN_RUNNING || state == VIR_DOMAIN_BLOCKED ? LIBVIRT_RUNNING : LIBVIRT_PAUSED;
 }
 
-static void tell_domain(struct libvirt_host *host, virDomainPtr domain, int state, bool destroyed) {
+enum end { NOT_NOW, BY_ITSELF, DESTROYED };
+
+static void tell_domain(struct libvirt_host *host, virDomainPtr domain, int state, enum end end) {
         CVM_CLEANUP(cvm_closep) int fd = -EBADF;
+        CVM_CLEANUP(cvm_bytes_done) struct cvm_bytes log = { 0 };
         char uuid[VIR_UUID_STRING_BUFLEN];
-        struct libvirt_message m = { .kind = LIBVIRT_DOMAIN, .state = state, .destroyed = destroyed };
+        struct libvirt_message m = { .kind = LIBVIRT_DOMAIN, .state = state, .destroyed = end == DESTROYED };
 
         if (state < 0 || virDomainGetUUIDString(domain, uuid) < 0)
                 return; /* with the next connection it is looked at again */
@@ -81,11 +105,15 @@ static void tell_domain(struct libvirt_host *host, virDomainPtr domain, int stat
                 m.has_sha256 = host_digest(domain, m.sha256) >= 0;
         if (state > LIBVIRT_OFF)
                 fd = open_process(domain, &m.pid);
+        else if (end == BY_ITSELF) {
+                read_log(domain, &log);
+                m.text = log;
+        }
         host_send(host, &m, fd);
 }
 
 void host_tell_domain(struct libvirt_host *host, virDomainPtr domain) {
-        tell_domain(host, domain, state_of(domain), false);
+        tell_domain(host, domain, state_of(domain), NOT_NOW);
 }
 
 static void tell(struct libvirt_host *host, virDomainPtr domain, int kind, bool by_guest, const char *text) {
@@ -101,9 +129,13 @@ static void tell(struct libvirt_host *host, virDomainPtr domain, int kind, bool 
 }
 
 static int on_lifecycle(virConnectPtr connection, virDomainPtr domain, int event, int detail, void *ctx) {
+        bool stopped = event == VIR_DOMAIN_EVENT_STOPPED;
         int state;
 
         if (!is_ours(domain))
+                return 0;
+        /* It is not off: STARTED follows. And nor is what only begins to end: STOPPED follows, and tells why. */
+        if ((stopped && detail == STOPPED_RECREATED) || event == VIR_DOMAIN_EVENT_SHUTDOWN)
                 return 0;
         if (event == VIR_DOMAIN_EVENT_CRASHED)
                 tell(ctx, domain, LIBVIRT_ENDS, true, "guest-panic");
@@ -111,7 +143,9 @@ static int on_lifecycle(virConnectPtr connection, virDomainPtr domain, int event
                 : event == VIR_DOMAIN_EVENT_RESUMED ? LIBVIRT_RUNNING
                                                     : state_of(domain);
         tell_domain(ctx, domain, state,
-                    event == VIR_DOMAIN_EVENT_STOPPED && detail == VIR_DOMAIN_EVENT_STOPPED_DESTROYED);
+                    !stopped                                       ? NOT_NOW
+                    : detail == VIR_DOMAIN_EVENT_STOPPED_DESTROYED ? DESTROYED
+                                                                   : BY_ITSELF);
         return 0;
 }
 

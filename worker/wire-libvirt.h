@@ -82,8 +82,9 @@ struct libvirt_message {
         int kind;
         uint64_t id;
         uint32_t error_domain, error_code; /* libvirt's numbers; code 0: none */
-        struct cvm_bytes text;             /* libvirt's words, or QEMU's: hostile */
-        char *uuid;                        /* NULL: of all */
+        struct cvm_bytes text; /* libvirt's words, or QEMU's: hostile; DOMAIN: the log of what has ended by
+                                  itself */
+        char *uuid;            /* NULL: of all */
         int state;
         bool by_guest;  /* it ended itself */
         bool destroyed; /* off: somebody asked libvirt to end it */

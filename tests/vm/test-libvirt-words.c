@@ -173,11 +173,43 @@ static void test_hostile_messages(void **state) {
         }
 }
 
+static void test_log(void **state) {
+        static const struct {
+                const char *log, *expected;
+        } cases[] = {
+                { "", "" },
+                { "2026-11-28 17:52:40.780+0000: starting up libvirt version: 12.8.0, hostname: vm\n"
+                  "LC_ALL=C \\\n/usr/bin/qemu-system-x86_64 \\\n-name guest=cvmd-a\n"
+                  "qemu: of the last start\n2026-11-28 17:52:50.143+0000: shutting down, reason=failed\n"
+                  "2026-11-28 17:52:52.780+0000: starting up libvirt version: 12.8.0, hostname: vm\n"
+                  "LC_ALL=C \\\n/usr/bin/qemu-system-x86_64 \\\n-append 'Bad measurement' \\\n-msg timestamp=on\n"
+                  "2026-11-28 17:52:52.780+0000: Domain id=18 is tainted: high-privileges\n"
+                  "2026-11-28T17:52:52.917396Z qemu-system-x86_64: warning: \x1b[2J\n"
+                  "qemu: could not load PC BIOS '/x'\n"
+                  "2026-11-28 17:52:55.143+0000: shutting down, reason=crashed\n",
+                  "2026-11-28T17:52:52.917396Z qemu-system-x86_64: warning: ?[2J\n"
+                  "qemu: could not load PC BIOS '/x'\n" },
+                /* the tail of a long one: in the middle of a command line */
+                { "nd 'Bad measurement' \\\n-msg timestamp=on\nqemu: words", "qemu: words" },
+                { "starting up libvirt version", "" },
+                { "\\\n\\", "" },
+        };
+
+        for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+                CVM_CLEANUP(cvm_freep)
+                char *text = libvirt_log_text(cases[i].log, strlen(cases[i].log));
+
+                assert_non_null(text);
+                assert_string_equal(text, cases[i].expected);
+        }
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_real_texts),
                 cmocka_unit_test(test_texts_of_others),
                 cmocka_unit_test(test_hostile_messages),
+                cmocka_unit_test(test_log),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);

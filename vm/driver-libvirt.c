@@ -62,6 +62,7 @@ struct driver_guest {
         bool expected;  /* its end was asked for, or the guest's own */
         bool killed;    /* it must end */
         bool changed;   /* that was told */
+        bool reborn;    /* another process than the last one, and that was not told */
         bool *released; /* set when it goes while something is being told */
         struct cvm_error why;
 };
@@ -243,8 +244,13 @@ static bool compare_definition(struct driver_guest *g, const struct libvirt_mess
 }
 
 static void take_process(struct driver_guest *g, const struct libvirt_message *m, int *fd) {
-        if (g->pidfd >= 0 || *fd < 0)
+        pid_t last = g->trace.pid;
+
+        if (*fd < 0 || (g->pidfd >= 0 && (pid_t)m->pid == last))
                 return;
+        g->reborn = last > 0 && (pid_t)m->pid != last; /* somebody else had libvirt do so */
+        g->death = sd_event_source_disable_unref(g->death);
+        cvm_close(g->pidfd);
         g->pidfd = TAKE_FD(*fd);
         g->trace.pid = (pid_t)m->pid;
         (void)process_start_time(g->trace.pid, &g->trace.start_time);
@@ -252,9 +258,10 @@ static void take_process(struct driver_guest *g, const struct libvirt_message *m
                 destroy(g); /* it cannot be watched */
 }
 
-/* Its boot files are in its memory now. */
+/* They are in its memory now. The firmware stays: a confidential guest that is reset is built anew from it.
+ */
 static void remove_boot_files(const struct driver_guest *g) {
-        for (size_t role = 0; role < PLAN_DISK; role++) {
+        for (size_t role = PLAN_FIRMWARE + 1; role < PLAN_DISK; role++) {
                 char path[PATH_MAX];
 
                 snprintf(path, sizeof path, "%.3500s/%s", g->dir, driver_boot_files[role]);
@@ -262,11 +269,19 @@ static void remove_boot_files(const struct driver_guest *g) {
         }
 }
 
+/* Another process is another boot. */
+static bool tell_reborn(struct driver_guest *g) {
+        bool reborn = g->reborn;
+
+        g->reborn = false;
+        return !reborn || tell_in_order(g, DRIVER_RESET);
+}
+
 static bool tell_up(struct driver_guest *g) {
         g->phase = LIVE;
         g->why = (struct cvm_error){ 0 };
         remove_boot_files(g);
-        return tell(g, DRIVER_UP, NULL);
+        return tell(g, DRIVER_UP, NULL) && tell_reborn(g);
 }
 
 /* Paused, or not yet begun? libvirt has one word for both. */
@@ -356,7 +371,7 @@ static void on_domain(void *ctx, const struct libvirt_message *m, int *fd) {
                 end_without(g, &g->why); /* it has ended again, or never began */
         else if (g->phase == LIVE && !lives)
                 shut_off(g, m);
-        else if (g->phase == LIVE && (!was_away || tell(g, DRIVER_FOUND, NULL)))
+        else if (g->phase == LIVE && (!was_away || tell(g, DRIVER_FOUND, NULL)) && tell_reborn(g))
                 (void)compare_state(g, m->state);
 }
 

@@ -352,6 +352,7 @@ static void on_paused(struct vm *vm) {
 
 /* What the old boot was asked is answered first; then the channel begins anew. */
 static void on_reset(struct vm *vm) {
+        take_trace(vm); /* it may have another process now */
         if (vm->agent)
                 agent_link_reset(vm->agent);
         vm_new_boot(vm);

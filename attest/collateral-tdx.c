@@ -389,7 +389,7 @@ static int check_issuer(struct gathered *g, X509 *issuer, const char *whose, uin
                     !crl_is_of(&crl, issuer))
                         continue;
                 look_at(g, crl.this_msec);
-                look_at(g, crl.next_msec);
+                look_at(g, crl.next_msec + 1); /* it holds then, too */
                 found = crl_verify(&crl, issuer, now_msec, &why);
                 for (size_t k = 0; (found >= 0 || why.code == &CVM_CODE_CRL_STALE) && k < n; k++)
                         if (certificates[k].certificate && crl_has(&crl, certificates[k].certificate))

@@ -75,7 +75,7 @@ int crl_verify(const struct crl *crl, X509 *issuer, uint64_t now_msec, struct cv
                 return refuse(err, "the revocation list is of another issuer than the certificates");
         if (X509_CRL_verify(crl->crl, X509_get0_pubkey(issuer)) != 1)
                 return refuse(err, "the revocation list is not signed by the issuer of the certificates");
-        if (now_msec < crl->this_msec || now_msec >= crl->next_msec)
+        if (now_msec < crl->this_msec || now_msec > crl->next_msec)
                 return cvm_fail(err, &CVM_CODE_CRL_STALE, ETIME,
                                 now_msec < crl->this_msec ? "the revocation list is not valid yet"
                                                           : "the revocation list is out of date");

@@ -80,9 +80,9 @@ static void test_lists_of_others(void **state) {
 static void test_dates(void **state) {
         struct crl_spec s = good();
 
-        s.until = 0;
+        s.until = -1;
         expect(s, "CVM-CRL-STALE");
-        s.until = 1;
+        s.until = 0;
         expect(s, "");
         s.from = 1;
         expect(s, "CVM-CRL-STALE");

@@ -486,11 +486,13 @@ static int define(struct driver_guest *g, const char *const *sources, const char
                   struct cvm_error *err) {
         struct libvirt_request request = { .verb = LIBVIRT_DEFINE };
         CVM_CLEANUP(cvm_freep) char *xml = NULL;
-        char name[CVM_NAME_MAX + sizeof LIBVIRT_NAME_PREFIX], emulator[PATH_MAX], log[PATH_MAX];
+        char name[CVM_NAME_MAX + sizeof LIBVIRT_NAME_PREFIX], emulator[PATH_MAX], log[PATH_MAX],
+                        kept[PATH_MAX];
         int r = program_path(g->start.plan->platform->binary, emulator, err);
 
         snprintf(name, sizeof name, LIBVIRT_NAME_PREFIX "%s", g->start.name);
         snprintf(log, sizeof log, "%.3500s/console.log", g->dir);
+        snprintf(kept, sizeof kept, "%.3500s/" DRIVER_DOMAIN_FILE, g->dir);
         const struct libvirt_domain domain = { .plan = g->start.plan,
                                                .name = name,
                                                .uuid = g->start.uuid,
@@ -504,6 +506,8 @@ static int define(struct driver_guest *g, const char *const *sources, const char
 
         if (r >= 0)
                 r = libvirt_xml(&domain, &xml, err);
+        if (r >= 0)
+                r = cvm_write_file(kept, xml, strlen(xml), 0600, err);
         if (r < 0)
                 return r;
         request.text = (struct cvm_bytes){ (uint8_t *)xml, strlen(xml) };

@@ -4,6 +4,7 @@
  */
 #pragma once
 
+#include <stdbool.h>
 #include <stdint.h>
 
 enum libvirt_form {
@@ -47,4 +48,5 @@ struct libvirt_security {
         const struct libvirt_feature *features;    /* NULL: none */
         const struct libvirt_policy_field *policy; /* NULL: it has none */
         uint64_t policy_always;                    /* bits that every guest has */
+        bool (*has_cpu)(const char *model);        /* NULL: its guests have no models */
 };

@@ -3,6 +3,8 @@
 
 #include <stddef.h>
 
+#include "launch/cpu-model-snp.h"
+
 static const struct libvirt_property properties[] = {
         { "kernel-hashes", LIBVIRT_ATTRIBUTE, .name = "kernelHashes" },
         { "author-key-enabled", LIBVIRT_ATTRIBUTE, .name = "authorKey" },
@@ -31,9 +33,17 @@ static const struct libvirt_policy_field policy[] = {
         { 0 },
 };
 
+static bool has_cpu(const char *model) {
+        struct cvm_error silent = { 0 };
+        uint32_t signature;
+
+        return snp_cpu_signature(model, &signature, &silent) >= 0;
+}
+
 const struct libvirt_security snp_libvirt = { .type = "sev-snp",
                                               .bit_feature = "sev",
                                               .bit = "cbitpos",
                                               .properties = properties,
                                               .policy = policy,
-                                              .policy_always = 1u << 17 };
+                                              .policy_always = 1u << 17,
+                                              .has_cpu = has_cpu };

@@ -168,6 +168,15 @@ static void take_boot(struct adoption *a, struct xml_node *node) {
 
 /* --- processor, memory, ends --- */
 
+static bool is_cpu_of_any(const char *model) {
+        const struct platform *p;
+
+        for (size_t i = 0; (p = platform_at(i)); i++)
+                if (p->libvirt && p->libvirt->has_cpu && p->libvirt->has_cpu(model))
+                        return true;
+        return false;
+}
+
 static void take_cpu(struct adoption *a, struct xml_node *node) {
         struct xml_node *model = xml_child(node, "model", NULL);
 
@@ -176,8 +185,12 @@ static void take_cpu(struct adoption *a, struct xml_node *node) {
         adopt_is(node, "migratable", "on");
         if (adopt_is(node, "mode", "custom") && model) {
                 xml_use(model, "fallback");
-                json_object_object_add(a->definition, "cpu_model",
-                                       json_object_new_string(xml_use_text(model)));
+                if (is_cpu_of_any(xml_use_text(model)))
+                        json_object_object_add(a->definition, "cpu_model",
+                                               json_object_new_string(xml_use_text(model)));
+                else
+                        adopt_leave(model,
+                                    "no confidential guest has that model: name another with --cpu-model");
         } else
                 adopt_leave_attribute(node, "mode",
                                       "a guest has its platform's own model, unless --cpu-model names one");

@@ -80,6 +80,8 @@ PARTS = [  # (what stands in the domain, what the definition has of it, what is 
     ("<os><loader type='pflash'>/f</loader></os>", {}, [("os/loader", "without variables")]),
     ("<os><kernel>/k</kernel><initrd>../i</initrd></os>", {"boot": {"kernel": "/k"}}, [("os/initrd", "absolute path")]),
     ("<cpu mode='custom'><model>EPYC-v4</model></cpu>", {"cpu_model": "EPYC-v4"}, []),
+    ("<cpu mode='custom' match='exact' check='none'><model fallback='forbid'>qemu64</model></cpu>", {},
+     [("cpu/model", "--cpu-model")]),
     ("<cpu mode='host-model'><feature policy='require' name='x'/></cpu>", {},
      [("cpu/@mode", "--cpu-model"), ("cpu/feature", "no place")]),
     ("<on_crash>coredump-destroy</on_crash>", {}, [("on_crash", "--restart")]),

@@ -1,0 +1,73 @@
+#!/bin/bash
+# cvmctl and a daemon on a host with libvirt, whose driver is the default there: what libvirt was given, what it says of the
+# host, and its domains as VMs. The libvirtd is the test's own.
+set -euo pipefail
+build=$1 source_dir=$2
+[ -n "${CVM_LIBVIRTD:-}" ] || exec "$source_dir/tests/libvirt/with-libvirtd" "$0" "$@"
+work=$(mktemp -d)
+. "$source_dir/tests/system/lib.sh"
+. "$source_dir/tests/system/expect.sh"
+trap end_all EXIT
+export CVMD_LIBVIRT=$build/worker/cvmd-libvirt
+
+start_bus
+chmod 755 "$work"
+start_daemon --set Driver=libvirt --set "Libvirt=$CVMD_LIBVIRT"
+cd "$work"
+boot_sector disk
+cat >web1.json <<D
+{"version":1,"name":"web1","simulate":true,"memory":"256MiB","vcpus":1,"accel":"tcg","boot":{"disk":"boot"},
+ "disks":[{"path":"$work/disk","format":"raw","readonly":true,"serial":"boot"}]}
+D
+{ cvmctl host check || [ $? = 9 ]; } >checks
+grep -q '^libvirt  *PASS' checks || fault "$(cat checks)"
+
+# What libvirt was given is what it has, as far as it was asked for; and it stays that when somebody edits the domain.
+expect 0 "web1 is defined" cvmctl create web1.json
+expect 0 '"driver": "libvirt"' cvmctl show web1 -o json
+expect 3 "CVM-NO-XML" cvmctl show web1 --xml
+expect 0 "runs" cvmctl start web1
+cvmctl show web1 --xml >given
+xmllint --noout given || fault "no XML"
+uuid=$(cvmctl show web1 -o json | sed -n 's/.*"id": "\(.*\)".*/\1/p')
+virsh -c qemu:///system dumpxml --inactive cvmd-web1 >has
+for line in "<name>cvmd-web1</name>" "<uuid>$uuid</uuid>" "<memory unit='KiB'>262144</memory>"; do
+        for file in given has; do grep -qF "$line" $file || fault "$file has no $line"; done
+done
+expect 3 "CVM-LIBVIRT-DOMAIN" cvmctl create --from-libvirt cvmd-web1
+expect 0 "was killed" cvmctl kill web1
+sed 's/262144/524288/g' has >edited
+virsh -c qemu:///system -q define edited
+cvmctl show web1 --xml | cmp - given || fault "something else was given"
+expect 0 "deleted" cvmctl delete web1
+expect 3 "CVM-NO-VM" cvmctl show web1 --xml
+
+# A domain of libvirt's own becomes a VM, and is left as it is.
+cat >db1.xml <<D
+<domain type='qemu'><name>db1</name><memory unit='MiB'>256</memory><vcpu>1</vcpu>
+<os><type arch='x86_64' machine='q35'>hvm</type></os><devices><disk type='file' device='disk'>
+<driver name='qemu' type='raw'/><source file='$work/disk'/><target dev='vda' bus='virtio'/><readonly/><serial>boot</serial>
+<boot order='1'/></disk><graphics type='vnc'/></devices></domain>
+D
+virsh -c qemu:///system -q define db1.xml
+virsh -c qemu:///system dumpxml db1 >before
+expect 0 "not carried over: /domain/devices/graphics" cvmctl create --from-libvirt db1 --simulate --accel tcg
+virsh -c qemu:///system dumpxml db1 | cmp - before || fault "the domain was changed"
+expect 0 "runs" cvmctl start db1
+cvmctl show db1 --xml | grep -qF "<name>cvmd-db1</name>" || fault "db1 is no domain of ours"
+expect 0 "was killed" cvmctl kill db1
+expect 3 "CVM-LIBVIRT-DOMAIN" cvmctl create --from-libvirt nobody
+
+# Its own driver where the definition says so.
+expect 0 "web2 is running" cvmctl launch web1.json --name web2
+cvmctl kill web2 >/dev/null
+sed 's/"version":1/&,"driver":"qemu"/' web1.json >by-qemu.json
+expect 0 '"applied": true' cvmctl update web2 by-qemu.json --name web2 -o json
+expect 0 "runs" cvmctl start web2
+expect 3 "CVM-NO-XML" cvmctl show web2 --xml
+expect 0 "was killed" cvmctl kill web2
+"$CVM_LIBVIRTD" kill
+{ cvmctl host check || [ $? = 9 ]; } >checks
+grep -q '^libvirt  *WARN *libvirt cannot be reached' checks || fault "$(cat checks)"
+expect 9 "CVM-LIBVIRT-CONNECTION" cvmctl create --from-libvirt db1
+end_faults

@@ -284,22 +284,26 @@ static int check_dates(const X509 *x509, time_t now, struct cvm_error *err) {
                                : refuse_chain(X509_V_ERR_CERT_HAS_EXPIRED, 0, err);
 }
 
-int se_trust_verify(struct se_trust *trust, uint64_t now_msec, struct cvm_error *err) {
+static int verify_signer(struct se_trust *trust, uint64_t now_msec, struct cvm_error *err) {
         CVM_CLEANUP(X509_STORE_freep) X509_STORE *store = NULL;
         CVM_CLEANUP(X509_STORE_CTX_freep) X509_STORE_CTX *ctx = X509_STORE_CTX_new();
-        int r = make_room(trust) < 0 ? no_memory(err) : pick_signer(trust, err);
+        int r = check_dates(trust->signer, (time_t)(now_msec / 1000), err);
 
-        if (r >= 0)
-                r = check_dates(trust->signer, (time_t)(now_msec / 1000), err);
         if (r < 0)
                 return r;
         store = make_store(trust, now_msec);
         if (!store || !ctx || X509_STORE_CTX_init(ctx, store, trust->signer, trust->certificates) != 1)
-                r = no_memory(err);
-        else if (X509_verify_cert(ctx) != 1)
-                r = refuse_chain(X509_STORE_CTX_get_error(ctx), X509_STORE_CTX_get_error_depth(ctx), err);
-        else
-                r = take_facts(trust, X509_STORE_CTX_get0_chain(ctx), err);
+                return no_memory(err);
+        return X509_verify_cert(ctx) == 1 ? take_facts(trust, X509_STORE_CTX_get0_chain(ctx), err)
+                                          : refuse_chain(X509_STORE_CTX_get_error(ctx),
+                                                         X509_STORE_CTX_get_error_depth(ctx), err);
+}
+
+int se_trust_verify(struct se_trust *trust, uint64_t now_msec, struct cvm_error *err) {
+        int r = make_room(trust) < 0 ? no_memory(err) : pick_signer(trust, err);
+
+        if (r >= 0)
+                r = verify_signer(trust, now_msec, err);
         if (r < 0)
                 trust->signer = NULL;
         return r;

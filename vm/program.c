@@ -27,7 +27,8 @@ static int find(const char *name, char path[PATH_MAX]) {
 
 int program_path(const char *name, char ret[PATH_MAX], struct cvm_error *err) {
         if (find(name, ret) < 0)
-                return cvm_fail(err, &CVM_CODE_QEMU, errno, "'%s' is not there: %s", name, strerror(errno));
+                return cvm_fail(err, &CVM_CODE_NO_QEMU, errno, "'%s' is not there: %s", name,
+                                strerror(errno));
         return 0;
 }
 
@@ -36,7 +37,8 @@ int program_identity(const char *name, char ret[PROGRAM_IDENTITY_MAX], struct cv
         struct stat st;
 
         if (find(name, path) < 0 || stat(path, &st) < 0)
-                return cvm_fail(err, &CVM_CODE_QEMU, errno, "'%s' is not there: %s", name, strerror(errno));
+                return cvm_fail(err, &CVM_CODE_NO_QEMU, errno, "'%s' is not there: %s", name,
+                                strerror(errno));
         snprintf(ret, PROGRAM_IDENTITY_MAX, "%ju:%ju:%jd:%jd", (uintmax_t)st.st_dev, (uintmax_t)st.st_ino,
                  (intmax_t)st.st_mtime, (intmax_t)st.st_size);
         return 0;

@@ -47,7 +47,7 @@ definition foreign foreign
 
 # Of this host's QEMU
 expect 0 "guest is defined" cvmctl create guest.json
-expect 9 "CVM-QEMU" cvmctl start guest
+expect 9 "CVM-NO-QEMU" cvmctl start guest
 expect 9 "'qemu-system-s390x' is not there" cvmctl start guest
 cat >"$programs/qemu-system-s390x" <<Q
 #!/bin/sh

@@ -7,6 +7,7 @@ STATE...: what query-sev tells after cont, one for each question; the last one a
     reboot                               the guest resets and QEMU ends for it
     panic | refused | loader             the guest stops for good right after cont: without a word, after a line of QEMU about
                                          its ultravisor, after one of the loader on the console
+    ends                                 it is told to reset and ends for it
 Behind -machine none it is asked for abilities instead, and has those of QEMU 11 without `kernel-hashes`.
 """
 import json
@@ -90,6 +91,9 @@ for line in lines:
     say({"return": answer(command["execute"]), "id": command.get("id")})
     if command["execute"] == "cont" and STATES[0] in ("panic", "refused", "loader"):
         stop_for_good(STATES[0])
+    if command["execute"] == "system_reset" and STATES[0] == "ends":
+        event("SHUTDOWN", guest=False, reason="host-qmp-system-reset")
+        sys.exit(0)
     if command["execute"] == "system_reset":
         event("RESET", guest=False)
     if command["execute"] == "query-sev" and STATES[0] == "reboot":

@@ -2,6 +2,8 @@
  * What the driver asks of QEMU around a launch on hardware, before and after the first instruction: a script
  * plays the monitor, as this host runs no such guest. The real one is asked in the testbed.
  */
+#include <sys/wait.h>
+
 #include "tests/vm/driver-scene.h"
 
 #include "launch/platform.h"
@@ -166,6 +168,21 @@ static void test_a_guest_that_stops_for_good(void **state) {
         }
 }
 
+/* Its last words are heard, also when it is dead before anybody looks. */
+static void test_a_qemu_that_is_dead_before_it_is_heard(void **state) {
+        CVM_CLEANUP(scene_end) struct scene s;
+        siginfo_t info;
+
+        scene_begin(&s, "running ends", "");
+        run(&s);
+        wait_for(&s.f, DRIVER_RUNNING, 1);
+        command(&s.f, DRIVER_RESET_GUEST);
+        assert_int_equal(waitid(P_PID, (id_t)s.f.trace.pid, &info, WEXITED | WNOWAIT), 0);
+        wait_for(&s.f, DRIVER_RELAUNCH, 1);
+        wait_for(&s.f, DRIVER_GONE, 1);
+        assert_null(s.f.why.code);
+}
+
 static void check_plan(struct scene *s) {
         struct cvm_error err = { 0 };
 
@@ -270,6 +287,7 @@ int main(void) {
                 cmocka_unit_test(test_events_keep_their_order),
                 cmocka_unit_test(test_a_qemu_that_ends_at_a_reset),
                 cmocka_unit_test(test_a_guest_that_stops_for_good),
+                cmocka_unit_test(test_a_qemu_that_is_dead_before_it_is_heard),
                 cmocka_unit_test(test_what_qemu_can_do_is_asked),
                 cmocka_unit_test(test_an_object_without_properties_is_asked_for),
                 cmocka_unit_test(test_a_real_qemu_is_asked),

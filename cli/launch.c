@@ -21,16 +21,33 @@ static const struct option_row create_options[] = {
         { 0 },
 };
 
+/* What the plan of a VM that was started says for people. */
+static int say_notes(const char *result, struct cvm_error *err) {
+        CVM_CLEANUP(cvm_json_putp) json_object *node = NULL;
+        CVM_CLEANUP(cvm_texts_freep) char **notes = NULL;
+        struct cvm_json root, place;
+        int r = *result ? cvm_json_parse(result, strlen(result), "result", &node, err) : 0;
+
+        if (r < 0 || !node)
+                return r;
+        root = cvm_json_root(node, "result");
+        place = cvm_json_at(&root, "notes");
+        r = cvm_json_read_texts(&place, &notes, err);
+        for (size_t i = 0; notes && notes[i]; i++)
+                output_say("%s", notes[i]);
+        return r;
+}
+
 /* What came of it: the VM as it is now. */
-static int show_vm(sd_bus *bus, const char *path, struct cvm_error *err) {
+static int show_vm(sd_bus *bus, const char *path, bool noted, struct cvm_error *err) {
         CVM_CLEANUP(cvm_json_putp) json_object *vm = NULL;
         int r = bus_properties(bus, path, CVMD_VM_INTERFACE, &vm, err);
 
         if (r < 0)
                 return r;
-        if (json_object_get_boolean(json_object_object_get(vm, "simulated")))
+        if (!noted && json_object_get_boolean(json_object_object_get(vm, "simulated")))
                 output_say("SIMULATED: no hardware protects this guest from the host");
-        if (json_object_get_boolean(json_object_object_get(vm, "debug")))
+        if (!noted && json_object_get_boolean(json_object_object_get(vm, "debug")))
                 output_say("DEBUG: the host can read the memory of this guest");
         output_say("%s is %s, its trust is %s.", json_object_get_string(json_object_object_get(vm, "name")),
                    json_object_get_string(json_object_object_get(vm, "state")),
@@ -86,8 +103,10 @@ static int make(const struct arguments *arguments, bool launch, struct cvm_error
                            : sd_bus_message_read(reply, "o", &vm);
         if (r >= 0 && operation)
                 r = bus_wait(bus, operation, 0, &result, err);
+        if (r >= 0 && result)
+                r = say_notes(result, err);
         if (r >= 0 && (!launch || !globals.no_wait)) /* Create answers when the VM is made */
-                r = show_vm(bus, vm, err);
+                r = show_vm(bus, vm, result && *result, err);
         sd_bus_message_unref(reply);
         return r < 0 ? cvm_while(err, r, "%s", launch ? "launching" : "creating") : 0;
 }

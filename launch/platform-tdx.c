@@ -158,14 +158,15 @@ static int choose_cpu(struct plan *plan, struct cvm_error *err) {
         return 0;
 }
 
+/* QEMU connects when the guest asks: a service that comes later is asked then, where it is open to all. */
 static int add_quote_service(struct plan *plan, const struct host_facts *facts, struct cvm_error *err) {
         json_object *socket;
         int r = 0;
 
         if (!facts->has_quote_service)
-                return cvm_texts_add(&plan->notes, "the host has no quoting service at /" TDX_QUOTE_SERVICE
-                                                   ": this guest can give no evidence");
-        if (facts->quote_service_is_closed)
+                r = cvm_texts_add(&plan->notes, "the host has no quoting service at /" TDX_QUOTE_SERVICE
+                                                ": without one this guest can give no evidence");
+        else if (facts->quote_service_is_closed)
                 r = cvm_texts_add(
                                 &plan->notes,
                                 "a guest's user may not connect to the quoting service at /" TDX_QUOTE_SERVICE

@@ -151,7 +151,10 @@ int vm_begin_start(struct vm *vm, struct operation *operation, struct cvm_error 
                 return cvm_fail(err, &CVM_CODE_UNPREPARED, EBUSY,
                                 "'%s' was never prepared: its boot files are not kept", vm->row.name);
         vm->plan = plan_free(vm->plan);
-        r = plan_make(vm->definition, &vm->manager->facts, &vm->binding, &vm->plan, err);
+        r = host_read(manager_host_root(vm->manager), &vm->manager->facts,
+                      err); /* its services come and go */
+        if (r >= 0)
+                r = plan_make(vm->definition, &vm->manager->facts, &vm->binding, &vm->plan, err);
         if (r >= 0)
                 r = plan_check_host(vm->plan, &vm->manager->facts, vm->row.prediction, err);
         if (r >= 0)
@@ -323,6 +326,17 @@ static void on_up(struct vm *vm) {
         operation_phase(vm->operation, "waiting for a start permit", 80);
 }
 
+/* What people must know of it, for whoever waits for its start; NULL: nothing. */
+static char *notes(const struct vm *vm) {
+        CVM_CLEANUP(cvm_json_putp) json_object *node = NULL;
+
+        if (!vm->plan || !vm->plan->notes)
+                return NULL;
+        node = json_object_new_object();
+        json_object_object_add(node, "notes", cvm_json_write_texts(&vm->plan->notes));
+        return cvm_json_text(node);
+}
+
 static void on_running(struct vm *vm) {
         struct cvm_error err = { 0 };
         enum vm_state before = vm->state;
@@ -338,7 +352,7 @@ static void on_running(struct vm *vm) {
         vm_new_boot(vm);
         vm->adopted = false;
         (void)vm_handle(vm, EV_RUNNING, NULL, &err);
-        operation_done(vm->operation, NULL);
+        operation_done(vm->operation, notes(vm));
 }
 
 static void on_paused(struct vm *vm) {

@@ -99,6 +99,15 @@ relaunches() {
         gone relaunched
 }
 
+# What an operator is told when the host has no quoting service, or one that is closed to guests
+quoting() {
+        definition quoting td.fd
+        mv host/run host/away
+        expect 0 "no quoting service at /run/tdx-qgs/qgs.socket: without one" cvmctl launch quoting.json
+        mv host/away host/run
+        gone quoting
+}
+
 refusals() {
         definition model td.fd '"cpu_model": "EPYC-v4"'
         expect 2 "the host's own processor" cvmctl launch model.json
@@ -143,6 +152,7 @@ changed_firmware
 beside
 boots
 relaunches
+quoting
 causes
 refusals
 echo "$compared launches of trust domains through cvmd were compared with their predictions"

@@ -40,12 +40,6 @@ matrix() {
         done
 }
 
-# until_event VM WORDS: something of the kind has happened to it
-until_event() {
-        grep -q -m 1 -- "$2" < <(exec timeout 60 "$build/cli/cvmctl" --bus "$bus" events "$1" --since 0 --follow -o jsonl) ||
-                fault "$1: no event with $2"
-}
-
 # One byte of the firmware's code changes both sides alike
 changed_firmware() {
         local before

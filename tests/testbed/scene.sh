@@ -32,7 +32,7 @@ make_qemu_in_path() {
         cat >bin/qemu-system-x86_64 <<Q
 #!/bin/sh
 for word; do
-        case \$word in guest=*) name=\${word#guest=} name=\${name%%,*} ;; esac
+        case \$word in guest=*) name=\${word#guest=} name=\${name%%,*} name=\${name#cvmd-} ;; esac
 done
 [ ! -e $work/fail ] || export CVM_TESTBED_FAIL=\$(cat $work/fail)
 [ ! -e $work/plays ] || export CVM_TESTBED_PLAYER=$work/players/\$name
@@ -69,6 +69,13 @@ compared=0
 shown() {
         cvmctl show "$1" -q -o jsonl >"$1.shown"
         member "$1.shown" "$2"
+}
+
+# until_event VM WORDS [TIMES]: something of the kind has happened to it
+until_event() {
+        local times=${3:-1}
+        [ "$(grep -c -m "$times" -- "$2" < <(exec timeout 60 "$build/cli/cvmctl" --bus "$bus" events "$1" --since 0 --follow -o jsonl))" = "$times" ] ||
+                fault "$1: no event with $2"
 }
 
 gone() {

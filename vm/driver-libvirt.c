@@ -60,6 +60,8 @@ struct driver_guest {
         bool started;   /* libvirt has done so */
         bool off;       /* libvirt says so */
         bool expected;  /* its end was asked for, or the guest's own */
+        bool panicked;  /* likewise, for good: why has words */
+        bool dead;      /* its process is; libvirt may not have seen it yet */
         bool killed;    /* it must end */
         bool changed;   /* that was told */
         bool reborn;    /* another process than the last one, and that was not told */
@@ -112,7 +114,15 @@ static void tell_gone(struct driver_guest *g) {
 
         if (!g->off || g->pidfd >= 0)
                 return;
-        (void)tell(g, DRIVER_GONE, g->expected ? &none : &g->why);
+        (void)tell(g, DRIVER_GONE, g->expected && !g->panicked ? &none : &g->why);
+}
+
+/* Nobody is there to say that it is shut off. */
+static void end_alone(struct driver_guest *g) {
+        if (!g->expected && !g->why.code)
+                cvm_fail(&g->why, &CVM_CODE_QEMU, EIO, "QEMU ended without a word");
+        g->off = true;
+        tell_gone(g);
 }
 
 static int on_death(sd_event_source *source, int fd, uint32_t revents, void *userdata) {
@@ -120,7 +130,11 @@ static int on_death(sd_event_source *source, int fd, uint32_t revents, void *use
 
         g->death = sd_event_source_disable_unref(g->death);
         g->pidfd = cvm_close(g->pidfd);
-        tell_gone(g); /* or libvirt's word is still to come */
+        g->dead = true;
+        if (g->away)
+                end_alone(g);
+        else
+                tell_gone(g); /* or libvirt's word is still to come */
         return 0;
 }
 
@@ -252,6 +266,7 @@ static void take_process(struct driver_guest *g, const struct libvirt_message *m
         g->death = sd_event_source_disable_unref(g->death);
         cvm_close(g->pidfd);
         g->pidfd = TAKE_FD(*fd);
+        g->dead = false;
         g->trace.pid = (pid_t)m->pid;
         (void)process_start_time(g->trace.pid, &g->trace.start_time);
         if (sd_event_add_io(g->event, &g->death, g->pidfd, EPOLLIN, on_death, g) < 0)
@@ -378,7 +393,6 @@ static void on_domain(void *ctx, const struct libvirt_message *m, int *fd) {
 static void on_ends(struct driver_guest *g, const struct libvirt_message *m) {
         CVM_CLEANUP(cvm_freep)
         char *reason = strndup(m->text.data ? (const char *)m->text.data : "", m->text.size);
-        struct cvm_error why = { 0 };
 
         if (g->expected || !reason)
                 return;
@@ -387,9 +401,10 @@ static void on_ends(struct driver_guest *g, const struct libvirt_message *m) {
                 (void)tell(g, DRIVER_RELAUNCH, NULL);
         } else if (m->by_guest) {
                 g->expected = true;
-                if (strcmp(reason, "guest-panic") == 0)
-                        cvm_fail(&why, &CVM_CODE_GUEST_PANIC, EIO, "the guest's kernel panicked");
-                (void)tell(g, DRIVER_SHUTDOWN, &why);
+                g->panicked = strcmp(reason, "guest-panic") == 0;
+                if (g->panicked)
+                        driver_explain_panic(g->confirm.plan, g->dir, &g->why);
+                (void)tell(g, DRIVER_SHUTDOWN, g->panicked ? &g->why : NULL);
         }
 }
 
@@ -414,6 +429,8 @@ static void on_away(void *ctx) {
         g->away = true;
         if (g->killed && g->pidfd >= 0)
                 pidfd_kill(g->pidfd, SIGKILL);
+        if (g->dead && !g->off)
+                end_alone(g);
 }
 
 static const struct libvirt_handlers handlers = { on_domain, on_news, on_away };

@@ -183,25 +183,6 @@ static void tell_in_order(struct driver_guest *g, enum driver_event event) {
                 tell(g, event, NULL);
 }
 
-/* It stopped for good. On hardware the cause may be its launch: QEMU says so, or the loader in front of an
- * image on the console, which is the guest's word. */
-static void explain_panic(const struct driver_guest *g, struct cvm_error *why) {
-        static const char *const logs[] = { "stderr.log", "console.log" };
-        const struct plan *plan = g->confirm.plan;
-        const struct failure_row *rows = plan && plan->guest.type ? plan->platform->failures : NULL;
-
-        for (size_t i = 0; rows && i < ARRAY_SIZE(logs); i++) {
-                CVM_CLEANUP(cvm_closep) int log = -EBADF;
-                char path[PATH_MAX];
-
-                path_in(g, logs[i], path);
-                log = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
-                if (log >= 0 && stderr_cause(log, rows, why))
-                        return;
-        }
-        cvm_fail(why, &CVM_CODE_GUEST_PANIC, EIO, "the guest's kernel panicked");
-}
-
 static void on_shutdown(struct driver_guest *g, json_object *data) {
         struct cvm_json place = cvm_json_root(data, "SHUTDOWN");
         const char *reason = "";
@@ -216,7 +197,7 @@ static void on_shutdown(struct driver_guest *g, json_object *data) {
                 return; /* we asked for it, or a signal did: GONE follows */
         else if (strcmp(reason, "guest-panic") == 0) {
                 g->panicked = true;
-                explain_panic(g, &g->why);
+                driver_explain_panic(g->confirm.plan, g->dir, &g->why);
                 tell(g, DRIVER_SHUTDOWN, &g->why);
         } else
                 tell(g, DRIVER_SHUTDOWN, NULL);

@@ -109,6 +109,9 @@ const struct driver *driver_by_name(const char *name);
 
 /* Path of a channel's socket under runtime_dir: fixed names, so that they are found again. */
 int driver_channel_path(const char *runtime_dir, enum plan_channel channel, char *ret, size_t size);
+/* The guest stopped for good. On hardware the cause may be its launch: QEMU says so, or the loader in front
+ * of an image on the console, which is the guest's word. plan may be NULL. */
+void driver_explain_panic(const struct plan *plan, const char *runtime_dir, struct cvm_error *err);
 /* Names of copies of the boot files there, by role, where QEMU must open them by a path. */
 extern const char *const driver_boot_files[PLAN_DISK];
 /* What libvirt was given at the last start, there. */

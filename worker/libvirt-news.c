@@ -142,6 +142,8 @@ static int on_lifecycle(virConnectPtr connection, virDomainPtr domain, int event
         state = event == VIR_DOMAIN_EVENT_SUSPENDED ? LIBVIRT_PAUSED
                 : event == VIR_DOMAIN_EVENT_RESUMED ? LIBVIRT_RUNNING
                                                     : state_of(domain);
+        if (state == LIBVIRT_OFF && !stopped)
+                return 0; /* likewise */
         tell_domain(ctx, domain, state,
                     !stopped                                       ? NOT_NOW
                     : detail == VIR_DOMAIN_EVENT_STOPPED_DESTROYED ? DESTROYED

@@ -1,0 +1,258 @@
+/*
+ * What happens to a domain besides the driver: libvirtd dies and comes back, cvmd-libvirt dies, and somebody
+ * is at the domain with virsh. Run by tests/libvirt/with-libvirtd.
+ */
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "tests/vm/driver-scene.h"
+
+#define NAME "cvmd-t"
+
+/* Without a wait for what comes of it. */
+static void shell(const char *format, ...) {
+        char text[512];
+        va_list ap;
+
+        va_start(ap, format);
+        vsnprintf(text, sizeof text, format, ap);
+        va_end(ap);
+        if (system(text) != 0)
+                fail_msg("%s", text);
+}
+
+static void virsh(const char *command) {
+        shell("virsh -q -c qemu:///system %s >/dev/null", command);
+}
+
+static void libvirtd(const char *verb) {
+        shell("\"$CVM_LIBVIRTD\" %s", verb);
+}
+
+/* One more vCPU in the definition: `virsh edit` by hand. */
+static void edit(void) {
+        shell("virsh -c qemu:///system dumpxml --inactive " NAME
+              " | sed 's|>1</vcpu>|>2</vcpu>|; s|cores=.1.|cores=\"2\"|' "
+              ">/run/libvirt/edited.xml && virsh -q -c qemu:///system define /run/libvirt/edited.xml >/dev/null");
+}
+
+static void run(struct fixture *f) {
+        begin(f, BOOT_DISK);
+        start(f);
+        wait_for(f, DRIVER_UP, 1);
+        command(f, DRIVER_CONT);
+        wait_for(f, DRIVER_RUNNING, 1);
+}
+
+static void start_again(struct fixture *f) {
+        f->why = (struct cvm_error){ 0 };
+        memset(f->seen, 0, sizeof f->seen);
+        f->files[0] = open(f->disk, O_RDWR | O_CLOEXEC);
+        start(f);
+        wait_for(f, DRIVER_UP, 1);
+}
+
+static void pass(struct fixture *f) {
+        assert_true(sd_event_run(f->event, 60000000) > 0);
+}
+
+/* It is as it was, nothing came twice, and it can be commanded. */
+static void expect_in_life(struct fixture *f) {
+        wait_for(f, DRIVER_FOUND, 1);
+        assert_int_equal(f->seen[DRIVER_UP], 1);
+        assert_int_equal(f->seen[DRIVER_RUNNING], 1);
+        assert_int_equal(f->seen[DRIVER_PAUSED], 0);
+        assert_int_equal(f->seen[DRIVER_CHANGED], 0);
+        command(f, DRIVER_PAUSE);
+        wait_for(f, DRIVER_PAUSED, 1);
+        assert_null(f->why.code);
+        command(f, DRIVER_CONT);
+        wait_for(f, DRIVER_RUNNING, 2);
+        command(f, DRIVER_QUIT);
+        wait_for(f, DRIVER_GONE, 1);
+        assert_int_equal(f->seen[DRIVER_GONE], 1);
+        assert_null(f->why.code);
+}
+
+static void test_libvirtd_restarts(void **state) {
+        CVM_CLEANUP(end) struct fixture f;
+
+        run(&f);
+        libvirtd("kill");
+        libvirtd("start");
+        expect_in_life(&f);
+}
+
+static void test_cvmd_libvirt_dies(void **state) {
+        CVM_CLEANUP(end) struct fixture f;
+        pid_t pid;
+
+        run(&f);
+        pid = libvirt_link_pid();
+        assert_int_equal(kill(pid, SIGKILL), 0);
+        while (libvirt_link_pid() == pid || libvirt_link_pid() == 0)
+                pass(&f);
+        expect_in_life(&f);
+}
+
+/* What happened meanwhile comes once, when it can be seen. */
+static void test_paused_while_cvmd_libvirt_is_dead(void **state) {
+        CVM_CLEANUP(end) struct fixture f;
+
+        run(&f);
+        assert_int_equal(kill(libvirt_link_pid(), SIGKILL), 0);
+        virsh("suspend " NAME);
+        wait_for(&f, DRIVER_PAUSED, 1);
+        assert_int_equal(f.seen[DRIVER_FOUND], 1);
+        assert_int_equal(f.seen[DRIVER_RUNNING], 1);
+        virsh("resume " NAME);
+        wait_for(&f, DRIVER_RUNNING, 2);
+        assert_int_equal(f.seen[DRIVER_PAUSED], 1);
+}
+
+/* Nothing is said to live behind the death of its process, whether libvirt is there to say so or not. */
+static void test_killed_while_libvirtd_is_away(void **state) {
+        CVM_CLEANUP(end) struct fixture f;
+
+        run(&f);
+        libvirtd("kill");
+        kill(f.trace.pid, SIGKILL);
+        wait_for(&f, DRIVER_GONE, 1);
+        assert_ptr_equal(f.why.code, &CVM_CODE_QEMU);
+        libvirtd("start");
+        start_again(&f); /* and it can be started again */
+}
+
+static void test_destroyed_by_somebody(void **state) {
+        CVM_CLEANUP(end) struct fixture f;
+
+        run(&f);
+        virsh("destroy " NAME);
+        wait_for(&f, DRIVER_GONE, 1);
+        assert_ptr_equal(f.why.code, &CVM_CODE_DOMAIN_ENDED);
+        assert_non_null(strstr(f.why.text, "'t'"));
+}
+
+static void test_destroyed_while_cvmd_libvirt_is_dead(void **state) {
+        CVM_CLEANUP(end) struct fixture f;
+
+        run(&f);
+        assert_int_equal(kill(libvirt_link_pid(), SIGKILL), 0);
+        virsh("destroy " NAME);
+        wait_for(&f, DRIVER_GONE, 1);
+        assert_ptr_equal(f.why.code, &CVM_CODE_QEMU); /* who did it nobody can say any more */
+}
+
+static void test_edited_by_somebody(void **state) {
+        CVM_CLEANUP(end) struct fixture f;
+
+        run(&f);
+        edit();
+        wait_for(&f, DRIVER_CHANGED, 1);
+        assert_ptr_equal(f.why.code, &CVM_CODE_DOMAIN_CHANGED);
+        f.why = (struct cvm_error){ 0 };
+        command(&f, DRIVER_PAUSE); /* it lives on, and that was told once */
+        wait_for(&f, DRIVER_PAUSED, 1);
+        assert_int_equal(f.seen[DRIVER_CHANGED], 1);
+}
+
+static void test_edited_while_the_daemon_was_away(void **state) {
+        CVM_CLEANUP(end) struct fixture f;
+        struct cvm_error err = { 0 };
+        struct driver_start s;
+
+        run(&f);
+        f.guest = the_driver->release(f.guest);
+        edit();
+        s = start_of(&f);
+        assert_int_equal(the_driver->adopt(&s, &f.trace, &f.guest, &err), 1);
+        wait_for(&f, DRIVER_CHANGED, 1);
+        wait_for(&f, DRIVER_RUNNING, 2);
+}
+
+static void test_a_device_is_added_by_somebody(void **state) {
+        CVM_CLEANUP(end) struct fixture f;
+
+        run(&f);
+        shell("echo '<channel type=\"null\"><target type=\"virtio\" name=\"more\"/></channel>' >/run/libvirt/more.xml");
+        virsh("attach-device --live " NAME " /run/libvirt/more.xml");
+        wait_for(&f, DRIVER_CHANGED, 1);
+        assert_ptr_equal(f.why.code, &CVM_CODE_DOMAIN_CHANGED);
+}
+
+/* Not one instruction of it. */
+static void test_edited_before_it_goes(void **state) {
+        CVM_CLEANUP(end) struct fixture f;
+        struct cvm_error err = { 0 };
+        struct driver_start s;
+
+        begin(&f, BOOT_DISK);
+        s = start_of(&f);
+        assert_int_equal(the_driver->spawn(&s, &f.guest, &err), 1);
+        wait_for(&f, DRIVER_SPAWNED, 1);
+        edit();
+        assert_int_equal(the_driver->go(f.guest, &err), 0);
+        wait_for(&f, DRIVER_GONE, 1);
+        assert_ptr_equal(f.why.code, &CVM_CODE_DOMAIN_CHANGED);
+        assert_int_equal(f.seen[DRIVER_UP], 0);
+}
+
+static void test_autostart_stays_off(void **state) {
+        CVM_CLEANUP(end) struct fixture f;
+
+        begin(&f, BOOT_DISK);
+        start(&f);
+        wait_for(&f, DRIVER_UP, 1);
+        virsh("autostart " NAME);
+        the_driver->kill(f.guest);
+        wait_for(&f, DRIVER_GONE, 1);
+        start_again(&f);
+        shell("virsh -c qemu:///system dominfo " NAME " | grep -q 'Autostart: *disable'");
+}
+
+/* The VM goes while nobody is there to undefine its domain: it is done when he is back. */
+static void test_removed_while_libvirtd_is_away(void **state) {
+        CVM_CLEANUP(end) struct fixture f;
+
+        run(&f);
+        the_driver->kill(f.guest);
+        wait_for(&f, DRIVER_GONE, 1);
+        virsh("dominfo " NAME);
+        libvirtd("kill");
+        the_driver->remove(f.event, f.definition->uuid);
+        libvirtd("start");
+        while (libvirt_link_pid() > 0)
+                pass(&f);
+        shell("! virsh -c qemu:///system dominfo " NAME " >/dev/null 2>&1");
+}
+
+int main(void) {
+        const struct CMUnitTest tests[] = {
+                cmocka_unit_test(test_libvirtd_restarts),
+                cmocka_unit_test(test_cvmd_libvirt_dies),
+                cmocka_unit_test(test_paused_while_cvmd_libvirt_is_dead),
+                cmocka_unit_test(test_killed_while_libvirtd_is_away),
+                cmocka_unit_test(test_destroyed_by_somebody),
+                cmocka_unit_test(test_destroyed_while_cvmd_libvirt_is_dead),
+                cmocka_unit_test(test_edited_by_somebody),
+                cmocka_unit_test(test_edited_while_the_daemon_was_away),
+                cmocka_unit_test(test_a_device_is_added_by_somebody),
+                cmocka_unit_test(test_edited_before_it_goes),
+                cmocka_unit_test(test_autostart_stays_off),
+                cmocka_unit_test(test_removed_while_libvirtd_is_away),
+        };
+
+        if (!getenv("CVM_LIBVIRTD")) {
+                puts("SKIP: not run by tests/libvirt/with-libvirtd");
+                return 77;
+        }
+        the_driver = &driver_libvirt;
+        libvirt_link_set_program(CVM_BINARY_DIR "/worker/cvmd-libvirt");
+        return cmocka_run_group_tests(tests, NULL, NULL);
+}

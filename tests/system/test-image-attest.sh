@@ -16,10 +16,10 @@ chmod 1777 "$work/seen"
 
 cat >"$programs/qemu-system-s390x" <<Q
 #!/bin/sh
-/usr/bin/python3 "$work/guest.py" "\$@" &
-exec /usr/bin/python3 $source_dir/tests/vm/scripted-qemu.py running -- "\$@"
+GUEST=$work/guest exec /usr/bin/python3 $source_dir/tests/vm/scripted-qemu.py running -- "\$@"
 Q
-cat >"$work/guest.py" <<P
+cat >"$work/guest" <<P
+#!/usr/bin/python3
 import ctypes, os, re, socket, sys
 ends = []
 for n in re.findall(r"id=channel\d,fd=(\d+)", " ".join(sys.argv)):
@@ -32,7 +32,7 @@ agent, tee = (f"fd:{e.fileno()}" for e in ends)
 os.execv("$build/guest-agent/cvm-agent", ["cvm-agent", "--channel", agent, "--tee", tee, "--cmdline", "$work/cmdline", "--run",
                                           "$work/seen/run"])
 P
-chmod 755 "$programs/qemu-system-s390x"
+chmod 755 "$programs/qemu-system-s390x" "$work/guest"
 export PATH=$programs:$PATH
 
 start_bus

@@ -8,12 +8,14 @@ STATE...: what query-sev tells after cont, one for each question; the last one a
     panic | refused | loader             the guest stops for good right after cont: without a word, after a line of QEMU about
                                          its ultravisor, after one of the loader on the console
     ends                                 it is told to reset and ends for it
+$GUEST, where there is one, is a program that begins when the guest does, with QEMU's descriptors and arguments.
 Behind -machine none it is asked for abilities instead, and has those of QEMU 11 without `kernel-hashes`.
 """
 import json
 import os
 import re
 import socket
+import subprocess
 import sys
 
 at = sys.argv.index("--")
@@ -94,6 +96,8 @@ for line in lines:
     if command["execute"] == "system_reset" and STATES[0] == "ends":
         event("SHUTDOWN", guest=False, reason="host-qmp-system-reset")
         sys.exit(0)
+    if command["execute"] == "cont" and "GUEST" in os.environ:
+        subprocess.Popen([os.environ.pop("GUEST"), *sys.argv[at + 1:]], close_fds=False)
     if command["execute"] == "system_reset":
         event("RESET", guest=False)
     if command["execute"] == "query-sev" and STATES[0] == "reboot":

@@ -134,7 +134,7 @@ static int on_lifecycle(virConnectPtr connection, virDomainPtr domain, int event
 
         if (!is_ours(domain))
                 return 0;
-        /* It is not off: STARTED follows. And nor is what only begins to end: STOPPED follows, and tells why. */
+        /* It is not off: STARTED follows. Nor is what only begins to end: STOPPED follows, and tells why. */
         if ((stopped && detail == STOPPED_RECREATED) || event == VIR_DOMAIN_EVENT_SHUTDOWN)
                 return 0;
         if (event == VIR_DOMAIN_EVENT_CRASHED)

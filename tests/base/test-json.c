@@ -90,7 +90,8 @@ static void test_refusals_name_the_field(void **state) {
         refused("{}", "'version' in 'x.json' is missing");
         refused("{\"version\":2}", "'version' in 'x.json' must be a number from 1 to 1");
         refused("{\"version\":-1}", "'version' in 'x.json' must be a number");
-        refused("{\"version\":18446744073709551616}", "number"); /* newer versions of json-c say so themselves */
+        /* newer versions of json-c say so themselves */
+        refused("{\"version\":18446744073709551616}", "number");
         refused("{\"version\":1.0}", "'version' in 'x.json' must be a whole number");
         refused("{\"version\":\"1\"}", "'version' in 'x.json' must be a whole number");
         refused("{\"version\":1,\"nme\":1}", "'nme' in 'x.json' is not a known field");

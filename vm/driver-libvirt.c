@@ -88,13 +88,13 @@ static struct driver_guest *guest_release(struct driver_guest *g) {
 
 CVM_DEFINE_CLEANUP(struct driver_guest, guest_release);
 
-/* false: its owner has let go of it. */
-static bool tell(struct driver_guest *g, enum driver_event event, struct cvm_error *why) {
-        struct cvm_error none = { 0 };
+/* false: its owner has let go of it, and of what stood in it. */
+static bool tell(struct driver_guest *g, enum driver_event event, const struct cvm_error *why) {
+        struct cvm_error words = why ? *why : (struct cvm_error){ 0 };
         bool released = false;
 
         g->released = &released;
-        g->start.on_event(g->start.ctx, event, why ? why : &none);
+        g->start.on_event(g->start.ctx, event, &words);
         if (!released)
                 g->released = NULL;
         return !released;

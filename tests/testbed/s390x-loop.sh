@@ -58,6 +58,7 @@ attest store --added request
 boot=$(trust boot_id)
 expect 0 "" cvmctl reset guest
 [ "$(trust boot_id)" != "$boot" ] || fault "a reset is the same boot"
+expect_trust unverified "at a reset"
 attest second
 expect_trust verified "after a reset"
 cmp -s first/bundle.json second/bundle.json && fault "two runs have one bundle"

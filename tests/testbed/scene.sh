@@ -74,7 +74,7 @@ shown() {
 # until_event VM WORDS [TIMES]: something of the kind has happened to it
 until_event() {
         local times=${3:-1}
-        [ "$(grep -c -m "$times" -- "$2" < <(exec timeout 60 "$build/cli/cvmctl" --bus "$bus" events "$1" --since 0 --follow -o jsonl))" = "$times" ] ||
+        [ "$(grep -c -m "$times" -- "$2" < <(exec timeout 60 "$build/cli/cvmctl" --bus "$bus" events "$1" --since 0 --follow -o jsonl 2>/dev/null))" = "$times" ] ||
                 fault "$1: no event with $2"
 }
 

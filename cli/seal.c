@@ -132,6 +132,10 @@ int seal_check_receipt(const char *text, const struct bundle *bundle, const char
         return secret ? check_secret(ret, secret, signer, err) : 0;
 }
 
+int seal_receipt_status(const struct receipt *receipt) {
+        return receipt->result == RECEIPT_INSTALLED ? 0 : 5;
+}
+
 int seal_tell_receipt(const struct receipt *receipt) {
         CVM_CLEANUP(cvm_freep) char *text = cvm_json_write_text(receipt_fields, receipt);
         CVM_CLEANUP(cvm_json_putp) json_object *node = NULL;
@@ -140,5 +144,5 @@ int seal_tell_receipt(const struct receipt *receipt) {
                    receipt_result_texts[receipt->result]);
         if (text && cvm_json_parse(text, strlen(text), "receipt", &node, NULL) >= 0)
                 output_object(node, "result");
-        return receipt->result == RECEIPT_INSTALLED ? 0 : 5;
+        return seal_receipt_status(receipt);
 }

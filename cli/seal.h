@@ -34,5 +34,7 @@ int seal_secret(const struct seal_inputs *in, const struct cvm_secret *plaintext
 /* The guest's receipt, by the bundle's boot key; secret (may be NULL): the envelope that it must be for. */
 int seal_check_receipt(const char *text, const struct bundle *bundle, const char *secret, EVP_PKEY *signer,
                        struct receipt *ret, struct cvm_error *err);
-/* Print it; exit status 0 installed, 5 stale or refused. */
+/* The exit status: 0 installed, 5 stale or refused. */
+int seal_receipt_status(const struct receipt *receipt);
+/* Print it; the same status. */
 int seal_tell_receipt(const struct receipt *receipt);

@@ -117,6 +117,17 @@ static inline void push_text(struct pipe_end *p, uint8_t type, uint64_t session,
         assert_int_equal(send(p->fd, frame.data, frame.size, MSG_NOSIGNAL), (ssize_t)frame.size);
 }
 
+/* A processor without a store of its own, as this one, says so. */
+static inline bool refuse_store(struct host *h, const struct cvm_frame *frame) {
+        const struct msg_refused none = { .code = (char *)CVM_CODE_SIM_PLATFORM.id,
+                                          .text = (char *)"no store" };
+
+        if (frame->type != CVM_MSG_STORE_REQUEST)
+                return false;
+        push(&h->tee, CVM_MSG_REPORT_REFUSED, frame->session, &none);
+        return true;
+}
+
 /* The simulated processor answers what it was asked meanwhile. */
 static inline void serve_tee(struct host *h) {
         struct cvm_frame frame;
@@ -127,6 +138,8 @@ static inline void serve_tee(struct host *h) {
                 struct sim_question question = { 0 };
                 struct sim_answer said = { 0 };
 
+                if (refuse_store(h, &frame))
+                        continue;
                 assert_int_equal(cvm_message_read(kind, &frame, &request, NULL), 0);
                 h->tee_asked++;
                 memcpy(question.report_data, request.report_data, sizeof question.report_data);

@@ -83,7 +83,7 @@ static void nobody_elses_secret_is_taken(void **state) {
         refuse_secret(h, &bad, h->owner, "CVM-AGENT-SIGNER"); /* releases are the service's alone */
         bad = good;
         bad.kind = CVM_SECRET_UV_REQUEST;
-        refuse_secret(h, &bad, h->owner, "CVM-SECRET-HEADER");
+        refuse_secret(h, &bad, h->owner, "CVM-AGENT-STORE"); /* the simulated platform has none */
 }
 
 static void a_secret_for_another_key_does_not_open(void **state) {

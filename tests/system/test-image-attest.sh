@@ -95,7 +95,7 @@ attest 0 "accepted"
 # What the ultravisor refuses comes back as the guest's signed word, and is not in the store
 expect 0 "id " cvmctl secret seal late --platform se --header image "${hosts[@]}" --cck keys/hdr-key --in secret --owner-key owner.pem \
         --bundle bundle --verdict verdict -o late.sealed
-expect 0 "" cvmctl secret put guest late.sealed --receipt refused
+expect 5 "refused" cvmctl secret put guest late.sealed --receipt refused
 expect 0 "late uv-request refused" cvmctl secret list guest
 expect 5 "another extension secret" cvmctl secret receipt refused --bundle bundle --secret late.sealed --owner-key owner.pem
 attest 0 "accepted" --added db.req --added tls.req

@@ -21,8 +21,8 @@ state() { cvmctl list -q -o jsonl | sed -n 's/.*"state":"\([a-z-]*\)".*/\1/p'; }
 
 # What was found is asked how it is: that takes a moment
 settled() {
-        local i
-        for i in {1..300}; do
+        local end=$((SECONDS + 60))
+        while ((SECONDS < end)); do
                 case $(state) in starting | stopping) ;; *) return ;; esac
         done
         fault "$1: it is $(state) for ever"
@@ -30,8 +30,8 @@ settled() {
 
 # What was interrupted while it was made is still being made
 start() {
-        local i
-        for i in {1..300}; do
+        local end=$((SECONDS + 60))
+        while ((SECONDS < end)); do
                 if cvmctl start guest -q 2>said; then return; fi
                 grep -q "is under way" said || return
         done

@@ -131,7 +131,8 @@ static int take_documents(const struct arguments *arguments, struct making *m, s
         if (!platform)
                 return 0;
         m->in.min_tcb = "\"any\"";
-        if (argument(arguments, "simulation-root"))
+        if (argument(arguments, "simulation-root") && !argument(arguments, "host-key-document") &&
+            !argument(arguments, "root-ca"))
                 return 0;
         r = platform->policy(arguments, &m->request, err);
         if (r >= 0 && m->in.class_ >= 0 && m->in.class_ != m->request.class_)
@@ -240,6 +241,9 @@ static int read_root(const char *file, struct making *m, struct cvm_error *err) 
                                                   "(`cvmctl host show --simulation-root`)")
                                        : 0;
         r = document_root(file, m->in.platform, m->root, err);
+        if (r >= 0 && m->in.simulation_root && memcmp(m->root, m->in.simulation_root, sizeof m->root) != 0)
+                r = cvm_fail(err, &CVM_CODE_HOST_KEYS, EINVAL, "'%s' is not the root of the documents",
+                             file);
         if (r < 0)
                 return r;
         m->in.simulation_root = m->root;

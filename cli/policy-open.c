@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "cli/output.h"
+#include "cli/request-platform.h"
 
 static bool is_any(json_object *value) {
         return json_object_is_type(value, json_type_string) &&
@@ -64,13 +65,26 @@ static void say_coverage(json_object *policy) {
                         output_say("Refuses: %s is not measured, so no guest passes until 'gaps' names it.",
                                    parts[i]);
         }
-        if (!json_object_get_boolean(json_object_object_get(covers, "acpi")))
-                output_say("Open: the ACPI tables are the host's.");
+}
+
+/* Where one of the platforms has firmware of versions and ACPI tables, these are said. */
+static const struct request_platform *request_platform_of(json_object *policy) {
+        json_object *list = json_object_object_get(policy, "platforms");
+        const struct request_platform *platform = NULL;
+
+        for (size_t i = 0; list && i < json_object_array_length(list); i++) {
+                platform = request_platform_find(json_object_get_string(json_object_array_get_idx(list, i)));
+                if (!platform)
+                        return NULL;
+        }
+        return platform;
 }
 
 void policy_say_open(json_object *policy) {
+        const struct request_platform *platform = request_platform_of(policy);
+
         say_member(policy, "hosts", "any host is accepted");
-        say_member(policy, "min_tcb", "firmware of any age is accepted");
+        say_member(policy, "min_tcb", platform ? platform->any_firmware : "firmware of any age is accepted");
         if (json_object_get_boolean(json_object_object_get(policy, "debug")))
                 output_say("DEBUG: the policy accepts a guest whose memory its host can read.");
         if (json_object_get_boolean(json_object_object_get(policy, "unowned")))
@@ -78,4 +92,7 @@ void policy_say_open(json_object *policy) {
         say_binding(policy);
         say_learnt(policy);
         say_coverage(policy);
+        if (!platform && !json_object_get_boolean(json_object_object_get(
+                                         json_object_object_get(policy, "covers"), "acpi")))
+                output_say("Open: the ACPI tables are the host's.");
 }

@@ -95,6 +95,8 @@ struct request_policy {
 struct request_platform {
         enum cvm_platform_id id;
         const char *name; /* the short one; the other is cvm_platform_texts[id] */
+        /* What a policy leaves open that demands nothing of the firmware. There are no ACPI tables. */
+        const char *any_firmware;
         /* Make a request (owned), and put into `ret` what must be kept of it. */
         int (*challenge)(const struct arguments *arguments, struct challenge *ret,
                          struct cvm_bytes *ret_request, struct cvm_error *err);

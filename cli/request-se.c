@@ -362,6 +362,7 @@ static int verify(const struct arguments *arguments, struct cvm_error *err) {
 const struct request_platform request_platform_se = {
         .id = CVM_PLATFORM_SECURE_EXECUTION,
         .name = "se",
+        .any_firmware = "the state of the firmware is shown, not judged",
         .challenge = challenge,
         .write = write_request,
         .read = read_request,

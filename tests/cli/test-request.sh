@@ -89,6 +89,19 @@ cmp p.json from.json || fault "another policy than from the header"
 expect 2 "give --host-key-document of the hosts" from --hosts any
 expect 2 "of class 'simulated', and the definition is not" from "${sim[@]}" --host-key-document sim/host1.pem
 expect 2 "--header goes with --platform se" from --header a.img
+# both names of the root are heeded, and none hides the documents
+from_sim() { "$cvmctl" policy make sim-definition --simulation-root "$@"; }
+printf '{"version":1,"platform":"secure-execution","simulate":true,"boot":{"kernel":"%s"}}' "$PWD/a.img" >sim-definition
+from_sim sim/root.pem "${sim[@]}" --host-key-document sim/host1.pem -q -o both.json
+grep -q '"hosts": \[ *"[0-9a-f]' <(tr -d '\n' <both.json) || fault "the documents' hosts"
+expect 2 "is not the root of the documents" from_sim sim/signer.pem "${sim[@]}" --host-key-document sim/host1.pem
+expect 0 '"hosts": "any"' from_sim sim/root.pem --hosts any
+expect 2 "of class 'hardware', and the definition is not" from_sim sim/root.pem "${real[@]}" "${host[@]}"
+expect 2 "'simulation_root' may stand only" policy --header a.img "${real[@]}" "${host[@]}" --simulation-root sim/root.pem
+# of what is left open, only what the platform has
+expect 0 "Open: the state of the firmware is shown" policy --header a.img "${real[@]}" "${host[@]}"
+said() { "$cvmctl" policy show p.json 2>&1; }
+! said | grep -q "ACPI\|firmware of any age" || fault "what other platforms leave open"
 policy --header a.img --root-ca real/signer.pem --hosts any -o wrong.json
 judge 5 "CVM-REPORT-ROOT" a.img wrong.json
 policy --header a.img "${sim[@]}" --host-key-document sim/host1.pem -o sim.json

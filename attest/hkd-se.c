@@ -24,13 +24,16 @@ void se_host_done(struct se_host *host) {
         *host = (struct se_host){ 0 };
 }
 
+/* Behind the first may stand those that signed it, which are no hosts'. */
 static X509 *parse_pem(const void *data, size_t size, bool *ret_more) {
         CVM_CLEANUP(BIO_free_allp) BIO *bio = BIO_new_mem_buf(data, (int)size);
-        X509 *first = bio ? PEM_read_bio_X509(bio, NULL, NULL, NULL) : NULL,
-             *second = first ? PEM_read_bio_X509(bio, NULL, NULL, NULL) : NULL;
+        X509 *first = bio ? PEM_read_bio_X509(bio, NULL, NULL, NULL) : NULL, *next;
+        uint8_t coordinates[SE_COORDINATES_SIZE];
 
-        *ret_more = second;
-        X509_free(second);
+        while (first && (next = PEM_read_bio_X509(bio, NULL, NULL, NULL))) {
+                *ret_more |= se_coordinates(X509_get0_pubkey(next), "", coordinates, NULL) >= 0;
+                X509_free(next);
+        }
         ERR_clear_error();
         return first;
 }

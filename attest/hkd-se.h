@@ -16,7 +16,7 @@ struct se_host {
         EVP_PKEY *key;                 /* borrowed from it */
         uint8_t hash[CVM_SHA256_SIZE]; /* of the key's coordinates: as key slots and hosts name it */
         bool simulated;
-        bool has_more; /* the file has further certificates, which were passed over */
+        bool has_more; /* the file has other hosts' documents, which were passed over */
 };
 void se_host_done(struct se_host *host);
 

@@ -55,7 +55,9 @@ static int read_documents(const struct arguments *arguments, struct se_hosts *re
                 if (r >= 0)
                         r = se_hosts_add(ret, bytes.data, bytes.size, path, err);
                 if (r >= 0 && ret->items[ret->n - 1].has_more)
-                        output_say("'%s' has several certificates; the first is taken.", path);
+                        output_say("'%s' has documents of several hosts, and the first alone is taken: give each "
+                                   "host's document in a file of its own.",
+                                   path);
         }
         if (r >= 0 && !ret->n)
                 r = cvm_fail(err, &CVM_CODE_USAGE, EINVAL,

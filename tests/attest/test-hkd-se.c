@@ -332,6 +332,7 @@ static void test_several_certificates_in_a_document(void **state) {
         CVM_CLEANUP(se_host_done) struct se_host same = { 0 };
         CVM_CLEANUP(cvm_bytes_done) struct cvm_bytes pem = { 0 };
         CVM_CLEANUP(cvm_freep) uint8_t *der = NULL;
+        EVP_PKEY *second = EVP_EC_gen("P-521");
         struct se_scene s;
         X509 *both[2];
         int size;
@@ -342,7 +343,16 @@ static void test_several_certificates_in_a_document(void **state) {
         both[1] = s.x509[2];
         pem = se_pem(both, 2, NULL, 0);
         assert_int_equal(se_host_read(pem.data, pem.size, "it", &host, NULL), 0);
+        assert_false(host.has_more); /* its signer is no host */
+        se_host_done(&host);
+        cvm_bytes_done(&pem);
+        s.host.key = second;
+        both[1] = se_make_certificate(&s.host);
+        pem = se_pem(both, 2, NULL, 0);
+        assert_int_equal(se_host_read(pem.data, pem.size, "it", &host, NULL), 0);
         assert_true(host.has_more);
+        X509_free(both[1]);
+        EVP_PKEY_free(second);
         size = i2d_X509(s.x509[3], &der);
         assert_int_equal(se_host_read(der, (size_t)size, "it", &same, NULL), 0);
         assert_false(same.has_more);

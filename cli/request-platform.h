@@ -52,6 +52,8 @@
 
 #define REQUEST_VERIFY_OPTIONS                                                                          \
         { "request", OPTION_TEXT, "FILE", "with --platform se: what evidence challenge -o wrote" },     \
+                        { "arpk", OPTION_TEXT, "FILE",                                                  \
+                          "the protection key of a request that pvattest made, 32 bytes" },             \
                         { "response", OPTION_TEXT, "FILE", "the guest's answer, an exchange file" },    \
                         REQUEST_ANSWER_OPTIONS,                                                         \
                         { "user-data", OPTION_TEXT, "FILE", "what the guest must have said itself" }, { \

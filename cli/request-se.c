@@ -42,6 +42,8 @@ static int read_request(const char *path, struct cvm_bytes *ret_request, struct 
 
         if (r >= 0)
                 r = se_exchange_read(bytes.data, bytes.size, &x, err);
+        if (r >= 0 && x.is_answer)
+                r = cvm_fail(err, &CVM_CODE_FIELD, EINVAL, "it is no request, but an answer");
         if (r < 0)
                 return cvm_while(err, r, "the request '%s'", path);
         *ret_request = cvm_bytes_take(&x.request);
@@ -147,6 +149,7 @@ struct answer {
         struct se_header header;
         struct se_additional additional;
         bool authentic;
+        bool is_foreign; /* what was asked is known by the request's key alone: no class, no hosts */
         struct verdict verdict;
 };
 
@@ -155,6 +158,26 @@ static void answer_done(struct answer *a) {
         cvm_bytes_done(&a->bytes);
         se_exchange_done(&a->x);
         verdict_done(&a->verdict);
+}
+
+/* A request that another program made: who has its protection key knows for which hosts that was, and we do
+ * not. */
+static int read_foreign(struct answer *a, struct cvm_error *err) {
+        CVM_CLEANUP(cvm_bytes_done) struct cvm_bytes request = { 0 };
+        const char *path = argument(a->arguments, "request");
+        int r = argument(a->arguments, "policy")
+                                ? cvm_fail(err, &CVM_CODE_USAGE, EINVAL,
+                                           "--policy needs what evidence challenge kept: --arpk does not say for which "
+                                           "hosts the request was made")
+                                : image_key_read(a->arguments, "arpk", a->challenge.key, SE_KEY_SIZE, err);
+
+        if (r >= 0 && path)
+                r = read_request(path, &request, err);
+        if (r < 0 || !path)
+                return r;
+        cvm_sha256(request.data, request.size, a->challenge.request);
+        a->challenge.has_request = true;
+        return 0;
 }
 
 static int read_challenge(struct answer *a, struct cvm_error *err) {
@@ -183,7 +206,7 @@ static int read_answer(struct answer *a, struct cvm_error *err) {
         if (r < 0)
                 return r;
         cvm_sha256(a->x.request.data, a->x.request.size, digest);
-        return memcmp(digest, a->challenge.request, sizeof digest) == 0
+        return !a->challenge.has_request || memcmp(digest, a->challenge.request, sizeof digest) == 0
                                ? 0
                                : cvm_fail(err, &CVM_CODE_NONCE, EBADMSG, "'%s' answers another request",
                                           path);
@@ -218,7 +241,7 @@ static int check_user_data(struct answer *a, struct cvm_error *err) {
 
 /* Both keys must be of one of the hosts. */
 static int check_hosts(struct answer *a, struct cvm_error *err) {
-        bool image = false, request = false;
+        bool image = false, request = false, simulated = false;
         const char *path;
         int r = 0;
 
@@ -231,12 +254,16 @@ static int check_hosts(struct answer *a, struct cvm_error *err) {
                         r = se_host_read(bytes.data, bytes.size, path, &host, err);
                 if (r < 0)
                         return r;
+                simulated |= host.simulated;
                 image |= a->additional.image_key && memcmp(host.hash, a->additional.image_key, 32) == 0;
                 request |= a->additional.request_key &&
                            memcmp(host.hash, a->additional.request_key, 32) == 0;
         }
         if (argument(a->arguments, "host-key-document") && (!image || !request))
                 verdict_add(&a->verdict, &CVM_CODE_HOST_ID, "it runs on none of the hosts that are named");
+        if (a->is_foreign && simulated)
+                verdict_add(&a->verdict, &CVM_CODE_CLASS_SIMULATED,
+                            "a document is of a simulated host: nothing protects the guest that answered");
         return 0;
 }
 
@@ -300,6 +327,17 @@ static void add_hex(json_object *node, const char *key, const void *data, size_t
         json_object_object_add(node, key, json_object_new_string(hex));
 }
 
+static json_object *not_judged(const struct answer *a) {
+        json_object *list = json_object_new_array();
+
+        json_object_array_add(list, json_object_new_string("class"));
+        if (!argument(a->arguments, "host-key-document"))
+                json_object_array_add(list, json_object_new_string("hosts"));
+        if (!a->challenge.has_request)
+                json_object_array_add(list, json_object_new_string("freshness"));
+        return list;
+}
+
 static int tell(const struct answer *a) {
         CVM_CLEANUP(cvm_json_putp) json_object *node = json_object_new_object();
         json_object *claims = json_object_new_object();
@@ -310,7 +348,11 @@ static int tell(const struct answer *a) {
         json_object_object_add(node, "reasons", verdict_reasons_write(&a->verdict));
         json_object_object_add(node, "platform",
                                json_object_new_string(cvm_platform_texts[CVM_PLATFORM_SECURE_EXECUTION]));
-        json_object_object_add(node, "class", json_object_new_string(cvm_class_texts[a->challenge.class_]));
+        if (a->is_foreign)
+                json_object_object_add(node, "not_judged", not_judged(a));
+        else
+                json_object_object_add(node, "class",
+                                       json_object_new_string(cvm_class_texts[a->challenge.class_]));
         if (a->authentic) {
                 add_hex(claims, "tag", se_header_tag(&a->header), SE_TAG_SIZE);
                 se_header_boot_tags(&a->header, tags);
@@ -342,8 +384,9 @@ static int judge(struct answer *a, struct cvm_error *err) {
 }
 
 static int verify(const struct arguments *arguments, struct cvm_error *err) {
-        CVM_CLEANUP(answer_done) struct answer a = { .arguments = arguments };
-        int r = read_challenge(&a, err);
+        CVM_CLEANUP(answer_done)
+        struct answer a = { .arguments = arguments, .is_foreign = argument(arguments, "arpk") };
+        int r = a.is_foreign ? read_foreign(&a, err) : read_challenge(&a, err);
 
         if (r >= 0)
                 r = image_header_read(arguments, &a.header, err);
@@ -354,7 +397,7 @@ static int verify(const struct arguments *arguments, struct cvm_error *err) {
         if (r >= 0)
                 r = judge(&a, err);
         /* Answered is answered, whatever came out; what was no answer to it has not used it up. */
-        if (r >= 0)
+        if (r >= 0 && !a.is_foreign)
                 r = challenge_spend(argument(arguments, "request"), err);
         return r < 0 ? r : tell(&a);
 }

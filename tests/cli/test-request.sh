@@ -22,6 +22,7 @@ ask() { challenge "${real[@]}" "${host[@]}" -q --request "$1.req" -o "$@"; }
 answer() { "$make_se" answer out "$1" real/host1.key "$2" said "${@:3}"; }
 printf said >said
 printf other >other
+head -c 32 keys/cck >key32
 
 # accepted: the image, the host and what the guest said
 ask r1
@@ -118,6 +119,37 @@ ask j && answer j.req a.img
 sed -i 's/,"root":"[^"]*"//' j
 expect 6 "CVM-REQUEST-KEPT" verify --request j --response out/answer --header a.img --policy p.json
 
+# a request that others made, with its protection key
+ask k && answer k.req a.img
+sed 's/.*"key":"\([0-9a-f]*\)".*/\1/; s/../\\x&/g' k | xargs -0 printf >arpk
+[ "$(stat -c %s arpk)" = 32 ] || fault "the key of a request"
+foreign() { verify --arpk arpk --response out/answer "$@"; }
+expect 0 '"not_judged":["class","hosts"]' foreign --header a.img --request k.req --user-data said -o jsonl
+expect 0 '"not_judged":["class","hosts","freshness"]' foreign --header a.img -o jsonl
+expect 0 '"not_judged":["class"]' foreign --header a.img --request k.req "${host[@]}" -o jsonl
+! foreign --header a.img -o jsonl -q | grep -q '"class":' || fault "a class that nobody knows"
+expect 5 "none of the hosts" foreign --header a.img --host-key-document real/host2.pem
+expect 5 "CVM-REPORT-MAC" foreign --header b.img
+expect 5 "something else" foreign --header a.img --user-data other
+expect 5 "answers another request" foreign --header a.img --request r1.req
+expect 2 "no request, but an answer" foreign --header a.img --request out/answer
+expect 5 "does not open" verify --arpk key32 --response out/answer --header a.img
+expect 2 "does not have just 32 bytes" verify --arpk said --response out/answer --header a.img
+expect 2 "--policy" foreign --header a.img --policy p.json
+ask k --secret-store && answer k.req a.img
+sed 's/.*"key":"\([0-9a-f]*\)".*/\1/; s/../\\x&/g' k | xargs -0 printf >arpk
+expect 5 "other secrets" foreign --header a.img --locked
+challenge "${sim[@]}" --host-key-document sim/host1.pem -q --request s.req -o s
+"$make_se" answer out s.req sim/host1.key a.img said
+sed 's/.*"key":"\([0-9a-f]*\)".*/\1/; s/../\\x&/g' s | xargs -0 printf >arpk
+expect 5 "CVM-CLASS-SIMULATED" foreign --header a.img --host-key-document sim/host1.pem
+
+# a file of several hosts is said to be taken in part, one that has the signer too is not
+expect 0 "give each host's document in a file of its own" challenge "${real[@]}" \
+        --host-key-document <(cat real/host1.pem real/host2.pem) --request m.req -o m
+challenge "${real[@]}" --host-key-document <(cat real/host1.pem real/signer.pem) --request m.req -o m 2>words
+! grep -q "of its own" words || fault "a document with its signer"
+
 # usage
 expect 2 "--request FILE and -o FILE" challenge "${real[@]}" "${host[@]}" -o n
 expect 2 "--host-key-document is needed" challenge --request n.req -o n
@@ -131,7 +163,7 @@ seal() { "$cvmctl" secret seal "$@" --platform se --header a.img "${real[@]}" "$
 unseal() { "$make_se" unseal "$1" "real/$2.key" out; }
 cuid=c1c1c1c1c1c1c1c1c1c1c1c1c1c1c1c1
 printf 'my secret' >secret
-head -c 32 keys/cck >key32
+
 expect 0 "id 2bb80d537b1da3e38bd30361aa855686bde0eacd7162fef6a25fe97bf527a25b" seal secret --in secret --cuid $cuid --cck keys/cck -o q
 unseal q host1
 [ "$(head -c 11 out/secret | tail -c 9)" = "my secret" ] || fault "plaintext"

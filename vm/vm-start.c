@@ -308,7 +308,8 @@ static void on_up(struct vm *vm) {
 
         take_trace(vm);
         vm_command_deferred(vm);
-        vm_links_open(vm);
+        if (!vm->agent)
+                vm_links_open(vm);
         if (vm->adopted)
                 vm_expect_agent(vm);
         if (vm->adopted && vm->state == VM_STARTING)
@@ -467,6 +468,11 @@ void vm_adopt(struct vm *vm) {
                 r = vm->driver->adopt(&start, &trace, &vm->guest, &why);
         if (r > 0) {
                 settle_adopted(vm);
+                if (vm->state ==
+                    VM_RUNNING) { /* its evidence may be asked for before the driver has found it */
+                        vm_links_open(vm);
+                        vm_expect_agent(vm);
+                }
                 return;
         }
         vm->adopted = false;

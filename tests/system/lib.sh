@@ -22,9 +22,11 @@ C
 start_daemon() {
         local line
         mkdir -p "$work/state" "$work/run"
+        chmod 0711 "$work" "$work/run" # guests run as users of their own
         mkfifo "$work/ready"
         "$build/daemon/cvmd" --config /dev/null --bus "$bus" --state-dir "$work/state" --runtime-dir "$work/run" \
-                --worker "$build/worker/cvmd-worker" --set "ImageDirs=${image_dirs:-$work}" "$@" \
+                --worker "$build/worker/cvmd-worker" --set "Libvirt=$build/worker/cvmd-libvirt" \
+                --set "Driver=${CVM_DRIVER:-qemu}" --set "ImageDirs=${image_dirs:-$work}" "$@" \
                 >"$work/ready" 2>>"$work/cvmd.log" &
         daemon_pid=$!
         if ! read -r line <"$work/ready"; then

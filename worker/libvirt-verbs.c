@@ -139,6 +139,8 @@ static int run(struct job *job) {
                 if (!host_connect(job->host))
                         return -ENOTCONN;
                 job->domain = virDomainLookupByUUIDString(job->host->connection, job->request->uuid);
+                if (!job->domain && virGetLastErrorCode() != VIR_ERR_NO_DOMAIN)
+                        return -EIO; /* libvirt went just now: that is not "it is not there" */
         }
         if (verbs[verb].needs_domain && !job->domain)
                 return -ENOENT;

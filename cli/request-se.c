@@ -259,7 +259,11 @@ static int check_hosts(struct answer *a, struct cvm_error *err) {
                 request |= a->additional.request_key &&
                            memcmp(host.hash, a->additional.request_key, 32) == 0;
         }
-        if (argument(a->arguments, "host-key-document") && (!image || !request))
+        if (argument(a->arguments, "host-key-document") &&
+            (!a->additional.image_key || !a->additional.request_key))
+                verdict_add(&a->verdict, &CVM_CODE_HOST_MASKED,
+                            "the request did not ask whose keys opened it and the image");
+        else if (argument(a->arguments, "host-key-document") && (!image || !request))
                 verdict_add(&a->verdict, &CVM_CODE_HOST_ID, "it runs on none of the hosts that are named");
         if (a->is_foreign && simulated)
                 verdict_add(&a->verdict, &CVM_CODE_CLASS_SIMULATED,

@@ -186,6 +186,26 @@ static void test_a_device_is_added_by_somebody(void **state) {
         assert_ptr_equal(f.why.code, &CVM_CODE_DOMAIN_CHANGED);
 }
 
+/* By itself, through the chipset's reset register, each time that it has booted. */
+static void test_rebooted_by_the_guest(void **state) {
+        static const uint8_t code[] = {
+                0xba, 0xf9, 0x0c, /* mov dx, 0xcf9 */
+                0xb0, 0x06,       /* mov al, 6     */
+                0xee,             /* out dx, al    */
+                0xeb, 0xfe,       /* jmp $         */
+        };
+        CVM_CLEANUP(end) struct fixture f;
+
+        begin(&f, BOOT_DISK);
+        assert_int_equal(pwrite(f.files[0], code, sizeof code, 0), sizeof code);
+        start(&f);
+        wait_for(&f, DRIVER_UP, 1);
+        command(&f, DRIVER_CONT);
+        wait_for(&f, DRIVER_RESET, 2);
+        assert_int_equal(f.seen[DRIVER_UP], 1);
+        assert_int_equal(f.seen[DRIVER_SHUTDOWN], 0);
+}
+
 /* Not one instruction of it. */
 static void test_edited_before_it_goes(void **state) {
         CVM_CLEANUP(end) struct fixture f;
@@ -243,6 +263,7 @@ int main(void) {
                 cmocka_unit_test(test_edited_by_somebody),
                 cmocka_unit_test(test_edited_while_the_daemon_was_away),
                 cmocka_unit_test(test_a_device_is_added_by_somebody),
+                cmocka_unit_test(test_rebooted_by_the_guest),
                 cmocka_unit_test(test_edited_before_it_goes),
                 cmocka_unit_test(test_autostart_stays_off),
                 cmocka_unit_test(test_removed_while_libvirtd_is_away),

@@ -680,6 +680,9 @@ static int guest_console(struct driver_guest *g, int *ret_fd, struct cvm_error *
 /* Outlives the VM: libvirt may be away. */
 struct removal {
         struct libvirt_watch *watch;
+        char uuid[CVM_UUID_TEXT];
+        driver_removed_fn done; /* NULL: nobody asks */
+        void *ctx;
 };
 
 static void on_undefined(void *ctx, const struct libvirt_message *answer, struct cvm_error *err) {
@@ -687,6 +690,8 @@ static void on_undefined(void *ctx, const struct libvirt_message *answer, struct
 
         if (!answer)
                 return; /* again when libvirt is back */
+        if (removal->done)
+                removal->done(removal->ctx, removal->uuid);
         libvirt_watch_free(removal->watch);
         free(removal);
 }
@@ -707,16 +712,20 @@ static void on_removal_news(void *ctx, const struct libvirt_message *m) {
 static void on_removal_away(void *ctx) {
 }
 
-static void guest_remove(sd_event *event, const char *uuid) {
+static void guest_remove(sd_event *event, const char *uuid, driver_removed_fn done, void *ctx) {
         static const struct libvirt_handlers removal_handlers = { on_removal_domain, on_removal_news,
                                                                   on_removal_away };
         struct removal *removal = calloc(1, sizeof *removal);
 
         if (!removal ||
-            libvirt_watch_new(event, uuid, &removal_handlers, removal, &removal->watch, NULL) < 0)
+            libvirt_watch_new(event, uuid, &removal_handlers, removal, &removal->watch, NULL) < 0) {
                 free(removal);
-        else
-                undefine(removal);
+                return;
+        }
+        snprintf(removal->uuid, sizeof removal->uuid, "%s", uuid);
+        removal->done = done;
+        removal->ctx = ctx;
+        undefine(removal);
 }
 
 const struct driver driver_libvirt = {

@@ -66,6 +66,8 @@ enum driver_command {
 
 typedef void (*driver_done_fn)(void *ctx, struct cvm_error *err); /* err: NULL when done */
 
+typedef void (*driver_removed_fn)(void *ctx, const char *uuid);
+
 struct driver_probe {
         const char *binary, *cpu;
         const char *accelerator; /* "kvm"; "tcg" shows that the probe guest itself works */
@@ -99,8 +101,9 @@ struct driver {
         int (*console)(struct driver_guest *guest, int *ret_fd, struct cvm_error *err);
         /* forgets, without touching the process: the daemon ends, the guest lives on */
         struct driver_guest *(*release)(struct driver_guest *guest);
-        /* The VM goes, or changes its driver: what is kept of it outside goes too. NULL: nothing is */
-        void (*remove)(sd_event *event, const char *uuid);
+        /* The VM goes, or changes its driver: what is kept of it outside goes too, when it can; done (may be
+         * NULL) from the loop, when it has gone. NULL: nothing is kept */
+        void (*remove)(sd_event *event, const char *uuid, driver_removed_fn done, void *ctx);
 };
 
 extern const struct driver driver_qemu, driver_libvirt;

@@ -152,6 +152,7 @@ int manager_new(sd_event *event, const struct manager_config *config,
                 r = image_store_sweep(m->images, is_pinned, m, err);
         if (r < 0)
                 return r;
+        manager_pay_removals(m);
         manager_finish_creates(m);
         autostart(m);
         m->observer = *observer;

@@ -143,3 +143,8 @@ void manager_audit_transition(struct manager *manager, const struct vm *vm, cons
 /* The one of that name; the default where it is NULL or not known. */
 const struct driver *manager_driver(const struct manager *manager, const char *name);
 void manager_remove_vm(struct manager *manager, struct vm *vm);
+/* What its driver keeps outside: owed in this transaction, paid when that is durable or by the next daemon.
+ */
+int manager_owe_removal(const struct vm *vm, struct cvm_error *err);
+void manager_pay_removal(struct manager *manager, const char *id, const char *driver);
+void manager_pay_removals(struct manager *manager);

@@ -32,6 +32,7 @@ static const char *const steps[] = {
         "ALTER TABLE vms ADD COLUMN driver TEXT;"
         "ALTER TABLE vms ADD COLUMN kept BLOB;"
         "UPDATE vms SET driver = 'qemu' WHERE pid > 0;",
+        "CREATE TABLE removals (vm_id TEXT PRIMARY KEY, driver TEXT NOT NULL) STRICT;",
 };
 
 static const struct cvm_db_schema schema = {
@@ -61,6 +62,9 @@ enum query {
         ADD_RELEASE,
         ADD_RECEIPT,
         EACH_RELEASE,
+        OWE_REMOVAL,
+        FORGET_REMOVAL,
+        EACH_REMOVAL,
         QUERY_MAX_,
 };
 
@@ -93,6 +97,9 @@ static const char *const queries[QUERY_MAX_] = {
                          " AND receipt IS NOT NULL ORDER BY seq DESC LIMIT 1)"
                          " FROM releases AS sent WHERE vm_id = ? AND verdict IS NOT NULL"
                          " GROUP BY secret ORDER BY max(seq) DESC LIMIT ?",
+        [OWE_REMOVAL] = "INSERT OR REPLACE INTO removals (vm_id, driver) VALUES (?, ?)",
+        [FORGET_REMOVAL] = "DELETE FROM removals WHERE vm_id = ?",
+        [EACH_REMOVAL] = "SELECT vm_id, driver FROM removals",
 };
 
 struct store {
@@ -396,6 +403,27 @@ int store_add_request(struct store *store, uint32_t uid, const char *request_id,
 int store_forget_request(struct store *store, const char *vm_id, struct cvm_error *err) {
         bind_text(store->statements[FORGET_REQUEST], 1, vm_id);
         return write_row(store, FORGET_REQUEST, err);
+}
+
+int store_owe_removal(struct store *store, const char *vm_id, const char *driver, struct cvm_error *err) {
+        bind_text(store->statements[OWE_REMOVAL], 1, vm_id);
+        bind_text(store->statements[OWE_REMOVAL], 2, driver);
+        return write_row(store, OWE_REMOVAL, err);
+}
+
+int store_forget_removal(struct store *store, const char *vm_id, struct cvm_error *err) {
+        bind_text(store->statements[FORGET_REMOVAL], 1, vm_id);
+        return write_row(store, FORGET_REMOVAL, err);
+}
+
+int store_each_removal(struct store *store, void (*fn)(void *ctx, const char *vm_id, const char *driver),
+                       void *ctx, struct cvm_error *err) {
+        sqlite3_stmt *s = store->statements[EACH_REMOVAL];
+        int r;
+
+        while ((r = read_row(store, EACH_REMOVAL, err)) > 0)
+                fn(ctx, (const char *)sqlite3_column_text(s, 0), (const char *)sqlite3_column_text(s, 1));
+        return r;
 }
 
 int store_find_request(struct store *store, uint32_t uid, const char *request_id,

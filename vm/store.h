@@ -79,6 +79,13 @@ int store_forget_request(struct store *store, const char *vm_id, struct cvm_erro
 int store_find_request(struct store *store, uint32_t uid, const char *request_id,
                        uint8_t ret_definition[CVM_SHA256_SIZE], char **ret_vm_id, struct cvm_error *err);
 
+/* What a driver keeps outside of a VM that is gone or has left it: owed until the driver says that it is
+ * removed. All borrowed by fn. */
+int store_owe_removal(struct store *store, const char *vm_id, const char *driver, struct cvm_error *err);
+int store_forget_removal(struct store *store, const char *vm_id, struct cvm_error *err);
+int store_each_removal(struct store *store, void (*fn)(void *ctx, const char *vm_id, const char *driver),
+                       void *ctx, struct cvm_error *err);
+
 /* Teardown records, by uuid or name (the newest of a name). 1 and an owned envelope, 0: none. */
 int store_add_record(struct store *store, const char *id, const char *name, const char *envelope,
                      struct cvm_error *err);

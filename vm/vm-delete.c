@@ -77,6 +77,8 @@ static int remove_durably(struct vm *vm, const char *record, struct cvm_error *e
         r = store_add_record(m->store, vm->row.id, vm->row.name, record, err);
         if (r >= 0)
                 r = store_remove_vm(m->store, vm->row.id, err);
+        if (r >= 0)
+                r = manager_owe_removal(vm, err);
         if (r >= 0) {
                 vm->dirty = false;
                 r = journal_commit(m->journal, err);
@@ -105,8 +107,7 @@ int vm_delete(struct vm *vm, const struct caller *caller, struct operation **ret
         }
         operation_done(*ret, TAKE_PTR(record));
         remove_runtime_dir(vm);
-        if (vm->row.driver && vm->driver->remove)
-                vm->driver->remove(m->event, vm->row.id);
+        manager_pay_removal(m, vm->row.id, vm->row.driver);
         manager_remove_vm(m, vm);
         return 0;
 }

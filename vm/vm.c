@@ -131,8 +131,10 @@ void vm_set_waits_for(struct vm *vm, const char *what) {
 }
 
 int vm_use_driver(struct vm *vm, const struct driver *driver) {
-        if (vm->row.driver && vm->driver != driver && vm->driver->remove)
-                vm->driver->remove(vm->manager->event, vm->row.id);
+        struct cvm_error err = { 0 };
+
+        if (vm->driver != driver && manager_owe_removal(vm, &err) >= 0)
+                manager_pay_removal(vm->manager, vm->row.id, vm->row.driver);
         vm->driver = driver;
         return set_text(&vm->row.driver, driver->name);
 }

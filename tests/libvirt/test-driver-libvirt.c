@@ -245,7 +245,7 @@ static void test_removed_while_libvirtd_is_away(void **state) {
         wait_for(&f, DRIVER_GONE, 1);
         virsh("dominfo " NAME);
         libvirtd("kill");
-        the_driver->remove(f.event, f.definition->uuid);
+        the_driver->remove(f.event, f.definition->uuid, NULL, NULL);
         libvirtd("start");
         while (libvirt_link_pid() > 0)
                 pass(&f);

@@ -56,6 +56,14 @@ try() {
         return 1
 }
 
+# A domain outlives its VM for a moment: it is undefined when libvirt gets to it
+check_domains() {
+        local i
+        [ "${CVM_DRIVER:-qemu}" = libvirt ] || return 0
+        for i in {1..300}; do virsh -q list --all --name | grep cvmd- >/dev/null || return 0; done
+        fault "$1: libvirt still has $(virsh -q list --all --name)"
+}
+
 launched=0
 for point in create-prepared start-before-state start-before-spawn start-after-spawn start-before-go start-after-go \
         start-before-running before-commit after-commit; do
@@ -68,12 +76,17 @@ for point in create-prepared start-before-state start-before-spawn start-after-s
                         break
                 fi
                 launched=$((launched + 1))
+                eval "at_${point//-/_}=yes"
                 check_truth "launch, $point:$n"
                 # the same again must work, or say that it is there
                 cvmctl launch web1.json >/dev/null 2>&1 || cvmctl show web1 >/dev/null 2>&1 || fault "$point:$n: no way on"
                 clear_all "launch, $point:$n"
-                end_daemon
+                end_daemon KILL # what it owes libvirt is the next one's to do
         done
+done
+for point in start-before-state start-before-spawn start-after-spawn start-before-go start-after-go start-before-running; do
+        seen=at_${point//-/_}
+        [ "${!seen:-}" = yes ] || fault "the daemon never died at $point"
 done
 
 deleted=0
@@ -99,6 +112,7 @@ for point in delete-before-record delete-after-record before-commit after-commit
         done
 done
 start_daemon
+check_domains "in the end"
 cvmctl audit export -o chain
 cvmctl host show --record-key >record.pem
 expect 0 "signature_checked        true" cvmctl audit verify chain --key record.pem

@@ -115,7 +115,7 @@ static inline void end(struct fixture *f) {
                 wait_for(f, DRIVER_GONE, 1);
         }
         if (the_driver->remove)
-                the_driver->remove(f->event, f->definition->uuid);
+                the_driver->remove(f->event, f->definition->uuid, NULL, NULL);
         while (libvirt_link_pid() > 0) /* until it is removed; the next loop is another one */
                 assert_true(sd_event_run(f->event, 60000000) > 0);
         plan_free(f->plan);

@@ -255,7 +255,7 @@ static void test_an_older_store_is_brought_forward(void **state) {
                                      "DROP INDEX releases_of_vm; ALTER TABLE releases DROP COLUMN header;"
                                      "ALTER TABLE vms DROP COLUMN paths; ALTER TABLE vms DROP COLUMN prediction;"
                                      "ALTER TABLE vms DROP COLUMN shim; ALTER TABLE vms DROP COLUMN driver;"
-                                     "ALTER TABLE vms DROP COLUMN kept;"
+                                     "ALTER TABLE vms DROP COLUMN kept; DROP TABLE removals;"
                                      "INSERT INTO releases VALUES (1, 5, 'u1', 'd1', 'v', NULL);"
                                      "INSERT INTO releases VALUES (2, 6, 'u1', 'd1', NULL, 'installed');"
                                      "PRAGMA user_version = 1",

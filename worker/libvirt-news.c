@@ -137,6 +137,9 @@ static int on_lifecycle(virConnectPtr connection, virDomainPtr domain, int event
         /* It is not off: STARTED follows. Nor is what only begins to end: STOPPED follows, and tells why. */
         if ((stopped && detail == STOPPED_RECREATED) || event == VIR_DOMAIN_EVENT_SHUTDOWN)
                 return 0;
+        /* SUSPENDED or RESUMED comes beside it, and says what it was then: by now it may have gone on. */
+        if (event == VIR_DOMAIN_EVENT_STARTED && detail == VIR_DOMAIN_EVENT_STARTED_BOOTED)
+                return 0;
         if (event == VIR_DOMAIN_EVENT_CRASHED)
                 tell(ctx, domain, LIBVIRT_ENDS, true, "guest-panic");
         state = event == VIR_DOMAIN_EVENT_SUSPENDED ? LIBVIRT_PAUSED

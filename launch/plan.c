@@ -309,16 +309,27 @@ int plan_boot(struct plan *plan, const struct plan_contents *contents, struct bo
 
 int plan_check_host(const struct plan *plan, const struct host_facts *facts, const char *measurement,
                     struct cvm_error *err) {
-        CVM_CLEANUP(cvm_json_putp) json_object *node = measurement ? json_tokener_parse(measurement) : NULL;
-        json_object *hosts = node ? json_object_object_get(node, "hosts") : NULL;
+        CVM_CLEANUP(cvm_json_putp) json_object *node = NULL;
+        CVM_CLEANUP(cvm_texts_freep) char **hosts = NULL;
         char hex[2 * CVM_SHA256_SIZE + 1];
+        struct cvm_json root, place;
+        int r;
 
-        if (!plan->guest.type || !json_object_is_type(hosts, json_type_array) || !facts->n_keys)
+        if (!plan->guest.type || !measurement || !facts->n_keys)
                 return 0;
-        for (size_t i = 0; i < json_object_array_length(hosts); i++)
+        r = cvm_json_parse(measurement, strlen(measurement), "prediction", &node, err);
+        root = cvm_json_root(node, "prediction");
+        place = cvm_json_at(&root, "hosts");
+        if (r >= 0 && !place.node)
+                return 0;
+        if (r >= 0)
+                r = cvm_json_read_texts(&place, &hosts, err);
+        if (r < 0)
+                return r;
+        for (size_t i = 0; hosts && hosts[i]; i++)
                 for (size_t k = 0; k < facts->n_keys; k++) {
                         cvm_hex(facts->keys[k], CVM_SHA256_SIZE, hex);
-                        if (strcmp(json_object_get_string(json_object_array_get_idx(hosts, i)), hex) == 0)
+                        if (strcmp(hosts[i], hex) == 0)
                                 return 0;
                 }
         cvm_hex(facts->keys[0], CVM_SHA256_SIZE, hex);

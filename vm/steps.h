@@ -146,5 +146,5 @@ void manager_remove_vm(struct manager *manager, struct vm *vm);
 /* What its driver keeps outside: owed in this transaction, paid when that is durable or by the next daemon.
  */
 int manager_owe_removal(const struct vm *vm, struct cvm_error *err);
-void manager_pay_removal(struct manager *manager, const char *id, const char *driver);
+void manager_pay_removal(struct manager *manager, const char *id, const char *name);
 void manager_pay_removals(struct manager *manager);

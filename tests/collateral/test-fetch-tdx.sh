@@ -1,28 +1,11 @@
 #!/bin/bash
 # cvmctl collateral for quotes, against a certification service that answers rightly and wrongly. What any service can do
 # wrong (late, busy, redirects, two at once) stands in test-fetch.sh.
-. "$(dirname "$0")/../cli/expect.sh"
-now=2027-01-15T08:00:00Z
-
-"$(dirname "$make")/collateral-make-service-tdx" "$work"
-mkfifo port held go
-/usr/bin/python3 "$source/tests/collateral/fake-service.py" "$work" &
-service=$!
-trap 'kill $service; rm -rf "$work"' EXIT
-url=http://127.0.0.1:$(cat port)
+. "$(dirname "$0")/service.sh"
+start_service collateral-make-service-tdx
 sim=(--simulation-root root.pem --at "$now")
 info=tcb-10206f000000
 
-behave() { printf '%s\n' "$@" >behave; }
-requests() { grep -c "${1:-.}" log || :; }
-fetch() { # STATUS WORDS [ARGUMENT]...
-        expect "$1" "$2" "$cvmctl" collateral fetch --bundle bundle.json --service "$url" "${sim[@]}" -o jsonl "${@:3}"
-}
-fresh() { rm -rf cache state log behave; }
-verify() { # STATUS WORDS [ARGUMENT]...
-        expect "$1" "$2" "$cvmctl" evidence verify bundle.json --policy policy.json --nonce "$(cat nonce)" --owner-key owner.pem \
-                --at "$now" -o jsonl "${@:3}"
-}
 kept=cache/cvmctl/collateral
 
 # A quote brings its chain; everything else is fetched once, and an owner without network has it.

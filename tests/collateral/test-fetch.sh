@@ -1,28 +1,11 @@
 #!/bin/bash
 # cvmctl collateral against a key service that answers rightly, wrongly, late and not at all.
-. "$(dirname "$0")/../cli/expect.sh"
-now=2027-01-15T08:00:00Z
-
-"$make" "$work"
-mkfifo port held go
-/usr/bin/python3 "$source/tests/collateral/fake-service.py" "$work" &
-service=$!
-trap 'kill $service; rm -rf "$work"' EXIT
-url=http://127.0.0.1:$(cat port)
+. "$(dirname "$0")/service.sh"
+start_service collateral-make-service
 sim=(--simulation-root root.pem --at "$now")
 chip=$(printf '%02x' {1..64})
 name=milan.vcek-$chip-04000000000018db
 
-behave() { printf '%s\n' "$@" >behave; }
-requests() { grep -c "${1:-.}" log || :; }
-fetch() { # STATUS WORDS [ARGUMENT]...
-        expect "$1" "$2" "$cvmctl" collateral fetch --bundle bundle.json --service "$url" "${sim[@]}" -o jsonl "${@:3}"
-}
-fresh() { rm -rf cache state log behave; }
-verify() { # STATUS WORDS [ARGUMENT]...
-        expect "$1" "$2" "$cvmctl" evidence verify bundle.json --policy policy.json --nonce "$(cat nonce)" --owner-key owner.pem \
-                --at "$now" -o jsonl "${@:3}"
-}
 kept=cache/cvmctl/collateral
 
 # What it is for: evidence that brought nothing, and an owner without network.

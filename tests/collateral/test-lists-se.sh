@@ -1,20 +1,10 @@
 #!/bin/bash
 # Verbs that make something for hosts of Secure Execution fetch the revocation lists that the certificates name.
-. "$(dirname "$0")/../cli/expect.sh"
-now=2027-01-15T08:00:00Z
-
-"$(dirname "$make")/collateral-make-service-se" "$work"
-mkfifo port held go
-/usr/bin/python3 "$source/tests/collateral/fake-service.py" "$work" &
-service=$!
-trap 'kill $service; rm -rf "$work"' EXIT
-url=http://127.0.0.1:$(cat port)
+. "$(dirname "$0")/service.sh"
+start_service collateral-make-service-se
 trust=(--cert signer.pem --cert inter.pem --root-ca root.pem --at "$now")
 kept=cache/cvmctl/collateral/secure-execution/lists
 
-behave() { printf '%s\n' "$@" >behave; }
-requests() { grep -c "${1:-.}" log || :; }
-fresh() { rm -rf cache state log behave; }
 challenge() { # STATUS WORDS [ARGUMENT]...
         expect "$1" "$2" "$cvmctl" evidence challenge --platform se --request request -o challenge --host-key-document host.pem \
                 "${trust[@]}" --crl-service "$url" "${@:3}"

@@ -3,16 +3,7 @@
 # the guest runs on, trust is what it was or what the receipt earned, and the same sealed secret put again ends well.
 set -euo pipefail
 build=$1 source_dir=$2
-agent=${CVM_AGENT:-$source_dir/build/release/guest-agent/cvm-agent}
-[ -x "$agent" ] || { echo "SKIP: no static guest agent: build the release preset first"; exit 77; }
-cache=${CVMD_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/cvmd}
-mkdir -p "$cache"
-work=$(mktemp -d)
-. "$source_dir/tests/system/lib.sh"
-. "$source_dir/tests/system/expect.sh"
-trap end_all EXIT
-root=$("$source_dir/guest-agent/get-kernel" "$cache/kernel")
-"$source_dir/guest-agent/make-initrd" "$root" "$agent" "$work/initrd"
+. "$source_dir/tests/system/agent.sh"
 start_bus
 start_daemon
 cd "$work"
@@ -20,7 +11,7 @@ cd "$work"
 cat >web1.json <<D
 {"version": 1, "name": "web1", "uuid": "$(cat /proc/sys/kernel/random/uuid)", "platform": "sev-snp", "simulate": true,
  "vcpus": 1, "memory": "512MiB", "required_secrets": ["db-password"],
- "boot": {"kernel": "$(ls "$root"/boot/vmlinuz-* | sed -n 1p)", "initrd": "$work/initrd", "cmdline": "console=ttyS0 quiet"}}
+ "boot": {"kernel": "$kernel", "initrd": "$work/initrd", "cmdline": "console=ttyS0 quiet"}}
 D
 owner="--owner-key key.pem"
 cvmctl owner init --key key.pem >/dev/null

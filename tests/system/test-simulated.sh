@@ -3,17 +3,7 @@
 # evidence, the event log that gives them, what the guest extends itself; and that other boot files are refused.
 set -euo pipefail
 build=$1 source_dir=$2
-agent=${CVM_AGENT:-$source_dir/build/release/guest-agent/cvm-agent}
-[ -x "$agent" ] || { echo "SKIP: no static guest agent: build the release preset first"; exit 77; }
-cache=${CVMD_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/cvmd}
-mkdir -p "$cache"
-work=$(mktemp -d)
-. "$source_dir/tests/system/lib.sh"
-. "$source_dir/tests/system/expect.sh"
-trap end_all EXIT
-root=$("$source_dir/guest-agent/get-kernel" "$cache/kernel")
-"$source_dir/guest-agent/make-initrd" "$root" "$agent" "$work/initrd"
-kernel=$(ls "$root"/boot/vmlinuz-* | sed -n 1p)
+. "$source_dir/tests/system/agent.sh"
 start_bus
 start_daemon
 cd "$work"

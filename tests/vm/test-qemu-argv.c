@@ -94,21 +94,26 @@ static void test_closed_by_default(void **state) {
                         fail_msg("%s is there:\n%s", never[i], l.text);
 }
 
+static void make_on_hardware(struct line *l, const char *document, const struct host_facts *host) {
+        static const int files[] = { 40, 41 };
+        const struct qemu_fds fds = { .qmp = 30, .channels = { 31 }, .console_log = 34, .files = files };
+        struct cvm_error err = { 0 };
+
+        assert_int_equal(definition_read(document, strlen(document), "test", &l->definition, &err), 0);
+        assert_int_equal(plan_make(l->definition, host, NULL, &l->plan, &err), 0);
+        assert_int_equal(qemu_argv(l->plan, &fds, true, &l->argv, &err), 0);
+        for (size_t i = 0; l->argv[i]; i++)
+                snprintf(l->text + strlen(l->text), sizeof l->text - strlen(l->text), "%s\n", l->argv[i]);
+}
+
 static void test_a_confidential_guest(void **state) {
         static const struct host_facts host = { .offers[CVM_PLATFORM_SEV_SNP] = true, .encryption_bit = 51 };
         static const char document[] =
                         "{\"version\":1,\"name\":\"c\",\"uuid\":\"11111111-2222-3333-4444-555555555555\","
                         "\"platform\":\"sev-snp\",\"firmware\":\"f\",\"memory\":\"1GiB\",\"boot\":{\"kernel\":\"k\"}}";
-        static const int files[] = { 40, 41 };
-        const struct qemu_fds fds = { .qmp = 30, .channels = { 31 }, .console_log = 34, .files = files };
         CVM_CLEANUP(line_done) struct line l = { 0 };
-        struct cvm_error err = { 0 };
 
-        assert_int_equal(definition_read(document, strlen(document), "test", &l.definition, &err), 0);
-        assert_int_equal(plan_make(l.definition, &host, NULL, &l.plan, &err), 0);
-        assert_int_equal(qemu_argv(l.plan, &fds, true, &l.argv, &err), 0);
-        for (size_t i = 0; l.argv[i]; i++)
-                snprintf(l.text + strlen(l.text), sizeof l.text - strlen(l.text), "%s\n", l.argv[i]);
+        make_on_hardware(&l, document, &host);
         expect(&l, "-machine\nq35,accel=kvm,confidential-guest-support=guest\n");
         expect(&l,
                "-object\n{\"qom-type\":\"sev-snp-guest\",\"id\":\"guest\",\"cbitpos\":51,\"reduced-phys-bits\":1,"
@@ -126,16 +131,9 @@ static void test_a_confidential_guest_of_another_machine(void **state) {
                         "\"platform\":\"secure-execution\",\"memory\":\"1GiB\",\"boot\":{\"kernel\":\"i\"},"
                         "\"disks\":[{\"path\":\"d\",\"format\":\"raw\",\"serial\":\"a\"}],"
                         "\"nics\":[{\"type\":\"user\"}]}";
-        static const int files[] = { 40, 41 };
-        const struct qemu_fds fds = { .qmp = 30, .channels = { 31 }, .console_log = 34, .files = files };
         CVM_CLEANUP(line_done) struct line l = { 0 };
-        struct cvm_error err = { 0 };
 
-        assert_int_equal(definition_read(document, strlen(document), "test", &l.definition, &err), 0);
-        assert_int_equal(plan_make(l.definition, &host, NULL, &l.plan, &err), 0);
-        assert_int_equal(qemu_argv(l.plan, &fds, true, &l.argv, &err), 0);
-        for (size_t i = 0; l.argv[i]; i++)
-                snprintf(l.text + strlen(l.text), sizeof l.text - strlen(l.text), "%s\n", l.argv[i]);
+        make_on_hardware(&l, document, &host);
         expect(&l, "qemu-system-s390x\n-nodefaults\n");
         expect(&l, "-machine\ns390-ccw-virtio,accel=kvm,confidential-guest-support=guest\n");
         expect(&l, "-object\n{\"qom-type\":\"s390-pv-guest\",\"id\":\"guest\"}\n");

@@ -12,10 +12,11 @@ void host_send(struct libvirt_host *host, struct libvirt_message *message, int f
         struct iovec piece = { 0 };
         struct msghdr header = { .msg_iov = &piece, .msg_iovlen = 1 };
 
-        message->seq = ++host->seq;
+        pthread_mutex_lock(&host->sending);
+        message->seq = host->seq + 1;
         text = cvm_json_write_text(libvirt_message_fields, message);
         if (!text || strlen(text) > LIBVIRT_MESSAGE_MAX)
-                exit(EXIT_FAILURE);
+                _exit(EXIT_FAILURE);
         piece = (struct iovec){ text, strlen(text) };
         if (fd >= 0) {
                 struct cmsghdr *c;
@@ -27,7 +28,9 @@ void host_send(struct libvirt_host *host, struct libvirt_message *message, int f
                 memcpy(CMSG_DATA(c), &fd, sizeof fd);
         }
         if (sendmsg(host->socket, &header, MSG_NOSIGNAL) < 0)
-                exit(EXIT_FAILURE);
+                _exit(EXIT_FAILURE);
+        host->seq++;
+        pthread_mutex_unlock(&host->sending);
 }
 
 static size_t take_fds(struct msghdr *header, int ret[LIBVIRT_FDS_MAX]) {
@@ -41,8 +44,7 @@ static size_t take_fds(struct msghdr *header, int ret[LIBVIRT_FDS_MAX]) {
         return n;
 }
 
-int host_receive(struct libvirt_host *host, struct libvirt_request *ret, int ret_fds[LIBVIRT_FDS_MAX],
-                 size_t *ret_n_fds, struct cvm_error *err) {
+int host_receive(struct libvirt_host *host, struct libvirt_work *ret, struct cvm_error *err) {
         CVM_CLEANUP(cvm_freep) char *text = malloc(LIBVIRT_MESSAGE_MAX);
         char control[CMSG_SPACE(LIBVIRT_FDS_MAX * sizeof(int))];
         struct iovec piece = { text, LIBVIRT_MESSAGE_MAX };
@@ -54,10 +56,10 @@ int host_receive(struct libvirt_host *host, struct libvirt_request *ret, int ret
 
         if (n <= 0)
                 return n < 0 ? -errno : 0;
-        *ret_n_fds = take_fds(&header, ret_fds);
+        ret->n_fds = take_fds(&header, ret->fds);
         r = header.msg_flags & (MSG_TRUNC | MSG_CTRUNC)
                             ? -EMSGSIZE
-                            : cvm_json_read_text(text, (size_t)n, "request", libvirt_request_fields, ret,
-                                                 err);
+                            : cvm_json_read_text(text, (size_t)n, "request", libvirt_request_fields,
+                                                 &ret->request, err);
         return r < 0 ? r : 1;
 }

@@ -1,19 +1,36 @@
 /*
  * cvmd-libvirt's own parts: it has one connection to libvirt and one to the daemon, blocks in both as it
  * likes, decides nothing, and ends with the daemon. Only these files use libvirt.
+ *
+ * The first thread runs libvirt's event loop, reads what the daemon asks and alone opens and closes the
+ * connection; requests are served by others (libvirt-queue.c).
  */
 #pragma once
 
 #include <libvirt/libvirt.h>
 #include <libvirt/virterror.h>
+#include <pthread.h>
 
 #include "worker/wire-libvirt.h"
 
 struct libvirt_host {
         int socket;               /* the daemon's; it stays open until the process ends */
-        virConnectPtr connection; /* NULL: libvirt is away */
+        virConnectPtr connection; /* NULL: libvirt is away; the first thread's */
         int retry;                /* timer of the event loop, -1: none */
-        uint64_t seq;
+        pthread_mutex_t looking; /* from the look at a domain until it is told: no older state behind a newer
+                                  */
+        pthread_mutex_t sending;
+        uint64_t seq; /* of the last message: under sending */
+};
+
+/* A request with what is needed to serve it, owned by the queue. */
+struct libvirt_work {
+        struct libvirt_work *next;
+        bool runs;
+        struct libvirt_request request;
+        int fds[LIBVIRT_FDS_MAX];
+        size_t n_fds;
+        virConnectPtr connection; /* a reference; NULL: libvirt is away, or not needed */
 };
 
 /* libvirt-channel.c. What cannot be said to the daemon ends the process: nobody else listens. */
@@ -21,11 +38,10 @@ void host_send(struct libvirt_host *host, struct libvirt_message *message, int f
 /* 1 with a request and its descriptors (owned), 0 when the daemon is gone; a message that is none is
  * -EBADMSG
  */
-int host_receive(struct libvirt_host *host, struct libvirt_request *ret, int ret_fds[LIBVIRT_FDS_MAX],
-                 size_t *ret_n_fds, struct cvm_error *err);
+int host_receive(struct libvirt_host *host, struct libvirt_work *ret, struct cvm_error *err);
 
-/* libvirt-news.c: connects where it is not, registers for events, tells what there is; false: libvirt is
- * away, and it will be tried again each second. */
+/* libvirt-news.c, in the first thread: connects where it is not, registers for events, tells what there is;
+ * false: libvirt is away, and it will be tried again each second. */
 bool host_connect(struct libvirt_host *host);
 /* What this domain is now. */
 void host_tell_domain(struct libvirt_host *host, virDomainPtr domain);
@@ -33,8 +49,16 @@ void host_tell_domain(struct libvirt_host *host, virDomainPtr domain);
  * known, virGetLastError() says why. */
 int host_digest(virDomainPtr domain, uint8_t ret[CVM_SHA256_SIZE]);
 
+/* libvirt-queue.c: to be served, what is asked of one domain in its order, domains beside one another. Takes
+ * the work over. */
+void host_queue(struct libvirt_host *host, struct libvirt_work *work);
+/* Waits until nobody uses a connection: it is closed, so all that use it fail. */
+void host_wait_unused(void);
+
 /* libvirt-verbs.c: do it, and answer. */
-void host_serve(struct libvirt_host *host, const struct libvirt_request *request, int *fds, size_t n_fds);
+void host_serve(struct libvirt_host *host, struct libvirt_work *work);
+/* Does it need a connection? */
+bool host_needs_libvirt(const struct libvirt_request *request);
 
 /* libvirt-sandbox.c: what a client of libvirt never needs is given up. */
 int host_confine(struct cvm_error *err);

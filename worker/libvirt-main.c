@@ -1,31 +1,29 @@
 /* cvmd-libvirt: started by the daemon with their socket as descriptor 3; `cvmd-libvirt VERB` for one
  * question (worker/libvirt-ask.h). */
+#include <errno.h>
 #include <stdio.h>
-#include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
-#include "base/fd.h"
 #include "worker/libvirt-ask.h"
 #include "worker/libvirt-host.h"
 #include "worker/wire.h"
 
 static void on_request(int watch, int fd, int events, void *ctx) {
-        CVM_CLEANUP(libvirt_request_done) struct libvirt_request request = { 0 };
+        struct libvirt_work *work = calloc(1, sizeof *work);
         struct libvirt_host *host = ctx;
         struct cvm_error err = { 0 };
-        int fds[LIBVIRT_FDS_MAX], r;
-        size_t n = 0;
+        int r = work ? host_receive(host, work, &err) : -ENOMEM;
 
-        r = host_receive(host, &request, fds, &n, &err);
         if (r == 0)
-                exit(EXIT_SUCCESS); /* the daemon is gone; guests live on */
+                _exit(EXIT_SUCCESS); /* the daemon is gone; guests live on */
         if (r < 0) {
                 fprintf(stderr, "cvmd-libvirt: the daemon's request: %s\n", cvm_error_text(&err, r));
-                exit(EXIT_FAILURE);
+                _exit(EXIT_FAILURE);
         }
-        host_serve(host, &request, fds, n);
-        while (n > 0)
-                cvm_close(fds[--n]);
+        if (host_needs_libvirt(&work->request) && host_connect(host) && virConnectRef(host->connection) >= 0)
+                work->connection = host->connection;
+        host_queue(host, work);
 }
 
 /* The daemon says what failed, once; libvirt's own habit is to print it here. */
@@ -33,7 +31,10 @@ static void be_silent(void *ctx, virErrorPtr error) {
 }
 
 int main(int argc, char **argv) {
-        struct libvirt_host host = { .socket = WORKER_FD_FIRST, .retry = -1 };
+        struct libvirt_host host = { .socket = WORKER_FD_FIRST,
+                                     .retry = -1,
+                                     .looking = PTHREAD_MUTEX_INITIALIZER,
+                                     .sending = PTHREAD_MUTEX_INITIALIZER };
         struct cvm_error err = { 0 };
         int r = host_confine(&err);
 

@@ -113,7 +113,9 @@ static void tell_domain(struct libvirt_host *host, virDomainPtr domain, int stat
 }
 
 void host_tell_domain(struct libvirt_host *host, virDomainPtr domain) {
+        pthread_mutex_lock(&host->looking);
         tell_domain(host, domain, state_of(domain), NOT_NOW);
+        pthread_mutex_unlock(&host->looking);
 }
 
 static void tell(struct libvirt_host *host, virDomainPtr domain, int kind, bool by_guest, const char *text) {
@@ -128,29 +130,36 @@ static void tell(struct libvirt_host *host, virDomainPtr domain, int kind, bool 
         host_send(host, &m, -EBADF);
 }
 
-static int on_lifecycle(virConnectPtr connection, virDomainPtr domain, int event, int detail, void *ctx) {
+/* What a domain is behind such an event; negative: another one tells it. */
+static int state_behind(virDomainPtr domain, int event, int detail) {
         bool stopped = event == VIR_DOMAIN_EVENT_STOPPED;
         int state;
 
-        if (!is_ours(domain))
-                return 0;
         /* It is not off: STARTED follows. Nor is what only begins to end: STOPPED follows, and tells why. */
         if ((stopped && detail == STOPPED_RECREATED) || event == VIR_DOMAIN_EVENT_SHUTDOWN)
-                return 0;
+                return -1;
         /* SUSPENDED or RESUMED comes beside it, and says what it was then: by now it may have gone on. */
         if (event == VIR_DOMAIN_EVENT_STARTED && detail == VIR_DOMAIN_EVENT_STARTED_BOOTED)
-                return 0;
-        if (event == VIR_DOMAIN_EVENT_CRASHED)
-                tell(ctx, domain, LIBVIRT_ENDS, true, "guest-panic");
+                return -1;
         state = event == VIR_DOMAIN_EVENT_SUSPENDED ? LIBVIRT_PAUSED
                 : event == VIR_DOMAIN_EVENT_RESUMED ? LIBVIRT_RUNNING
                                                     : state_of(domain);
-        if (state == LIBVIRT_OFF && !stopped)
-                return 0; /* likewise */
-        tell_domain(ctx, domain, state,
-                    !stopped                                       ? NOT_NOW
-                    : detail == VIR_DOMAIN_EVENT_STOPPED_DESTROYED ? DESTROYED
-                                                                   : BY_ITSELF);
+        return state == LIBVIRT_OFF && !stopped ? -1 : state; /* likewise */
+}
+
+static int on_lifecycle(virConnectPtr connection, virDomainPtr domain, int event, int detail, void *ctx) {
+        struct libvirt_host *host = ctx;
+        enum end end = event != VIR_DOMAIN_EVENT_STOPPED              ? NOT_NOW
+                       : detail == VIR_DOMAIN_EVENT_STOPPED_DESTROYED ? DESTROYED
+                                                                      : BY_ITSELF;
+
+        if (!is_ours(domain))
+                return 0;
+        if (event == VIR_DOMAIN_EVENT_CRASHED)
+                tell(host, domain, LIBVIRT_ENDS, true, "guest-panic");
+        pthread_mutex_lock(&host->looking);
+        tell_domain(host, domain, state_behind(domain, event, detail), end);
+        pthread_mutex_unlock(&host->looking);
         return 0;
 }
 
@@ -224,6 +233,7 @@ static int tell_all(struct libvirt_host *host) {
 }
 
 static void on_retry(int timer, void *ctx) {
+        virEventUpdateTimeout(timer, -1);
         (void)host_connect(ctx);
 }
 
@@ -234,22 +244,27 @@ static void drop(struct libvirt_host *host) {
                 virConnectClose(connection);
 }
 
+/* In whichever thread finds it out. */
 static void on_close(virConnectPtr connection, int reason, void *ctx) {
-        struct libvirt_message m = { .kind = LIBVIRT_DISCONNECTED };
         struct libvirt_host *host = ctx;
 
-        if (connection != host->connection)
-                return;
+        virEventUpdateTimeout(host->retry, 0);
+}
+
+/* What was under way has failed when the daemon hears of it, and before anything is asked anew. */
+static void lose(struct libvirt_host *host) {
+        struct libvirt_message m = { .kind = LIBVIRT_DISCONNECTED };
+
         drop(host);
+        host_wait_unused();
         host_send(host, &m, -EBADF);
-        virEventUpdateTimeout(host->retry, RETRY_MSEC);
 }
 
 bool host_connect(struct libvirt_host *host) {
         if (host->connection && virConnectIsAlive(host->connection) == 1)
                 return true;
         if (host->connection)
-                on_close(host->connection, 0, host);
+                lose(host);
         if (host->retry < 0)
                 host->retry = virEventAddTimeout(-1, on_retry, host, NULL);
         host->connection = virConnectOpen(URI);

@@ -13,28 +13,26 @@
 
 /* One request under way: what the verbs work on. */
 struct job {
-        struct libvirt_host *host;
-        const struct libvirt_request *request;
-        const char *text; /* of the request, "" without one */
-        int *fds;
-        size_t n_fds;
-        virDomainPtr domain; /* NULL: not defined */
+        struct libvirt_work *work;
+        const struct libvirt_request *request; /* of it */
+        const char *text;                      /* of the request, "" without one */
+        virDomainPtr domain;                   /* NULL: not defined */
         struct libvirt_message answer;
 };
 
 /* All return 0, or negative with libvirt's error or, where there is none, errno. */
 static int do_copy(struct job *job) {
-        ssize_t n = job->n_fds == 2 ? 1 : -1;
+        ssize_t n = job->work->n_fds == 2 ? 1 : -1;
         off_t from = 0;
 
         errno = EINVAL;
         while (n > 0)
-                n = sendfile(job->fds[1], job->fds[0], &from, 1 << 30);
+                n = sendfile(job->work->fds[1], job->work->fds[0], &from, 1 << 30);
         return n < 0 ? -errno : 0;
 }
 
 static int do_define(struct job *job) {
-        virDomainPtr domain = virDomainDefineXMLFlags(job->host->connection, job->text, 0);
+        virDomainPtr domain = virDomainDefineXMLFlags(job->work->connection, job->text, 0);
         int autostart = 0;
 
         if (!domain)
@@ -61,12 +59,13 @@ static int check_unchanged(struct job *job) {
 }
 
 static int do_start(struct job *job) {
+        struct libvirt_work *work = job->work;
         int r = check_unchanged(job);
 
-        if (r >= 0 && cvm_texts_count(job->request->groups) != job->n_fds)
+        if (r >= 0 && cvm_texts_count(job->request->groups) != work->n_fds)
                 r = -EBADMSG;
-        for (size_t i = 0; r >= 0 && i < job->n_fds; i++)
-                r = virDomainFDAssociate(job->domain, job->request->groups[i], 1, &job->fds[i], 0);
+        for (size_t i = 0; r >= 0 && i < work->n_fds; i++)
+                r = virDomainFDAssociate(job->domain, job->request->groups[i], 1, &work->fds[i], 0);
         return r < 0 ? r : virDomainCreateWithFlags(job->domain, VIR_DOMAIN_START_PAUSED);
 }
 
@@ -131,14 +130,18 @@ static const struct {
         [LIBVIRT_MONITOR] = { do_monitor, true, true, false },
 };
 
+bool host_needs_libvirt(const struct libvirt_request *request) {
+        return verbs[request->verb].needs_libvirt;
+}
+
 static int run(struct job *job) {
         int verb = job->request->verb;
 
         virResetLastError();
         if (verbs[verb].needs_libvirt) {
-                if (!host_connect(job->host))
+                if (!job->work->connection)
                         return -ENOTCONN;
-                job->domain = virDomainLookupByUUIDString(job->host->connection, job->request->uuid);
+                job->domain = virDomainLookupByUUIDString(job->work->connection, job->request->uuid);
                 if (!job->domain && virGetLastErrorCode() != VIR_ERR_NO_DOMAIN)
                         return -EIO; /* libvirt went just now: that is not "it is not there" */
         }
@@ -157,15 +160,14 @@ static void describe_failure(struct libvirt_message *answer, int r) {
         take_text(answer, e && e->message ? e->message : strerror(-r));
 }
 
-void host_serve(struct libvirt_host *host, const struct libvirt_request *request, int *fds, size_t n_fds) {
+void host_serve(struct libvirt_host *host, struct libvirt_work *work) {
+        const struct libvirt_request *request = &work->request;
         CVM_CLEANUP(cvm_freep)
         char *text = request->text.data ? strndup((const char *)request->text.data, request->text.size)
                                         : NULL;
-        struct job job = { .host = host,
+        struct job job = { .work = work,
                            .request = request,
                            .text = text ? text : "",
-                           .fds = fds,
-                           .n_fds = n_fds,
                            .answer = { .kind = LIBVIRT_ANSWER, .id = request->id } };
         int r = run(&job);
 

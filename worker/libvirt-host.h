@@ -17,8 +17,9 @@ struct libvirt_host {
         int socket;               /* the daemon's; it stays open until the process ends */
         virConnectPtr connection; /* NULL: libvirt is away; the first thread's */
         int retry;                /* timer of the event loop, -1: none */
-        pthread_mutex_t looking; /* from the look at a domain until it is told: no older state behind a newer
-                                  */
+        /* Held from the look at a domain until it is told: no older state comes behind a newer one. */
+        pthread_mutex_t looking;
+        bool there; /* what libvirt says may be told: under looking */
         pthread_mutex_t sending;
         uint64_t seq; /* of the last message: under sending */
 };
@@ -43,6 +44,8 @@ int host_receive(struct libvirt_host *host, struct libvirt_work *ret, struct cvm
 /* libvirt-news.c, in the first thread: connects where it is not, registers for events, tells what there is;
  * false: libvirt is away, and it will be tried again each second. */
 bool host_connect(struct libvirt_host *host);
+/* A call on this connection failed: if that was lost, the daemon hears so before it hears of the call. */
+void host_look_for_loss(struct libvirt_host *host, virConnectPtr connection);
 /* What this domain is now. */
 void host_tell_domain(struct libvirt_host *host, virDomainPtr domain);
 /* The digest of the definition that libvirt would start it by, without what only a run has; negative: not

@@ -98,7 +98,7 @@ static void tell_domain(struct libvirt_host *host, virDomainPtr domain, int stat
         char uuid[VIR_UUID_STRING_BUFLEN];
         struct libvirt_message m = { .kind = LIBVIRT_DOMAIN, .state = state, .destroyed = end == DESTROYED };
 
-        if (state < 0 || virDomainGetUUIDString(domain, uuid) < 0)
+        if (state < 0 || !host->there || virDomainGetUUIDString(domain, uuid) < 0)
                 return; /* with the next connection it is looked at again */
         m.uuid = uuid;
         if (state != LIBVIRT_ABSENT)
@@ -251,13 +251,26 @@ static void on_close(virConnectPtr connection, int reason, void *ctx) {
         virEventUpdateTimeout(host->retry, 0);
 }
 
-/* What was under way has failed when the daemon hears of it, and before anything is asked anew. */
-static void lose(struct libvirt_host *host) {
+static void set_there(struct libvirt_host *host, bool there) {
         struct libvirt_message m = { .kind = LIBVIRT_DISCONNECTED };
 
+        pthread_mutex_lock(&host->looking);
+        if (host->there && !there)
+                host_send(host, &m, -EBADF);
+        host->there = there;
+        pthread_mutex_unlock(&host->looking);
+}
+
+void host_look_for_loss(struct libvirt_host *host, virConnectPtr connection) {
+        if (virConnectIsAlive(connection) != 1)
+                set_there(host, false);
+}
+
+/* What is under way fails before anything is asked anew. */
+static void lose(struct libvirt_host *host) {
+        set_there(host, false);
         drop(host);
         host_wait_unused();
-        host_send(host, &m, -EBADF);
 }
 
 bool host_connect(struct libvirt_host *host) {
@@ -268,11 +281,12 @@ bool host_connect(struct libvirt_host *host) {
         if (host->retry < 0)
                 host->retry = virEventAddTimeout(-1, on_retry, host, NULL);
         host->connection = virConnectOpen(URI);
+        set_there(host, host->connection);
         if (host->connection &&
             (virConnectRegisterCloseCallback(host->connection, on_close, host, NULL) < 0 ||
              virConnectSetKeepAlive(host->connection, KEEPALIVE_SECONDS, KEEPALIVE_COUNT) < 0 ||
              watch(host) < 0 || tell_all(host) < 0))
-                drop(host);
+                lose(host);
         virEventUpdateTimeout(host->retry, host->connection ? -1 : RETRY_MSEC);
         return host->connection != NULL;
 }

@@ -171,8 +171,11 @@ void host_serve(struct libvirt_host *host, struct libvirt_work *work) {
                            .answer = { .kind = LIBVIRT_ANSWER, .id = request->id } };
         int r = run(&job);
 
-        if (r < 0)
+        if (r < 0) {
                 describe_failure(&job.answer, r);
+                if (work->connection)
+                        host_look_for_loss(host, work->connection);
+        }
         if (verbs[request->verb].tells && job.domain)
                 host_tell_domain(host, job.domain);
         host_send(host, &job.answer, -EBADF);

@@ -131,16 +131,26 @@ static const struct link {
         { "user", "user", NULL, NULL },
 };
 
-static void use_known(struct xml_node *nic) {
+/* Without a name libvirt gives one, which begins so. */
+static bool is_named_by_libvirt(const char *dev) {
+        return strncmp(dev, "vnet", 4) == 0;
+}
+
+static void use_known(struct xml_node *nic, const struct link *link) {
         struct xml_node *model = xml_child(nic, "model", NULL), *target = xml_child(nic, "target", NULL),
                         *rom = xml_child(nic, "rom", NULL), *source = xml_child(nic, "source", NULL);
 
         if (source)
                 source->used = true;
         if (target) {
+                const char *dev = xml_use(target, "dev");
+                bool is_taken = link->child && strcmp(link->child, "target") == 0;
+
                 target->used = true;
-                xml_use(target, "dev");
                 adopt_is(target, "managed", "no");
+                if (dev && !is_taken && !is_named_by_libvirt(dev))
+                        adopt_leave_attribute(target, "dev",
+                                              "the tap device of a bridge is made anew at each start");
         }
         if (rom)
                 rom->used = adopt_is(rom, "enabled", "no");
@@ -168,7 +178,7 @@ static void take_nic(struct adoption *a, struct xml_node *nic) {
                 return;
         }
         use_placement(nic);
-        use_known(nic);
+        use_known(nic, link);
         row = json_object_new_object();
         json_object_array_add(list_of(a, "nics"), row);
         json_object_object_add(row, "type", json_object_new_string(link->ours));

@@ -1,4 +1,5 @@
 /* <launchSecurity>, by the tables of the technologies (launch/libvirt-security.h). */
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -19,9 +20,11 @@ static void take_policy(const struct libvirt_security *security, json_object *se
                         struct xml_node *node) {
         const char *text = xml_use_text(node);
         char *end;
-        uint64_t left = strtoull(text, &end, 16);
+        uint64_t left;
 
-        if (!*text || *end || *text == '-') {
+        errno = 0;
+        left = strtoull(text, &end, 16);
+        if (!*text || *end || *text == '-' || errno) {
                 adopt_leave(node, "that is no number");
                 return;
         }

@@ -113,26 +113,30 @@ static void take_os(struct adoption *a, struct xml_node *node) {
 
 static void take_type(struct adoption *a, struct xml_node *node) {
         const char *arch = xml_use(node, "arch"), *machine = xml_use(node, "machine");
-        bool knows_arch = !arch, knows_machine = !machine;
+        bool knows_arch = !arch, knows_machine = !machine, is_newest = !machine;
 
         for (size_t i = 0; platform_at(i); i++) {
                 const struct platform *p = platform_at(i);
 
                 knows_arch = knows_arch || strcmp(p->binary + strlen(EMULATOR_PREFIX), arch) == 0;
                 knows_machine = knows_machine || strstr(machine, p->machine);
+                is_newest = is_newest || strcmp(machine, p->machine) == 0;
         }
         if (strcmp(xml_use_text(node), "hvm") != 0 || !knows_arch)
                 adopt_leave(node, "no confidential guests of that kind are known here");
         else if (!knows_machine)
                 adopt_leave_attribute(node, "machine",
                                       "each platform has one machine, and it is another one");
+        else if (!is_newest)
+                adopt_leave_attribute(node, "machine", "a guest has QEMU's newest version of its machine");
 }
 
-static void put_path(json_object *section, const char *member, struct xml_node *node) {
+static void put_path(struct adoption *a, const char *section, const char *member, struct xml_node *node) {
         const char *path = xml_use_text(node);
 
         if (*path == '/' && definition_path_is_valid(path))
-                json_object_object_add(section, member, json_object_new_string(path));
+                json_object_object_add(section ? adopt_section(a, section) : a->definition, member,
+                                       json_object_new_string(path));
         else
                 adopt_leave(node, "that is no absolute path without '..'");
 }
@@ -147,11 +151,11 @@ static void take_loader(struct adoption *a, struct xml_node *node) {
         adopt_is(node, "stateless", "yes");
         adopt_is(node, "readonly", "yes");
         adopt_is(node, "format", "raw");
-        put_path(a->definition, "firmware", node);
+        put_path(a, NULL, "firmware", node);
 }
 
 static void take_kernel(struct adoption *a, struct xml_node *node) {
-        put_path(adopt_section(a, "boot"), node->name, node);
+        put_path(a, "boot", node->name, node);
 }
 
 static void take_cmdline(struct adoption *a, struct xml_node *node) {
@@ -245,6 +249,7 @@ static void take_end(struct adoption *a, struct xml_node *node) {
                 adopt_leave(node, "what happens at its end, 'restart' says (--restart)");
 }
 
+#define DEVICES "devices/" /* of these there may be several */
 #define TIMERS "timers are as QEMU has them"
 #define FOR_OTHERS "it is for people and other programs: labels are given with --label"
 
@@ -302,6 +307,42 @@ static const struct adopt_rule *find_rule(const char *path) {
         return NULL;
 }
 
+/* Its own reader says whether a definition can have it; NULL: it can. */
+static const char *fault_of(struct adoption *a) {
+        CVM_CLEANUP(definition_freep) struct definition *read = NULL;
+        CVM_CLEANUP(cvm_freep) char *text = cvm_json_text(a->definition);
+        struct cvm_error err = { 0 };
+        int r = text ? definition_read(text, strlen(text), a->document, &read, &err) : -ENOMEM;
+
+        if (r >= 0)
+                return NULL;
+        if (cvm_texts_add(&a->words, cvm_error_text(&err, r)) < 0)
+                return "there is no memory left";
+        return a->words[cvm_texts_count(a->words) - 1];
+}
+
+/* What it adds stays, where a definition can have it beside all that is there already. */
+static bool take(struct adoption *a, const struct adopt_rule *rule, struct xml_node *node,
+                 const char *path) {
+        CVM_CLEANUP(cvm_json_putp) json_object *before = NULL;
+        const char *fault = "there is no memory left";
+
+        if (xml_child(node->parent, node->name, NULL) != node &&
+            strncmp(path, DEVICES, strlen(DEVICES)) != 0)
+                fault = "it stands there already";
+        else if (json_object_deep_copy(a->definition, &before, NULL) == 0) {
+                rule->take(a, node);
+                fault = fault_of(a);
+        }
+        if (fault && before) {
+                json_object_put(a->definition);
+                a->definition = TAKE_PTR(before);
+        }
+        if (fault)
+                adopt_leave(node, fault);
+        return !fault;
+}
+
 static void visit(struct adoption *a, struct xml_node *node, const char *path) {
         for (struct xml_node *child = node->children; child; child = child->next) {
                 const struct adopt_rule *rule;
@@ -313,16 +354,14 @@ static void visit(struct adoption *a, struct xml_node *node, const char *path) {
                 rule = find_rule(below);
                 if (!rule)
                         continue;
-                if (rule->take)
-                        rule->take(a, child);
-                else if (rule->why)
-                        adopt_leave(child, rule->why);
-                else if (!rule->goes_on)
-                        xml_use_all(child);
-                if (!rule->goes_on)
+                if (rule->take && !take(a, rule, child, below))
                         continue;
-                child->used = true;
-                visit(a, child, below);
+                if (rule->why)
+                        adopt_leave(child, rule->why);
+                else if (!rule->take || rule->goes_on)
+                        child->used = true;
+                if (rule->goes_on)
+                        visit(a, child, below);
         }
 }
 
@@ -330,9 +369,11 @@ static void visit(struct adoption *a, struct xml_node *node, const char *path) {
 
 #define PATH_MAX_ 1024
 
+#define VALUE_MAX 200
+
 static void tell(json_object *list, const char *path, const char *value, const char *why) {
         json_object *row = json_object_new_object();
-        CVM_CLEANUP(cvm_freep) char *clean = strndup(value ? value : "", 200);
+        CVM_CLEANUP(cvm_freep) char *clean = strndup(value ? value : "", VALUE_MAX);
 
         if (clean)
                 cvm_text_clean(clean, strlen(clean), false);
@@ -359,12 +400,23 @@ static void append_step(char *path, size_t room, const struct xml_node *node) {
                 snprintf(path + length, room - length, "/%.64s", node->name);
 }
 
+/* An element without a text is known by its attributes. */
+static void tell_element(json_object *list, const char *path, const struct xml_node *node) {
+        char value[VALUE_MAX + 1] = "";
+        size_t n = 0;
+
+        for (const struct xml_attribute *at = node->attributes; at && n < sizeof value; at = at->next)
+                n += (size_t)snprintf(value + n, sizeof value - n, "%s%s=%s", n ? ", " : "", at->name,
+                                      at->value);
+        tell(list, path, node->text && *node->text ? node->text : value, node->why);
+}
+
 static void tell_left(json_object *list, const struct xml_node *node, char path[PATH_MAX_]) {
         size_t length = strlen(path);
 
         append_step(path, PATH_MAX_, node);
         if (!node->used)
-                tell(list, path, node->text, node->why);
+                tell_element(list, path, node);
         for (const struct xml_attribute *at = node->attributes; node->used && at; at = at->next)
                 if (!at->used) {
                         size_t here = strlen(path);
@@ -378,6 +430,11 @@ static void tell_left(json_object *list, const struct xml_node *node, char path[
         path[length] = 0;
 }
 
+static void adoption_done(struct adoption *a) {
+        json_object_put(a->definition);
+        cvm_texts_free(a->words);
+}
+
 static void take_domain(struct adoption *a, struct xml_node *root) {
         root->used = true;
         if (!adopt_is(root, "type", "kvm"))
@@ -389,10 +446,8 @@ static void take_domain(struct adoption *a, struct xml_node *root) {
 
 int adopt(const void *xml, size_t size, const char *document, json_object **ret, struct cvm_error *err) {
         CVM_CLEANUP(xml_freep) struct xml_node *root = NULL;
-        CVM_CLEANUP(cvm_json_putp) json_object *definition = json_object_new_object();
-        CVM_CLEANUP(cvm_freep) char *text = NULL;
-        CVM_CLEANUP(definition_freep) struct definition *read = NULL;
-        struct adoption a = { .definition = definition };
+        CVM_CLEANUP(adoption_done)
+        struct adoption a = { .document = document, .definition = json_object_new_object() };
         json_object *left = NULL;
         char path[PATH_MAX_] = "";
         int r = xml_parse(xml, size, document, &root, err);
@@ -401,18 +456,12 @@ int adopt(const void *xml, size_t size, const char *document, json_object **ret,
                 return r;
         if (strcmp(root->name, "domain") != 0)
                 return cvm_fail(err, &CVM_CODE_LIBVIRT_XML, EBADMSG, "'%s' is no <domain>", document);
-        json_object_object_add(definition, "version", json_object_new_int(1));
+        json_object_object_add(a.definition, "version", json_object_new_int(1));
         take_domain(&a, root);
-        text = cvm_json_text(definition);
-        if (!text)
-                return cvm_fail(err, &CVM_CODE_NO_MEMORY, ENOMEM, "reading '%s'", document);
-        r = definition_read(text, strlen(text), document, &read, err);
-        if (r < 0)
-                return r;
         left = json_object_new_array();
         tell_left(left, root, path);
         *ret = json_object_new_object();
-        json_object_object_add(*ret, "definition", TAKE_PTR(definition));
+        json_object_object_add(*ret, "definition", TAKE_PTR(a.definition));
         json_object_object_add(*ret, "left_out", left);
         return 0;
 }

@@ -9,20 +9,21 @@
 
 /*
  * {"definition":{...},"left_out":[{"path":"/domain/devices/disk[2]/@cache","value":"...","why":"..."}]},
- * owned. The definition is one that definition_read() takes. CVM_CODE_LIBVIRT_XML, and CVM_CODE_FIELD where
- * no definition can be made of it.
+ * owned. The definition is one that definition_read() takes. CVM_CODE_LIBVIRT_XML.
  */
 int adopt(const void *xml, size_t size, const char *document, json_object **ret, struct cvm_error *err);
 
 /* --- for its own files --- */
 
 struct adoption {
+        const char *document;
         json_object *definition; /* grows */
+        char **words;            /* why what definition_read() does not take was left */
 };
 
 struct adopt_rule {
         const char *path; /* of the element below <domain>; NULL ends the table */
-        /* carries over, and marks, what it can */
+        /* carries over, and marks, what it can; what definition_read() then does not take is undone */
         void (*take)(struct adoption *a, struct xml_node *node);
         const char *why; /* it is not carried over; where take is NULL too, there is nothing to carry over */
         bool goes_on;    /* its children have rules of their own */

@@ -58,6 +58,7 @@ def check_ours(platform, definition):
 # --- all others, part by part ---
 
 DISK = "<disk type='file'><driver type='raw'/><source file='/d'/><target dev='vda' bus='virtio'/>{}</disk>"
+NIC = "<interface type='bridge'><source bridge='{}'/>{}</interface>"
 SNP = "<launchSecurity type='sev-snp'>{}</launchSecurity>"
 PARTS = [  # (what stands in the domain, what the definition has of it, what is told: path and words)
     ("<name>web1</name>", {"name": "web1"}, []),
@@ -72,7 +73,8 @@ PARTS = [  # (what stands in the domain, what the definition has of it, what is 
     ("<memory unit='GiB'>1</memory><currentMemory>5</currentMemory>", {"memory": 1 << 30}, [("currentMemory", "all of its memory")]),
     ("<vcpu current='2'>4</vcpu>", {"vcpus": 4}, [("vcpu/@current", "no place")]),
     ("<vcpu>0</vcpu>", {}, [("vcpu", "--vcpus")]),
-    ("<os><type arch='x86_64' machine='pc-q35-9.2'>hvm</type></os>", {}, []),
+    ("<os><type arch='x86_64' machine='q35'>hvm</type></os>", {}, []),
+    ("<os><type arch='x86_64' machine='pc-q35-9.2'>hvm</type></os>", {}, [("os/type/@machine", "newest version")]),
     ("<os><type arch='x86_64' machine='pc-i440fx-9.2'>hvm</type></os>", {}, [("os/type/@machine", "another one")]),
     ("<os><type arch='aarch64'>hvm</type></os>", {}, [("os/type", "no confidential guests")]),
     ("<os firmware='efi'/>", {}, [("os/@firmware", "--firmware")]),
@@ -97,12 +99,30 @@ PARTS = [  # (what stands in the domain, what the definition has of it, what is 
      [("devices/interface", "--nic")]),
     ("<devices><interface type='bridge'><source bridge='br0'/><mac address='52:54:00:00:00:02'/></interface></devices>",
      {"nics": [{"type": "bridge", "name": "br0", "mac": "52:54:00:00:00:02"}]}, []),
+    (f"<devices>{NIC.format('br-int', '<target dev=%s/>' % repr('tap0f2b'))}{NIC.format('br1', '<target dev=%s/>' % repr('vnet3'))}"
+     "</devices>", {"nics": [{"type": "bridge", "name": "br-int"}, {"type": "bridge", "name": "br1"}]},
+     [("devices/interface[1]/target/@dev", "made anew")]),
+    ("<features><acpi/><apic eoi='on'/></features>", {}, [("features/apic/@eoi", "no place")]),
+    # what no definition can have, or not beside the rest, takes nothing else with it
+    ("<os><kernel>k</kernel><initrd>/i</initrd><cmdline>quiet</cmdline></os>", {},
+     [("os/kernel", "absolute path"), ("os/initrd", "no kernel"), ("os/cmdline", "no kernel")]),
+    ("<os><kernel>/k</kernel><cmdline>a=\u00e9</cmdline></os>", {"boot": {"kernel": "/k"}}, [("os/cmdline", "printable ASCII")]),
+    ("<os><kernel>/k</kernel><kernel>/l</kernel></os>", {"boot": {"kernel": "/k"}}, [("os/kernel[2]", "already")]),
+    ("<name>a</name><name>b</name>", {"name": "a"}, [("name[2]", "already")]),
+    ("<devices>" + 2 * DISK.format("") + "</devices>", {"disks": [{"path": "/d", "format": "raw"}]},
+     [("devices/disk[2]", "given twice")]),
+    ("<devices>" + NIC.format("br0", "") + NIC.format("br0/1", "") + "</devices>", {"nics": [{"type": "bridge", "name": "br0"}]},
+     [("devices/interface[2]", "name of a network interface")]),
+    ("<devices>" + 20 * NIC.format("br0", "") + "</devices>", {"nics": 16 * [{"type": "bridge", "name": "br0"}]},
+     [(f"devices/interface[{i}]", "at most 16") for i in range(17, 21)]),
+    (SNP.format("<idBlock>no</idBlock>"), {}, [("launchSecurity", "base64")]),
     ("<devices><hostdev/><tpm/></devices>", {}, [("devices/hostdev", "no place"), ("devices/tpm", "no place")]),
     ("<devices><rng model='virtio'/><memballoon model='virtio'/><graphics/></devices>", {},
      [("devices/rng", "randomness"), ("devices/memballoon", "gives no memory"), ("devices/graphics", "no screen")]),
     (SNP.format("<policy>0x30000</policy>"), {"platform": "sev-snp"}, []),
     (SNP.format("<policy>0xb0000</policy>"), {"platform": "sev-snp", "sev-snp": {"debug": True}}, []),
     (SNP.format("<policy>0x8000000000030000</policy>"), {"platform": "sev-snp"}, [("launchSecurity/policy", "bits")]),
+    (SNP.format("<policy>0xffffffffffffffffffff</policy>"), {"platform": "sev-snp"}, [("launchSecurity/policy", "no number")]),
     (SNP.format("<hostData>AAAA</hostData>"), {"platform": "sev-snp"}, [("launchSecurity/hostData", "binding")]),
     ("<launchSecurity type='sev'><policy>0x3</policy></launchSecurity>", {}, [("launchSecurity", "no platform")]),
     ("<qemu:commandline xmlns:qemu='q'><qemu:arg value='x'/></qemu:commandline>", {}, [("qemu:commandline", "not taken")]),
@@ -133,7 +153,6 @@ REFUSED = [  # (request, exit status, code)
     ({"xml": "<network/>"}, 2, "CVM-LIBVIRT-XML"),
     ({"xml": "<!DOCTYPE d [<!ENTITY a 'b'>]><domain>&a;</domain>"}, 2, "CVM-LIBVIRT-XML"),
     ({"xml": "<a>" * 5000}, 2, "CVM-LIBVIRT-XML"),
-    ({"xml": f"<domain>{SNP.format('<idBlock>no</idBlock>')}</domain>"}, 2, "CVM-FIELD"),
     ({"domain": "nobody"}, 3, "CVM-LIBVIRT-DOMAIN"),
     ({"domain": "cvmd-web1"}, 3, "CVM-LIBVIRT-DOMAIN"),
 ]
@@ -148,6 +167,15 @@ def check_refusals():
         got, answer = ask(verb, {"domain": "a"}, "test:///nowhere")
         if got != 9 or answer["error"]["code"] != "CVM-LIBVIRT-CONNECTION":
             fault(f"no libvirt: {got} {answer}")
+
+
+def check_value():
+    """What is left is told so that one knows which it was."""
+    for part, value in (("<title>a\nb</title>", "a?b"), ("<tpm model='tpm-crb'><a/></tpm>", "model=tpm-crb"),
+                        ("<x a='1' b='2'/>", "a=1, b=2"), ("<x a='%s' b='2'/>" % (300 * "y"), "a=" + 198 * "y"), ("<x/>", None)):
+        got = ask("adopt", {"xml": f"<domain type='kvm'>{part}</domain>"})[1]["left_out"][0].get("value")
+        if got != value:
+            fault(f"{part}: {got}, not {value}")
 
 
 def check_named():
@@ -165,6 +193,7 @@ for row in OURS:
 for row in PARTS:
     check_part(*row)
 check_refusals()
+check_value()
 check_named()
 print(len(OURS) + len(PARTS) + len(REFUSED), "domains,", faults, "faults")
 sys.exit(faults > 0)

@@ -22,13 +22,15 @@ void xml_done(struct xml_writer *w) {
         *w = (struct xml_writer){ 0 };
 }
 
-/* No control character stands in XML, and no byte that is not UTF-8. */
+/* No control character stands in XML, no byte that is not UTF-8, and not U+FFFE and U+FFFF (XML 1.0, 2.2).
+ */
 static bool is_sayable(const char *text) {
         CVM_CLEANUP(cvm_freep) char *clean = strdup(text);
 
         if (clean)
                 cvm_text_clean(clean, strlen(clean), false);
-        return clean && strcmp(clean, text) == 0;
+        return clean && strcmp(clean, text) == 0 && !strstr(text, "\xef\xbf\xbe") &&
+               !strstr(text, "\xef\xbf\xbf");
 }
 
 static void put(struct xml_writer *w, const char *text) {

@@ -272,6 +272,14 @@ static void name_no_utf8(struct scene *s) {
         s->sources[0] = "/f\xff";
 }
 
+static void name_no_character(struct scene *s) {
+        s->sources[0] = "/f\xef\xbf\xbe";
+}
+
+static void name_no_character_either(struct scene *s) {
+        s->sources[0] = "/f\xef\xbf\xbf";
+}
+
 /* Never left out silently, and named as the user wrote it. */
 static void test_what_cannot_be_said(void **state) {
         static const struct {
@@ -292,6 +300,8 @@ static void test_what_cannot_be_said(void **state) {
                   "'tdx': the bits 0x40000000 of QEMU's 'attributes'" },
                 { SNP, "", name_bytes, "a path has bytes" },
                 { SNP, "", name_no_utf8, "a path has bytes" },
+                { SNP, "", name_no_character, "a path has bytes" },
+                { SNP, "", name_no_character_either, "a path has bytes" },
         };
 
         for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {

@@ -179,6 +179,6 @@ void sim_guest_boot(struct sim_guest *guest, const char *boot) {
 
         cvm_sha256(boot, strlen(boot), id);
         if (memcmp(id, guest->report_id, sizeof id) != 0)
-                guest->store = (struct sim_store){ 0 };
+                sim_store_clear(&guest->store);
         memcpy(guest->report_id, id, sizeof id);
 }

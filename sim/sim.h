@@ -12,6 +12,7 @@
 #include "base/error.h"
 #include "base/json.h"
 #include "base/platform-id.h"
+#include "sim/sim-store.h"
 
 struct sim_root;
 
@@ -51,15 +52,6 @@ int sim_root_documents(const struct sim_root *root, char **ret_pem, struct cvm_e
 int sim_image_open(const struct sim_root *root, enum cvm_platform_id platform, int image, int flat,
                    struct cvm_error *err);
 
-/* What a platform with a store of its own was given to keep in one boot. */
-#define SIM_STORE_MAX 64
-
-struct sim_store {
-        uint8_t tags[SIM_STORE_MAX][16]; /* of the requests, in their order */
-        size_t n;
-        uint8_t extension[32]; /* digest of what all of them must share */
-};
-
 /* One guest as the simulated hardware knows it: fixed at launch, but for what is new at each boot. */
 struct sim_guest {
         enum cvm_platform_id platform;
@@ -78,6 +70,10 @@ struct sim_guest {
 
 /* Another boot of the same guest, told by its label: the same label is the same boot. */
 void sim_guest_boot(struct sim_guest *guest, const char *boot);
+/* Its owner has told the platform that the host may take no dump of it in this boot. */
+static inline bool sim_guest_forbids_dump(const struct sim_guest *guest) {
+        return guest->store.forbids_dump;
+}
 
 /* Borrowed. */
 struct sim_question {

@@ -209,6 +209,8 @@ const char *ultravisor_add(EVP_PKEY *host, const struct cvm_bytes *request,
 
         if (se_secret_see(request->data, request->size, &seen, NULL) < 0)
                 return "it is no request that adds a secret";
+        if (seen.flags & ~SE_SECRET_DISABLE_DUMP)
+                return "the request has flags that it does not know";
         if (open_secret(host, request, extension) < 0)
                 return NOT_FOR_HOST;
         if (memcmp(seen.boot_tags, guest->boot_tags, SE_BOOT_TAGS_SIZE) != 0)
@@ -223,5 +225,7 @@ const char *ultravisor_add(EVP_PKEY *host, const struct cvm_bytes *request,
                 return "the secret store is full";
         memcpy(store->extension, extension, sizeof extension);
         memcpy(store->tags[store->n++], seen.tag, SE_TAG_SIZE);
+        if (seen.flags & SE_SECRET_DISABLE_DUMP)
+                store->forbids_dump = true;
         return NULL;
 }

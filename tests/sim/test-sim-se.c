@@ -288,6 +288,8 @@ static void test_requests_that_are_not_for_it_are_refused(void **state) {
 
 /* --- secrets --- */
 
+static uint64_t secret_flags; /* of those that follow */
+
 /* A request that adds a secret of this name, and its tag. */
 static struct cvm_bytes make_secret(const char *name, EVP_PKEY *to, const struct sim_guest *guest,
                                     const uint8_t *cuid, uint8_t extension) {
@@ -301,6 +303,7 @@ static struct cvm_bytes make_secret(const char *name, EVP_PKEY *to, const struct
                                     .data = data,
                                     .size = sizeof data,
                                     .extension = shared,
+                                    .flags = secret_flags,
                                     .boot_tags = guest->image,
                                     .cuid = cuid };
         struct cvm_bytes request = { 0 };
@@ -362,6 +365,32 @@ static void test_the_store_is_what_was_added_in_this_boot(void **state) {
         expect_store(&guest, &(struct uv_store){ 0 });
 }
 
+static void test_an_owner_forbids_dumps_of_this_boot(void **state) {
+        struct sim_guest guest = make_guest();
+        struct cvm_bytes request;
+
+        sim_guest_boot(&guest, "first");
+        secret_flags = SE_SECRET_DISABLE_DUMP >> 1;
+        request = make_secret("a", host.key, &guest, NULL, 1);
+        expect_kept(&guest, &request, "has flags that it does not know");
+        secret_flags = 0;
+        request = make_secret("a", host.key, &guest, NULL, 1);
+        expect_kept(&guest, &request, "has added it");
+        assert_false(sim_guest_forbids_dump(&guest));
+        secret_flags = SE_SECRET_DISABLE_DUMP;
+        request = make_secret("b", host.key, &guest, NULL, 2);
+        expect_kept(&guest, &request, "another extension secret");
+        assert_false(sim_guest_forbids_dump(&guest));
+        request = make_secret("b", host.key, &guest, NULL, 1);
+        secret_flags = 0;
+        expect_kept(&guest, &request, "has added it");
+        request = make_secret("c", host.key, &guest, NULL, 1);
+        expect_kept(&guest, &request, "has added it");
+        assert_true(sim_guest_forbids_dump(&guest));
+        sim_guest_boot(&guest, "second");
+        assert_false(sim_guest_forbids_dump(&guest));
+}
+
 static void test_requests_that_the_store_refuses(void **state) {
         CVM_CLEANUP(EVP_PKEY_freep) EVP_PKEY *stranger = EVP_EC_gen("P-521");
         struct sim_guest guest = make_guest(), other = make_guest();
@@ -402,6 +431,7 @@ int main(void) {
                 cmocka_unit_test(test_answers_verify_for_their_image_alone),
                 cmocka_unit_test(test_requests_that_are_not_for_it_are_refused),
                 cmocka_unit_test(test_the_store_is_what_was_added_in_this_boot),
+                cmocka_unit_test(test_an_owner_forbids_dumps_of_this_boot),
                 cmocka_unit_test(test_requests_that_the_store_refuses),
         };
 

@@ -1,0 +1,24 @@
+/*
+ * The secret store that a platform's hardware keeps for one guest in one boot, as far as the simulation has
+ * it: what was added, and what that means for what comes later. The secrets themselves are not kept: nothing
+ * in a simulated guest can ask for them.
+ */
+#pragma once
+
+#include "base/bytes.h"
+#include "base/digest.h"
+
+#define SIM_STORE_MAX 64
+
+struct sim_store {
+        uint8_t tags[SIM_STORE_MAX][16]; /* of the requests, in their order */
+        size_t n;
+        uint8_t extension[CVM_SHA256_SIZE]; /* digest of what all of them must share; zeros: the first says
+                                             */
+        bool image_extends;                 /* that is the image's own, for all its boots */
+        bool locked;                        /* nothing is added any more */
+        bool forbids_dump;                  /* the host may take no dump any more */
+};
+
+/* Another boot: it is empty. */
+void sim_store_clear(struct sim_store *store);

@@ -156,7 +156,7 @@ static void on_destroyed(void *ctx, const struct libvirt_message *answer, struct
 
 static void destroy(struct driver_guest *g) {
         g->killed = true;
-        if (!libvirt_watch_is_connected(g->watch) && g->pidfd >= 0)
+        if (g->pidfd >= 0) /* libvirt may be waiting for this very process */
                 pidfd_kill(g->pidfd, SIGKILL);
         (void)ask(g, LIBVIRT_DESTROY, on_destroyed, g, NULL);
 }
@@ -380,8 +380,8 @@ static void on_domain(void *ctx, const struct libvirt_message *m, int *fd) {
                 return;
         if (g->phase == FINDING)
                 find(g, m);
-        else if (g->phase == STARTING && lives && !g->killed)
-                (void)tell_up(g);
+        else if (g->phase == STARTING && lives && !g->killed && (g->started || was_away))
+                (void)tell_up(g); /* before that it is not our run */
         else if (g->phase == STARTING && !lives && (g->started || (was_away && g->why.code)))
                 end_without(g, &g->why); /* it has ended again, or never began */
         else if (g->phase == LIVE && !lives)

@@ -17,6 +17,7 @@
 
 #define RESTART_USEC 1000000ull
 
+static uint64_t patience_usec = 60 * 1000000ull;
 static const char *program = "/usr/libexec/cvmd/cvmd-libvirt";
 
 struct libvirt_watch {
@@ -31,6 +32,8 @@ struct libvirt_watch {
 struct call {
         struct call *next;
         uint64_t id;
+        int verb;
+        uint64_t due_usec;           /* CLOCK_MONOTONIC: then libvirt hangs */
         struct libvirt_watch *watch; /* borrowed; NULL: nobody waits for it */
         libvirt_done_fn done;
         void *ctx;
@@ -44,15 +47,20 @@ static struct libvirt_link {
         sd_event *event; /* NULL: nobody watches */
         pid_t pid;
         int pidfd, socket;
-        sd_event_source *end, *talk, *restart;
+        sd_event_source *end, *talk, *restart, *late;
         struct libvirt_watch *watches;
         struct call *calls; /* in the order of their ids */
         uint64_t last_id, seq;
-        bool connected;
+        uint64_t due_usec;     /* of `late` */
+        uint64_t started_usec; /* CLOCK_MONOTONIC */
 } the_link = { .pidfd = -EBADF, .socket = -EBADF };
 
 void libvirt_link_set_program(const char *path) {
         program = path;
+}
+
+void libvirt_link_set_patience(uint64_t usec) {
+        patience_usec = usec;
 }
 
 pid_t libvirt_link_pid(void) {
@@ -150,13 +158,11 @@ static void take_message(const struct libvirt_message *m, int *fd) {
 
         if (m->kind == LIBVIRT_ANSWER)
                 answer_call(m);
-        else if (m->kind == LIBVIRT_DISCONNECTED) {
-                the_link.connected = false;
+        else if (m->kind == LIBVIRT_DISCONNECTED)
                 each_watch(tell_away);
-        } else if (m->kind == LIBVIRT_CONNECTED) {
-                the_link.connected = true;
+        else if (m->kind == LIBVIRT_CONNECTED)
                 each_watch(tell_absent);
-        } else if (w && m->kind == LIBVIRT_DOMAIN) {
+        else if (w && m->kind == LIBVIRT_DOMAIN) {
                 w->told = true;
                 w->handlers->domain(w->ctx, m, fd);
         } else if (w)
@@ -233,18 +239,18 @@ static void stop_process(void) {
 
         close_socket();
         the_link.end = sd_event_source_disable_unref(the_link.end);
+        the_link.late = sd_event_source_disable_unref(the_link.late);
         if (the_link.pid > 0) {
                 pidfd_kill(the_link.pidfd, SIGKILL);
                 (void)waitid(P_PIDFD, (id_t)the_link.pidfd, &info, WEXITED); /* killed: it ends at once */
         }
         the_link.pid = 0;
         the_link.pidfd = cvm_close(the_link.pidfd);
-        the_link.connected = false;
 }
 
 /* What it was asked, and nobody can know whether it was done: whoever asked looks at the domain. What is
  * asked meanwhile is for the next one. */
-static void fail_calls(void) {
+static void fail_calls(const struct cvm_error *why, uint64_t late_id) {
         uint64_t last = the_link.last_id;
 
         while (the_link.calls && the_link.calls->id <= last) {
@@ -252,7 +258,10 @@ static void fail_calls(void) {
                 struct cvm_error err = { 0 };
 
                 the_link.calls = call->next;
-                cvm_fail(&err, &CVM_CODE_LIBVIRT_CONNECTION, EPIPE, "cvmd-libvirt ended");
+                if (call->id == late_id)
+                        err = *why;
+                else
+                        cvm_fail(&err, &CVM_CODE_LIBVIRT_CONNECTION, EPIPE, "cvmd-libvirt ended");
                 if (call->watch && call->done)
                         call->done(call->ctx, NULL, &err);
                 call_free(call);
@@ -271,21 +280,65 @@ static int on_restart(sd_event_source *source, uint64_t usec, void *userdata) {
         return 0;
 }
 
-/* It died, or may not go on. */
-static void begin_anew(const struct cvm_error *why) {
+/* It died, or may not go on; late_id: for the sake of that call, or 0. */
+static void begin_anew(const struct cvm_error *why, uint64_t late_id) {
         if (why->code)
                 fprintf(stderr, "cvmd: %s\n", why->text);
         stop_process();
-        (void)sd_event_add_time_relative(the_link.event, &the_link.restart, CLOCK_MONOTONIC,
-                                         the_link.seq ? 0 : RESTART_USEC, 0, on_restart, NULL);
+        (void)sd_event_add_time(the_link.event, &the_link.restart, CLOCK_MONOTONIC,
+                                the_link.started_usec + RESTART_USEC, 0, on_restart, NULL);
         each_watch(tell_away);
-        fail_calls(); /* the handlers may have ended it all */
+        fail_calls(why, late_id); /* the handlers may have ended it all */
+}
+
+/* NULL: nothing is under way. */
+static const struct call *first_due(void) {
+        const struct call *first = the_link.calls;
+
+        for (const struct call *c = first; c; c = c->next)
+                if (c->due_usec < first->due_usec)
+                        first = c;
+        return first;
+}
+
+static int on_late(sd_event_source *source, uint64_t usec, void *userdata) {
+        const struct call *call = first_due();
+        struct cvm_error why = { 0 };
+
+        cvm_fail(&why, &CVM_CODE_TIMEOUT, ETIMEDOUT, "libvirt hangs: it has not answered '%s' in time",
+                 libvirt_verbs[call->verb]);
+        begin_anew(&why, call->id);
+        return 0;
+}
+
+static void mind_calls(void) {
+        const struct call *call = the_link.pid > 0 ? first_due() : NULL;
+
+        if (call && the_link.late && call->due_usec == the_link.due_usec)
+                return;
+        the_link.late = sd_event_source_disable_unref(the_link.late);
+        if (!call)
+                return;
+        the_link.due_usec = call->due_usec;
+        (void)sd_event_add_time(the_link.event, &the_link.late, CLOCK_MONOTONIC, call->due_usec, 0, on_late,
+                                NULL);
+}
+
+/* What is asked of one domain is done in its order. */
+static uint64_t due_usec(const struct libvirt_watch *watch, int verb) {
+        uint64_t begins = 0;
+
+        (void)sd_event_now(the_link.event, CLOCK_MONOTONIC, &begins);
+        for (const struct call *c = the_link.calls; c; c = c->next)
+                if (c->watch == watch && c->due_usec > begins)
+                        begins = c->due_usec;
+        return begins + patience_usec * (verb == LIBVIRT_START ? 10 : 1);
 }
 
 static int on_end(sd_event_source *source, int fd, uint32_t revents, void *userdata) {
         const struct cvm_error none = { 0 };
 
-        begin_anew(&none);
+        begin_anew(&none, 0);
         return 0;
 }
 
@@ -302,7 +355,8 @@ static int on_talk(sd_event_source *source, int fd, uint32_t revents, void *user
         if (r > 0)
                 take_message(&m, &passed);
         else if (r < 0)
-                begin_anew(&err);
+                begin_anew(&err, 0);
+        mind_calls();
         return 0;
 }
 
@@ -323,6 +377,7 @@ static int start_process(struct cvm_error *err) {
 
         the_link.socket = ends[0];
         the_link.seq = 0;
+        (void)sd_event_now(the_link.event, CLOCK_MONOTONIC, &the_link.started_usec);
         r = spawn_begin(&spawn, &the_link.pid, &go, err);
         if (r >= 0) {
                 the_link.pidfd = pidfd_of(the_link.pid);
@@ -333,6 +388,7 @@ static int start_process(struct cvm_error *err) {
                 r = sd_event_add_io(the_link.event, &the_link.talk, the_link.socket, EPOLLIN, on_talk, NULL);
         if (r >= 0) {
                 send_all();
+                mind_calls();
                 return 0;
         }
         stop_process();
@@ -390,10 +446,6 @@ struct libvirt_watch *libvirt_watch_free(struct libvirt_watch *watch) {
         return NULL;
 }
 
-bool libvirt_watch_is_connected(const struct libvirt_watch *watch) {
-        return the_link.connected;
-}
-
 static int make_call(const struct libvirt_request *request, const int *fds, size_t n_fds, struct call *call,
                      struct cvm_error *err) {
         call->text = cvm_json_write_text(libvirt_request_fields, request);
@@ -418,7 +470,12 @@ int libvirt_watch_ask(struct libvirt_watch *watch, const struct libvirt_request 
 
         if (!call)
                 return cvm_fail(err, &CVM_CODE_NO_MEMORY, ENOMEM, "asking libvirt");
-        *call = (struct call){ .id = ++the_link.last_id, .watch = watch, .done = done, .ctx = ctx };
+        *call = (struct call){ .id = ++the_link.last_id,
+                               .verb = request->verb,
+                               .due_usec = due_usec(watch, request->verb),
+                               .watch = watch,
+                               .done = done,
+                               .ctx = ctx };
         whole.id = call->id;
         whole.uuid = watch->uuid;
         r = make_call(&whole, fds, n_fds, call, err);
@@ -430,5 +487,6 @@ int libvirt_watch_ask(struct libvirt_watch *watch, const struct libvirt_request 
                 last = &(*last)->next;
         *last = call;
         send_all();
+        mind_calls();
         return 0;
 }

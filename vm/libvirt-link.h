@@ -1,7 +1,7 @@
 /*
  * The daemon's end of cvmd-libvirt: it is started with the first who watches a domain, started again when it
  * dies, and ends with the last. What it says is hostile: one message that is none, or out of its order, and
- * it is killed and started anew.
+ * it is killed and started anew; so it is where an answer does not come in time, for then libvirt hangs.
  */
 #pragma once
 
@@ -26,9 +26,6 @@ int libvirt_watch_new(sd_event *event, const char *uuid, const struct libvirt_ha
 /* What was asked through it is not answered any more. Accepts NULL, returns NULL. */
 struct libvirt_watch *libvirt_watch_free(struct libvirt_watch *watch);
 CVM_DEFINE_CLEANUP(struct libvirt_watch, libvirt_watch_free);
-/* libvirt is there, as far as was heard. */
-bool libvirt_watch_is_connected(const struct libvirt_watch *watch);
-
 /* answer is NULL where it failed; then err has the words. From the loop, exactly once. */
 typedef void (*libvirt_done_fn)(void *ctx, const struct libvirt_message *answer, struct cvm_error *err);
 /* Ask for something about this domain: id and uuid are filled in; all is borrowed. done may be NULL. */
@@ -40,5 +37,7 @@ int libvirt_message_read(const void *data, size_t size, struct libvirt_message *
 
 /* The program that is started: set once, before anything runs. Default: the installed one. */
 void libvirt_link_set_program(const char *path);
+/* How long an answer may take, for tests; a start may take ten times as long. Default: a minute. */
+void libvirt_link_set_patience(uint64_t usec);
 /* The process, for tests; 0: none runs. */
 pid_t libvirt_link_pid(void);

@@ -46,10 +46,16 @@ int host_receive(struct libvirt_host *host, struct libvirt_work *ret, struct cvm
 bool host_connect(struct libvirt_host *host);
 /* A call on this connection failed: if that was lost, the daemon hears so before it hears of the call. */
 void host_look_for_loss(struct libvirt_host *host, virConnectPtr connection);
+/* By its name: what somebody else made is not touched, whatever its uuid. */
+bool host_is_ours(virDomainPtr domain);
 /* What this domain is now. */
 void host_tell_domain(struct libvirt_host *host, virDomainPtr domain);
-/* The digest of the definition that libvirt would start it by, without what only a run has; negative: not
- * known, virGetLastError() says why. */
+/* An answer and what the domain is then (NULL: nothing of it), with no other look between them: whoever has
+ * started it takes what it hears behind that for its own run, and a failure comes behind what explains it.
+ */
+void host_answer(struct libvirt_host *host, struct libvirt_message *answer, virDomainPtr domain);
+/* The digest of the definition that libvirt would start it by, without what only a run has; all ones where
+ * it has none any more. Negative: not known, virGetLastError() says why. */
 int host_digest(virDomainPtr domain, uint8_t ret[CVM_SHA256_SIZE]);
 
 /* libvirt-queue.c: to be served, what is asked of one domain in its order, domains beside one another. Takes

@@ -25,15 +25,20 @@
 #define PID_FILE "/run/libvirt/qemu/%s.pid" /* written by libvirt, for the superuser's libvirtd */
 #define LOG_FILE "/var/log/libvirt/qemu/%s.log"
 
-static bool is_ours(virDomainPtr domain) {
+bool host_is_ours(virDomainPtr domain) {
         const char *name = virDomainGetName(domain);
 
         return name && strncmp(name, LIBVIRT_NAME_PREFIX, strlen(LIBVIRT_NAME_PREFIX)) == 0;
 }
 
 int host_digest(virDomainPtr domain, uint8_t ret[CVM_SHA256_SIZE]) {
-        char *xml = virDomainGetXMLDesc(domain, VIR_DOMAIN_XML_INACTIVE | VIR_DOMAIN_XML_SECURE);
+        char *xml;
 
+        if (virDomainIsPersistent(domain) == 0) { /* its XML is then that of the run */
+                memset(ret, 0xff, CVM_SHA256_SIZE);
+                return 0;
+        }
+        xml = virDomainGetXMLDesc(domain, VIR_DOMAIN_XML_INACTIVE | VIR_DOMAIN_XML_SECURE);
         if (!xml)
                 return -EIO;
         cvm_sha256(xml, strlen(xml), ret);
@@ -118,16 +123,38 @@ void host_tell_domain(struct libvirt_host *host, virDomainPtr domain) {
         pthread_mutex_unlock(&host->looking);
 }
 
+void host_answer(struct libvirt_host *host, struct libvirt_message *answer, virDomainPtr domain) {
+        pthread_mutex_lock(&host->looking);
+        if (domain && answer->error_code)
+                tell_domain(host, domain, state_of(domain), NOT_NOW);
+        host_send(host, answer, -EBADF);
+        if (domain && !answer->error_code)
+                tell_domain(host, domain, state_of(domain), NOT_NOW);
+        pthread_mutex_unlock(&host->looking);
+}
+
 static void tell(struct libvirt_host *host, virDomainPtr domain, int kind, bool by_guest, const char *text) {
         char uuid[VIR_UUID_STRING_BUFLEN];
         struct libvirt_message m = { .kind = kind, .by_guest = by_guest };
 
-        if (!is_ours(domain) || virDomainGetUUIDString(domain, uuid) < 0)
+        if (!host_is_ours(domain) || virDomainGetUUIDString(domain, uuid) < 0)
                 return;
         m.uuid = uuid;
         if (text)
                 m.text = (struct cvm_bytes){ (uint8_t *)text, strnlen(text, LIBVIRT_TEXT_MAX) };
         host_send(host, &m, -EBADF);
+}
+
+/* Somebody asked libvirt for these; all others are QEMU's own. */
+static enum end end_of(int detail) {
+        static const int asked[] = { VIR_DOMAIN_EVENT_STOPPED_DESTROYED, VIR_DOMAIN_EVENT_STOPPED_SAVED,
+                                     VIR_DOMAIN_EVENT_STOPPED_MIGRATED,
+                                     VIR_DOMAIN_EVENT_STOPPED_FROM_SNAPSHOT };
+
+        for (size_t i = 0; i < ARRAY_SIZE(asked); i++)
+                if (asked[i] == detail)
+                        return DESTROYED;
+        return BY_ITSELF;
 }
 
 /* What a domain is behind such an event; negative: another one tells it. */
@@ -149,11 +176,9 @@ static int state_behind(virDomainPtr domain, int event, int detail) {
 
 static int on_lifecycle(virConnectPtr connection, virDomainPtr domain, int event, int detail, void *ctx) {
         struct libvirt_host *host = ctx;
-        enum end end = event != VIR_DOMAIN_EVENT_STOPPED              ? NOT_NOW
-                       : detail == VIR_DOMAIN_EVENT_STOPPED_DESTROYED ? DESTROYED
-                                                                      : BY_ITSELF;
+        enum end end = event == VIR_DOMAIN_EVENT_STOPPED ? end_of(detail) : NOT_NOW;
 
-        if (!is_ours(domain))
+        if (!host_is_ours(domain))
                 return 0;
         if (event == VIR_DOMAIN_EVENT_CRASHED)
                 tell(host, domain, LIBVIRT_ENDS, true, "guest-panic");
@@ -161,6 +186,12 @@ static int on_lifecycle(virConnectPtr connection, virDomainPtr domain, int event
         tell_domain(host, domain, state_behind(domain, event, detail), end);
         pthread_mutex_unlock(&host->looking);
         return 0;
+}
+
+static void on_metadata(virConnectPtr connection, virDomainPtr domain, int type, const char *space,
+                        void *ctx) {
+        if (host_is_ours(domain))
+                host_tell_domain(ctx, domain); /* it is a part of the definition */
 }
 
 static void on_reboot(virConnectPtr connection, virDomainPtr domain, void *ctx) {
@@ -199,6 +230,7 @@ static int watch(struct libvirt_host *host) {
                 virConnectDomainEventGenericCallback fn;
         } events[] = {
                 { VIR_DOMAIN_EVENT_ID_LIFECYCLE, VIR_DOMAIN_EVENT_CALLBACK(on_lifecycle) },
+                { VIR_DOMAIN_EVENT_ID_METADATA_CHANGE, VIR_DOMAIN_EVENT_CALLBACK(on_metadata) },
                 { VIR_DOMAIN_EVENT_ID_REBOOT, VIR_DOMAIN_EVENT_CALLBACK(on_reboot) },
                 { VIR_DOMAIN_EVENT_ID_DEVICE_ADDED, VIR_DOMAIN_EVENT_CALLBACK(on_device) },
                 { VIR_DOMAIN_EVENT_ID_DEVICE_REMOVED, VIR_DOMAIN_EVENT_CALLBACK(on_device) },
@@ -222,7 +254,7 @@ static int tell_all(struct libvirt_host *host) {
         int n = virConnectListAllDomains(host->connection, &domains, 0);
 
         for (int i = 0; i < n; i++) {
-                if (is_ours(domains[i]))
+                if (host_is_ours(domains[i]))
                         host_tell_domain(host, domains[i]);
                 virDomainFree(domains[i]);
         }

@@ -8,7 +8,8 @@
 #include "base/fd.h"
 #include "worker/libvirt-host.h"
 
-#define THREADS_MAX 16 /* below libvirtd's max_client_requests and its own workers, more would only wait */
+#define THREADS_MAX \
+        16 /* libvirtd serves five at once for a client, unless its max_client_requests says more */
 
 static struct {
         pthread_mutex_t lock;

@@ -16,7 +16,7 @@ struct job {
         struct libvirt_work *work;
         const struct libvirt_request *request; /* of it */
         const char *text;                      /* of the request, "" without one */
-        virDomainPtr domain;                   /* NULL: not defined */
+        virDomainPtr domain;                   /* ours; NULL: not defined */
         struct libvirt_message answer;
 };
 
@@ -58,15 +58,28 @@ static int check_unchanged(struct job *job) {
         return memcmp(now, job->request->sha256, sizeof now) == 0 ? 0 : -ESTALE;
 }
 
+/* It runs, and not for the daemon, which would not ask otherwise: somebody else started it. */
+static int end_stray(struct job *job) {
+        return virDomainIsActive(job->domain) == 1 && virDomainDestroy(job->domain) < 0 &&
+                                               virDomainIsActive(job->domain) != 0
+                               ? -EIO
+                               : 0;
+}
+
 static int do_start(struct job *job) {
         struct libvirt_work *work = job->work;
         int r = check_unchanged(job);
 
+        if (r >= 0)
+                r = end_stray(job);
         if (r >= 0 && cvm_texts_count(job->request->groups) != work->n_fds)
                 r = -EBADMSG;
         for (size_t i = 0; r >= 0 && i < work->n_fds; i++)
                 r = virDomainFDAssociate(job->domain, job->request->groups[i], 1, &work->fds[i], 0);
-        return r < 0 ? r : virDomainCreateWithFlags(job->domain, VIR_DOMAIN_START_PAUSED);
+        /* a boot from its beginning, whatever memory somebody has saved */
+        return r < 0 ? r
+                     : virDomainCreateWithFlags(job->domain,
+                                                VIR_DOMAIN_START_PAUSED | VIR_DOMAIN_START_FORCE_BOOT);
 }
 
 static int do_resume(struct job *job) {
@@ -93,7 +106,9 @@ static int do_destroy(struct job *job) {
 }
 
 static int do_undefine(struct job *job) {
-        return job->domain ? virDomainUndefineFlags(job->domain, UNDEFINE_ALL) : 0;
+        int r = job->domain ? end_stray(job) : 0;
+
+        return r < 0 || !job->domain ? r : virDomainUndefineFlags(job->domain, UNDEFINE_ALL);
 }
 
 static void take_text(struct libvirt_message *message, const char *text) {
@@ -116,7 +131,7 @@ static int do_monitor(struct job *job) {
 static const struct {
         int (*run)(struct job *job);
         bool needs_libvirt, needs_domain;
-        bool tells; /* what the domain is behind it */
+        bool tells; /* what the domain is then */
 } verbs[] = {
         [LIBVIRT_COPY] = { do_copy, false, false, false },
         [LIBVIRT_DEFINE] = { do_define, true, false, false },
@@ -134,17 +149,26 @@ bool host_needs_libvirt(const struct libvirt_request *request) {
         return verbs[request->verb].needs_libvirt;
 }
 
+static int find_domain(struct job *job) {
+        if (!job->work->connection)
+                return -ENOTCONN;
+        job->domain = virDomainLookupByUUIDString(job->work->connection, job->request->uuid);
+        if (!job->domain && virGetLastErrorCode() != VIR_ERR_NO_DOMAIN)
+                return -EIO; /* libvirt went just now: that is not "it is not there" */
+        if (job->domain && !host_is_ours(job->domain)) {
+                virDomainFree(job->domain);
+                job->domain = NULL;
+        }
+        return 0;
+}
+
 static int run(struct job *job) {
-        int verb = job->request->verb;
+        int verb = job->request->verb, r;
 
         virResetLastError();
-        if (verbs[verb].needs_libvirt) {
-                if (!job->work->connection)
-                        return -ENOTCONN;
-                job->domain = virDomainLookupByUUIDString(job->work->connection, job->request->uuid);
-                if (!job->domain && virGetLastErrorCode() != VIR_ERR_NO_DOMAIN)
-                        return -EIO; /* libvirt went just now: that is not "it is not there" */
-        }
+        r = verbs[verb].needs_libvirt ? find_domain(job) : 0;
+        if (r < 0)
+                return r;
         if (verbs[verb].needs_domain && !job->domain)
                 return -ENOENT;
         return verbs[verb].run(job);
@@ -157,6 +181,8 @@ static void describe_failure(struct libvirt_message *answer, int r) {
         answer->error_code = e && e->code ? (uint32_t)e->code : VIR_ERR_INTERNAL_ERROR;
         if (r == -ESTALE)
                 answer->error_code = VIR_ERR_OPERATION_ABORTED;
+        if (r == -ENOENT)
+                answer->error_code = VIR_ERR_NO_DOMAIN;
         take_text(answer, e && e->message ? e->message : strerror(-r));
 }
 
@@ -176,9 +202,7 @@ void host_serve(struct libvirt_host *host, struct libvirt_work *work) {
                 if (work->connection)
                         host_look_for_loss(host, work->connection);
         }
-        if (verbs[request->verb].tells && job.domain)
-                host_tell_domain(host, job.domain);
-        host_send(host, &job.answer, -EBADF);
+        host_answer(host, &job.answer, verbs[request->verb].tells ? job.domain : NULL);
         libvirt_message_done(&job.answer);
         if (job.domain)
                 virDomainFree(job.domain);

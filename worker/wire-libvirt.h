@@ -3,6 +3,8 @@
  * pair, descriptors beside them. The daemon asks by id; what comes back is an answer to an id, or news. Each
  * message of cvmd-libvirt has the number behind its predecessor's: what was lost would be seen.
  *
+ * A START is answered, and then its domain told; a failed one the other way round.
+ *
  * After each connection to libvirt there comes a DOMAIN for each of our domains and then CONNECTED: what was
  * not named is not there. DOMAIN tells what a domain is, never what happened: told twice it changes nothing.
  */

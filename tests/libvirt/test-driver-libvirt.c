@@ -149,6 +149,115 @@ static void test_destroyed_while_cvmd_libvirt_is_dead(void **state) {
         assert_ptr_equal(f.why.code, &CVM_CODE_QEMU); /* who did it nobody can say any more */
 }
 
+static void test_saved_by_somebody(void **state) {
+        CVM_CLEANUP(end) struct fixture f;
+
+        run(&f);
+        virsh("managedsave " NAME);
+        wait_for(&f, DRIVER_GONE, 1);
+        assert_ptr_equal(f.why.code, &CVM_CODE_DOMAIN_ENDED);
+        start_again(&f); /* from its beginning: what was saved is not taken up */
+        shell("cd /var/log/libvirt/qemu && test -s " NAME ".log && ! grep -q -- -incoming " NAME ".log");
+}
+
+static void test_undefined_by_somebody(void **state) {
+        CVM_CLEANUP(end) struct fixture f;
+
+        run(&f);
+        virsh("undefine " NAME);
+        wait_for(&f, DRIVER_CHANGED, 1);
+        assert_ptr_equal(f.why.code, &CVM_CODE_DOMAIN_CHANGED);
+}
+
+static void test_titled_by_somebody(void **state) {
+        CVM_CLEANUP(end) struct fixture f;
+
+        run(&f);
+        virsh("desc --config --title " NAME " mine");
+        wait_for(&f, DRIVER_CHANGED, 1);
+}
+
+static void undisked(void) {
+        shell("virsh -c qemu:///system dumpxml --inactive " NAME
+              " | sed '/<disk /,/<.disk>/d' >/run/libvirt/edited.xml && "
+              "virsh -q -c qemu:///system define /run/libvirt/edited.xml >/dev/null");
+}
+
+/* Somebody runs it while it is off for us: it ends with the next start, and with the removal. */
+static void test_started_by_somebody(void **state) {
+        CVM_CLEANUP(end) struct fixture f;
+
+        for (int removed = 0; removed < 2; removed++) {
+                if (removed)
+                        start_again(&f);
+                else
+                        run(&f);
+                the_driver->kill(f.guest);
+                wait_for(&f, DRIVER_GONE, 1);
+                undisked();
+                virsh("start " NAME);
+        }
+        the_driver->remove(f.event, f.definition->uuid, NULL, NULL);
+        while (libvirt_link_pid() > 0)
+                pass(&f);
+        shell("! virsh -c qemu:///system dominfo " NAME " >/dev/null 2>&1");
+}
+
+/* Of our uuid, but not of our making. */
+static void test_a_domain_of_somebody_else(void **state) {
+        static const char name[] = "somebody-elses";
+        CVM_CLEANUP(end) struct fixture f;
+        struct cvm_error err = { 0 };
+        struct driver_start s;
+
+        begin(&f, BOOT_DISK);
+        shell("echo '<domain type=\"qemu\"><name>%s</name><uuid>%s</uuid><memory>1024</memory><os><type>hvm</type></os>"
+              "</domain>' >/run/libvirt/other.xml",
+              name, f.definition->uuid);
+        virsh("define /run/libvirt/other.xml");
+        s = start_of(&f);
+        assert_int_equal(the_driver->spawn(&s, &f.guest, &err), 1);
+        wait_for(&f, DRIVER_GONE, 1);
+        assert_ptr_equal(f.why.code, &CVM_CODE_EXISTS);
+        the_driver->remove(f.event, f.definition->uuid, NULL, NULL);
+        while (libvirt_link_pid() > 0)
+                pass(&f);
+        shell("virsh -q -c qemu:///system undefine %s >/dev/null", name); /* it was still there */
+}
+
+static void ask_without_waiting(struct fixture *f, enum driver_command command) {
+        struct cvm_error err = { 0 };
+
+        f->answered = false;
+        assert_int_equal(the_driver->command(f->guest, command, on_answer, f, &err), 0);
+}
+
+/* libvirt waits for a QEMU that hangs, and would wait for ever. */
+static void test_killed_while_it_hangs(void **state) {
+        CVM_CLEANUP(end) struct fixture f;
+
+        run(&f);
+        kill(f.trace.pid, SIGSTOP);
+        ask_without_waiting(&f, DRIVER_PAUSE);
+        the_driver->kill(f.guest);
+        wait_for(&f, DRIVER_GONE, 1);
+}
+
+static void test_libvirtd_hangs(void **state) {
+        CVM_CLEANUP(end) struct fixture f;
+
+        run(&f);
+        libvirt_link_set_patience(1000000);
+        shell("kill -STOP \"$(\"$CVM_LIBVIRTD\" pid)\"");
+        command(&f, DRIVER_PAUSE);
+        assert_ptr_equal(f.why.code, &CVM_CODE_TIMEOUT);
+        the_driver->kill(f.guest); /* and its end does not wait for libvirt */
+        wait_for(&f, DRIVER_GONE, 1);
+        libvirt_link_set_patience(60000000);
+        shell("kill -CONT \"$(\"$CVM_LIBVIRTD\" pid)\"");
+        start_again(&f);
+}
+
 static void test_edited_by_somebody(void **state) {
         CVM_CLEANUP(end) struct fixture f;
 
@@ -260,6 +369,13 @@ int main(void) {
                 cmocka_unit_test(test_killed_while_libvirtd_is_away),
                 cmocka_unit_test(test_destroyed_by_somebody),
                 cmocka_unit_test(test_destroyed_while_cvmd_libvirt_is_dead),
+                cmocka_unit_test(test_saved_by_somebody),
+                cmocka_unit_test(test_undefined_by_somebody),
+                cmocka_unit_test(test_titled_by_somebody),
+                cmocka_unit_test(test_started_by_somebody),
+                cmocka_unit_test(test_a_domain_of_somebody_else),
+                cmocka_unit_test(test_killed_while_it_hangs),
+                cmocka_unit_test(test_libvirtd_hangs),
                 cmocka_unit_test(test_edited_by_somebody),
                 cmocka_unit_test(test_edited_while_the_daemon_was_away),
                 cmocka_unit_test(test_a_device_is_added_by_somebody),

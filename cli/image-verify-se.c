@@ -1,5 +1,6 @@
 /* cvmctl image verify: a protected image against its header, and against what the owner kept or knows. */
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "base/fd.h"
@@ -80,12 +81,14 @@ static int check_hosts(struct check *c, struct cvm_error *err) {
 static int check_file(struct check *c, const char *option, enum se_kind kind, struct cvm_error *err) {
         CVM_CLEANUP(cvm_closep) int fd = -EBADF;
         const char *path = argument(c->arguments, option);
-        struct se_source source = { .name = path };
+        char name[320];
+        struct se_source source = { .name = name };
         int r = path ? image_open(path, &fd, err) : 0;
 
         if (r < 0 || !path)
                 return r;
         source.fd = fd;
+        snprintf(name, sizeof name, "the %s '%.256s'", option, path);
         r = se_image_compare(c->fd, c->path, &c->image, se_keys(&c->keys), kind, &source, err);
         if (r >= 0)
                 note(c, option);

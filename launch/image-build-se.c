@@ -129,10 +129,6 @@ static int write_at(struct builder *b, uint64_t at, const void *data, size_t siz
                      : 0;
 }
 
-static uint64_t whole_pages(uint64_t size) {
-        return (size + SE_PAGE - 1) / SE_PAGE * SE_PAGE;
-}
-
 /* A component in pieces: while one is digested, which takes longest, the next is made and written. */
 struct piece {
         uint8_t *data;
@@ -165,7 +161,7 @@ static int make_next(struct adding *a, struct cvm_error *err) {
         if (n < 0)
                 return (int)n;
         p->offset = c->size;
-        p->size = n == 0 && c->size == 0 ? SE_PAGE : (size_t)whole_pages((uint64_t)n);
+        p->size = n == 0 && c->size == 0 ? SE_PAGE : (size_t)se_whole_pages((uint64_t)n);
         memset(p->data + n, 0, p->size - (size_t)n);
         if (p->size && !(b->in->pcf & SE_PCF_PLAIN))
                 r = se_pages_encrypt(b->in->keys->image, c->prefix, p->offset, p->data, p->size, err);
@@ -249,7 +245,7 @@ static int add_components(struct builder *b, struct cvm_error *err) {
         return r < 0 ? r : add_stage3b(b, err);
 }
 
-static int write_header(struct builder *b, struct cvm_error *err) {
+static int make_header(struct builder *b, struct cvm_error *err) {
         const struct se_build *in = b->in;
         const struct se_component *loader = se_image_component(&b->image, SE_STAGE3B);
         struct se_header_inputs inputs = { .customer = in->random->customer,
@@ -261,10 +257,7 @@ static int write_header(struct builder *b, struct cvm_error *err) {
                                            .entry = { SE_ENTRY_MASK, loader->address, in->scf } };
         int r = se_pages_digests(b->pages, &inputs.digests, err);
 
-        if (r >= 0)
-                r = se_header_make(&inputs, &b->image.header, err);
-        return r < 0 ? r
-                     : write_at(b, b->image.place.header, b->image.header.bytes, b->image.header.size, err);
+        return r < 0 ? r : se_header_make(&inputs, &b->image.header, err);
 }
 
 static int write_ipib(struct builder *b, struct cvm_error *err) {
@@ -276,29 +269,17 @@ static int write_ipib(struct builder *b, struct cvm_error *err) {
         return write_at(b, b->image.place.ipib, ipib.data, ipib.size, err);
 }
 
-/* All that is not protected: last, so that a file of a build that failed does not begin like an image. */
+/* Last, so that a file of a build that failed does not begin like an image. */
 static int write_front(struct builder *b, struct cvm_error *err) {
-        const struct cvm_bytes *stage3a = b->in->stage3a;
-        size_t plain = stage3a->size - SE_STAGE3A_ARGUMENTS;
-        uint8_t arguments[SE_STAGE3A_ARGUMENTS], metadata[SE_METADATA_SIZE], entry[8];
-        uint64_t psw;
-        int r = write_at(b, SE_STAGE3A_AT, stage3a->data, plain, err);
+        CVM_CLEANUP(cvm_bytes_done) struct cvm_bytes front = { 0 };
 
-        se_stage3a_arguments(&b->image, SE_STAGE3A_AT + plain, arguments);
-        if (r >= 0)
-                r = write_at(b, SE_STAGE3A_AT + plain, arguments, sizeof arguments, err);
-        se_metadata_write(&b->image.place, metadata);
-        if (r >= 0)
-                r = write_at(b, SE_METADATA_AT, metadata, sizeof metadata, err);
-        se_short_psw(SE_ENTRY_MASK, SE_ENTRY_AT, &psw);
-        for (int i = 0; i < 8; i++)
-                entry[i] = (uint8_t)(psw >> (56 - 8 * i));
-        return r < 0 ? r : write_at(b, 0, entry, sizeof entry, err);
+        if (se_front_write(&b->image, b->in->stage3a, &front) < 0)
+                return cvm_fail(err, &CVM_CODE_NO_MEMORY, ENOMEM, "building an image");
+        return write_at(b, 0, front.data, front.size, err);
 }
 
 int se_image_build(const struct se_build *in, int fd, struct se_image *ret, struct cvm_error *err) {
         CVM_CLEANUP(builder_done) struct builder b = { .in = in, .fd = fd };
-        uint64_t header = whole_pages(SE_STAGE3A_AT + in->stage3a->size);
         int r = check_parts(in, err);
 
         if (r >= 0)
@@ -309,13 +290,13 @@ int se_image_build(const struct se_build *in, int fd, struct se_image *ret, stru
                 r = cvm_fail(err, &CVM_CODE_NO_MEMORY, ENOMEM, "building an image");
         if (r < 0)
                 return r;
-        b.image.place = (struct se_place){ .header = header < SE_HEADER_MIN ? SE_HEADER_MIN : header,
+        b.image.place = (struct se_place){ .header = se_header_address(in->stage3a->size),
                                            .has_metadata = true,
                                            .version = 1 };
-        b.next = b.image.place.header + whole_pages(se_header_size(in->n_hosts));
+        b.next = b.image.place.header + se_whole_pages(se_header_size(in->n_hosts));
         r = add_components(&b, err);
         if (r >= 0)
-                r = write_header(&b, err);
+                r = make_header(&b, err);
         if (r >= 0)
                 r = write_ipib(&b, err);
         if (r >= 0)

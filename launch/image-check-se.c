@@ -164,8 +164,8 @@ ssize_t se_source_read(const struct se_source *source, uint64_t offset, uint8_t 
         if (source->fd >= 0) {
                 n = cvm_read_at(source->fd, offset, ret, size);
                 return n >= 0 ? n
-                              : cvm_fail(err, &CVM_CODE_FILE, (int)-n, "'%s' cannot be read: %s",
-                                         source->name, strerror((int)-n));
+                              : cvm_fail(err, &CVM_CODE_FILE, (int)-n, "%s cannot be read: %s", source->name,
+                                         strerror((int)-n));
         }
         if (offset >= source->size)
                 return 0;
@@ -226,23 +226,41 @@ int se_image_compare(int fd, const char *what, const struct se_image *image, con
 
 /* --- the loader --- */
 
-static int compare_stage3a(int fd, const char *what, const struct se_image *image,
-                           const struct cvm_bytes *stage, struct cvm_error *err) {
+static int compare_bytes(int fd, const char *what, uint64_t at, const struct cvm_bytes *made,
+                         const char *why, struct cvm_error *err) {
         CVM_CLEANUP(cvm_bytes_done)
-        struct cvm_bytes stored = { .data = malloc(stage->size), .size = stage->size };
-        uint8_t arguments[SE_STAGE3A_ARGUMENTS];
-        size_t plain = stage->size - SE_STAGE3A_ARGUMENTS;
+        struct cvm_bytes stored = { .data = malloc(made->size), .size = made->size };
         int r;
 
         if (!stored.data)
                 return cvm_fail(err, &CVM_CODE_NO_MEMORY, ENOMEM, "comparing an image");
-        se_stage3a_arguments(image, SE_STAGE3A_AT + plain, arguments);
-        r = read_pages(fd, what, SE_STAGE3A_AT, stored.data, stored.size, err);
-        if (r >= 0 && (memcmp(stored.data, stage->data, plain) != 0 ||
-                       memcmp(stored.data + plain, arguments, sizeof arguments) != 0))
-                r = refuse(what, "the first stage of its loader is another one, or was told of other parts",
-                           err);
-        return r;
+        r = read_pages(fd, what, at, stored.data, stored.size, err);
+        return r < 0 || memcmp(stored.data, made->data, made->size) == 0 ? r : refuse(what, why, err);
+}
+
+/* What no digest covers: nothing else is in it than a builder puts there. */
+static int compare_unprotected(int fd, const char *what, const struct se_image *image,
+                               const struct cvm_bytes *stage3a, struct cvm_error *err) {
+        CVM_CLEANUP(cvm_bytes_done) struct cvm_bytes front = { 0 };
+        CVM_CLEANUP(cvm_bytes_done) struct cvm_bytes ipib = { 0 };
+        uint64_t at;
+        int r;
+
+        if (image->place.header != se_header_address(stage3a->size))
+                return refuse(what, "the first stage of its loader is another one", err);
+        if (se_front_write(image, stage3a, &front) < 0 || se_ipib_write(image, &ipib) < 0)
+                return cvm_fail(err, &CVM_CODE_NO_MEMORY, ENOMEM, "comparing an image");
+        at = front.size;
+        for (size_t i = 0; i < image->n_components; at += image->components[i++].size)
+                if (image->components[i].address != at)
+                        return refuse(what, "there is something between its components", err);
+        r = compare_bytes(fd, what, 0, &front,
+                          "the first stage of its loader is another one, was told of other parts, or is not "
+                          "alone with the header in its front",
+                          err);
+        return r < 0 ? r
+                     : compare_bytes(fd, what, image->place.ipib, &ipib,
+                                     "the list of its components has bytes that no builder puts there", err);
 }
 
 int se_image_compare_loader(int fd, const char *what, const struct se_image *image,
@@ -260,5 +278,5 @@ int se_image_compare_loader(int fd, const char *what, const struct se_image *ima
         source.data = stage.data;
         source.size = stage.size;
         r = se_image_compare(fd, what, image, keys, SE_STAGE3B, &source, err);
-        return r < 0 ? r : compare_stage3a(fd, what, image, stage3a, err);
+        return r < 0 ? r : compare_unprotected(fd, what, image, stage3a, err);
 }

@@ -1,6 +1,7 @@
 #include "launch/image-se.h"
 
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 
@@ -60,10 +61,32 @@ void se_metadata_write(const struct se_place *place, uint8_t ret[SE_METADATA_SIZ
         put(place->ipib, 8, ret + 20);
 }
 
-void se_stage3a_arguments(const struct se_image *image, uint64_t at, uint8_t ret[SE_STAGE3A_ARGUMENTS]) {
-        put(image->place.header - at, 8, ret);
-        put(image->header.size, 8, ret + 8);
-        put(image->place.ipib - at, 8, ret + 16);
+uint64_t se_header_address(size_t stage3a_size) {
+        uint64_t end = se_whole_pages(SE_STAGE3A_AT + stage3a_size);
+
+        return end < SE_HEADER_MIN ? SE_HEADER_MIN : end;
+}
+
+/* The first stage finds header and IPIB by their distance from its arguments. */
+int se_front_write(const struct se_image *image, const struct cvm_bytes *stage3a, struct cvm_bytes *ret) {
+        uint64_t header = image->place.header,
+                 arguments = SE_STAGE3A_AT + stage3a->size - SE_STAGE3A_ARGUMENTS;
+        size_t size = (size_t)(header + se_whole_pages(image->header.size));
+        uint8_t *front = calloc(1, size);
+        uint64_t psw;
+
+        if (!front)
+                return -ENOMEM;
+        se_short_psw(SE_ENTRY_MASK, SE_ENTRY_AT, &psw);
+        put(psw, 8, front);
+        se_metadata_write(&image->place, front + SE_METADATA_AT);
+        memcpy(front + SE_STAGE3A_AT, stage3a->data, stage3a->size);
+        put(header - arguments, 8, front + arguments);
+        put(image->header.size, 8, front + arguments + 8);
+        put(image->place.ipib - arguments, 8, front + arguments + 16);
+        memcpy(front + header, image->header.bytes, image->header.size);
+        *ret = (struct cvm_bytes){ .data = front, .size = size };
+        return 0;
 }
 
 void se_stage3b_arguments(const struct se_image *image, uint8_t ret[SE_STAGE3B_ARGUMENTS]) {

@@ -34,6 +34,10 @@ struct se_image {
         size_t n_components;
 };
 
+static inline uint64_t se_whole_pages(uint64_t size) {
+        return (size + SE_PAGE - 1) / SE_PAGE * SE_PAGE;
+}
+
 /* The one of this kind, or NULL. */
 const struct se_component *se_image_component(const struct se_image *image, enum se_kind kind);
 
@@ -68,8 +72,8 @@ struct se_source {
 int se_image_compare(int fd, const char *what, const struct se_image *image, const struct se_keys *keys,
                      enum se_kind kind, const struct se_source *source, struct cvm_error *err);
 
-/* The loader's second stage in an opened image is this one, and its first stage in front (which nothing
- * protects) is that one and was told where the parts are. CVM_CODE_IMAGE_CHANGED. */
+/* The loader's second stage in an opened image is this one. What nothing protects, the front and the IPIB,
+ * is byte for byte what a builder makes of that first stage for these parts. CVM_CODE_IMAGE_CHANGED. */
 int se_image_compare_loader(int fd, const char *what, const struct se_image *image,
                             const struct se_keys *keys, const struct cvm_bytes *stage3a,
                             const struct cvm_bytes *stage3b, struct cvm_error *err);
@@ -82,7 +86,9 @@ ssize_t se_source_read(const struct se_source *source, uint64_t offset, uint8_t 
 int se_ipib_write(const struct se_image *image, struct cvm_bytes *ret);
 void se_metadata_write(const struct se_place *place, uint8_t ret[SE_METADATA_SIZE]);
 void se_stage3b_arguments(const struct se_image *image, uint8_t ret[SE_STAGE3B_ARGUMENTS]);
-void se_stage3a_arguments(const struct se_image *image, uint64_t at, uint8_t ret[SE_STAGE3A_ARGUMENTS]);
+/* All before the components, with the header; that must be at se_header_address(). -ENOMEM; owned. */
+int se_front_write(const struct se_image *image, const struct cvm_bytes *stage3a, struct cvm_bytes *ret);
+uint64_t se_header_address(size_t stage3a_size);
 /* A PSW in its short form, as an entry has it; -EINVAL: it has none. */
 int se_short_psw(uint64_t mask, uint64_t address, uint64_t *ret);
 

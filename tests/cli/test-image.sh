@@ -113,7 +113,7 @@ expect 0 '"checked":["header","host-key-document","tag","kernel","initrd","cmdli
 expect 5 "has another header" verify b.img --header kept.hdr
 expect 5 "not built for the host of" verify b.img --host-key-document real/host2.pem
 expect 5 "does not open" verify b.img --hdr-key keys/hdr-key
-expect 5 "not made with real/kernel" verify a.img --hdr-key keys/hdr-key --initrd real/kernel
+expect 5 "not made with the initrd 'real/kernel'" verify a.img --hdr-key keys/hdr-key --initrd real/kernel
 expect 5 "not made with this command line" verify a.img --hdr-key keys/hdr-key --cmdline quiet
 cp -r real other
 printf x | dd of=other/stage3b_reloc.bin bs=1 seek=9 conv=notrunc status=none
@@ -126,6 +126,14 @@ cp a.img bad.img
 printf x | dd of=bad.img bs=1 seek=66000 conv=notrunc status=none
 expect 0 "" verify bad.img
 expect 5 "the first stage of its loader" verify bad.img --hdr-key keys/hdr-key --loader-dir real
+# no byte that nothing protects is another one than the builder's: the front with its gaps, the IPIB to its end
+end_of=$(stat -c %s a.img)
+for at in 0 8 464 49000 49155 49180 65535 66000 $((0x11000 - 1)) $((0x14000 - 1)) $((0x142d0)) $((0x15000 - 1)) \
+        $((end_of - 228)) $((end_of - 216)) $((end_of - 200)) $((end_of - 1)); do
+        cp a.img bad.img
+        printf x | dd of=bad.img bs=1 seek="$at" conv=notrunc status=none
+        expect 5 "CVM-IMAGE-" verify bad.img --hdr-key keys/hdr-key --loader-dir real
+done
 head -c 100000 a.img >bad.img
 expect 5 "CVM-IMAGE-FORMAT" verify bad.img
 expect 5 "a header alone" verify kept.hdr

@@ -192,8 +192,12 @@ static int fail_write(const char *path, int r, struct cvm_error *err) {
 }
 
 int cvm_new_file_begin(const char *path, unsigned mode, struct cvm_new_file *ret, struct cvm_error *err) {
-        int r = is_written_into(path) || strcmp(path, "-") == 0 ? -ESPIPE : begin(path, mode, ret);
+        int r;
 
+        if (is_written_into(path) || strcmp(path, "-") == 0)
+                return cvm_fail(err, &CVM_CODE_FILE, ESPIPE,
+                                "only a regular file can be written here, and '%s' is none", path);
+        r = begin(path, mode, ret);
         return r < 0 ? fail_write(path, r, err) : 0;
 }
 

@@ -1,6 +1,8 @@
 /* cvmctl image build: a protected image, on the owner's machine. No key of it reaches a disk unless
  * --keys-to asks for it. */
 #include <errno.h>
+#include <fcntl.h>
+#include <stddef.h>
 #include <string.h>
 #include <sys/stat.h>
 
@@ -197,16 +199,29 @@ static int read_inputs(const struct arguments *arguments, struct inputs *in, str
         return r;
 }
 
+static const struct {
+        const char *name;
+        size_t offset, size;
+} key_files[] = { { "cck", offsetof(struct se_keys, cck), SE_CCK_SIZE },
+                  { "hdr-key", offsetof(struct se_keys, protection), SE_KEY_SIZE },
+                  { "image-key", offsetof(struct se_keys, image), SE_IMAGE_KEY_SIZE } };
+
+/* A directory that keys were put into, borrowed; they go with it where there will be no image of theirs. */
+static void forget_keys(const char **directory) {
+        CVM_CLEANUP(cvm_closep)
+        int fd = *directory ? open(*directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -EBADF;
+
+        if (fd < 0)
+                return;
+        for (size_t i = 0; i < ARRAY_SIZE(key_files); i++)
+                unlinkat(fd, key_files[i].name, 0);
+        rmdir(*directory);
+}
+
 /* A directory that was not there: keys of another image are never replaced. */
-static int keep_keys(const struct arguments *arguments, const struct se_keys *keys, struct cvm_error *err) {
+static int keep_keys(const struct arguments *arguments, const struct se_keys *keys, const char **ret_kept,
+                     struct cvm_error *err) {
         const char *directory = argument(arguments, "keys-to");
-        const struct {
-                const char *name;
-                const uint8_t *data;
-                size_t size;
-        } rows[] = { { "cck", keys->cck, SE_CCK_SIZE },
-                     { "hdr-key", keys->protection, SE_KEY_SIZE },
-                     { "image-key", keys->image, SE_IMAGE_KEY_SIZE } };
         int r = 0;
 
         if (!directory)
@@ -214,14 +229,16 @@ static int keep_keys(const struct arguments *arguments, const struct se_keys *ke
         if (mkdir(directory, 0700) < 0)
                 return cvm_fail(err, &CVM_CODE_FILE, errno, "the directory '%s' for keys cannot be made: %s",
                                 directory, strerror(errno));
-        for (size_t i = 0; r >= 0 && i < ARRAY_SIZE(rows); i++) {
+        *ret_kept = directory;
+        for (size_t i = 0; r >= 0 && i < ARRAY_SIZE(key_files); i++) {
                 CVM_CLEANUP(cvm_freep) char *path = NULL;
 
-                if (asprintf(&path, "%s/%s", directory, rows[i].name) < 0) {
+                if (asprintf(&path, "%s/%s", directory, key_files[i].name) < 0) {
                         path = NULL;
                         return cvm_fail(err, &CVM_CODE_NO_MEMORY, ENOMEM, "keeping keys");
                 }
-                r = cvm_write_file(path, rows[i].data, rows[i].size, 0600, err);
+                r = cvm_write_file(path, (const uint8_t *)keys + key_files[i].offset, key_files[i].size,
+                                   0600, err);
         }
         return r;
 }
@@ -230,6 +247,7 @@ static int run(const struct arguments *arguments, struct cvm_error *err) {
         CVM_CLEANUP(inputs_done) struct inputs in = { .kernel = -EBADF, .initrd = -EBADF };
         CVM_CLEANUP(cvm_new_file_done) struct cvm_new_file file = CVM_NEW_FILE_INIT;
         CVM_CLEANUP(cvm_json_putp) json_object *node = NULL;
+        CVM_CLEANUP(forget_keys) const char *kept = NULL;
         const char *path = argument(arguments, "output"), *header = argument(arguments, "header");
         struct se_image image;
         struct se_entry entry = { .scf = 0 };
@@ -240,13 +258,14 @@ static int run(const struct arguments *arguments, struct cvm_error *err) {
         if (r >= 0)
                 r = se_image_build(&in.build, file.fd, &image, err);
         if (r >= 0)
-                r = keep_keys(arguments, in.build.keys, err);
+                r = keep_keys(arguments, in.build.keys, &kept, err);
         if (r >= 0 && header)
                 r = cvm_write_file(header, image.header.bytes, image.header.size, 0644, err);
         if (r >= 0)
                 r = cvm_new_file_end(&file, err);
         if (r < 0)
                 return cvm_while(err, r, "building an image");
+        kept = NULL;
         entry = (struct se_entry){ SE_ENTRY_MASK, se_image_component(&image, SE_STAGE3B)->address,
                                    in.build.scf };
         if (in.build.pcf & SE_PCF_PLAIN)

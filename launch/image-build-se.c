@@ -4,6 +4,7 @@
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "base/fd.h"
 #include "base/names.h"
@@ -197,6 +198,15 @@ static int add_pieces(struct adding *a, struct cvm_error *err) {
         return 0;
 }
 
+/* What was cut off or grew meanwhile is not what its owner meant. */
+static int check_length(const struct se_source *source, uint64_t length, struct cvm_error *err) {
+        struct stat st;
+
+        if (source->fd < 0 || (fstat(source->fd, &st) == 0 && (uint64_t)st.st_size == length))
+                return 0;
+        return refuse(err, source->name, "changed while it was read");
+}
+
 static int add_component(struct builder *b, enum se_kind kind, const struct se_source *source,
                          struct cvm_error *err) {
         struct se_component *c = &b->image.components[b->image.n_components++];
@@ -212,6 +222,8 @@ static int add_component(struct builder *b, enum se_kind kind, const struct se_s
         for (size_t i = 0; i < SE_TWEAK_RANDOM; i++)
                 c->prefix = c->prefix << 8 | random[i];
         r = add_pieces(&adding, err);
+        if (r >= 0)
+                r = check_length(source, c->length, err);
         b->next = c->address + c->size;
         return r;
 }

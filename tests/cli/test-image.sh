@@ -32,6 +32,10 @@ expect 0 "00000000000000e0 0000000000000000" start b.img real/host1.key
 expect 1 "does not start" start b.img real/host2.key
 expect 2 "cannot be made" build "${real[@]}" --host-key-document real/host1.pem --keys-to keys -o c.img
 [ ! -e c.img ] || fault "an image without its keys"
+expect 2 "'out' cannot be written" build "${real[@]}" --host-key-document real/host1.pem --keys-to lost --header out -o c.img
+expect 2 "'out' cannot be written" build "${real[@]}" --host-key-document real/host1.pem --keys-to lost -o out
+[ ! -e lost ] || fault "keys of no image"
+expect 2 "only a regular file" build "${real[@]}" --host-key-document real/host1.pem -o /dev/stdout
 
 # the same keys again; flags
 expect 0 '"not-encrypted"' build "${real[@]}" --host-key-document real/host1.pem --cck keys/cck --hdr-key keys/hdr-key \
@@ -90,8 +94,10 @@ expect 2 "no kernel of s390x" "$cvmctl" image build --kernel real/initrd --loade
 expect 2 "the kernel 'real/kernel' takes 895" build "${real[@]}" --host-key-document real/host1.pem \
         --cmdline "$(printf '%0896d' 1)" -o no.img
 expect 2 "not of 'sev-snp'" "$cvmctl" image build --platform sev-snp -o no.img
+expect 2 "changed while it was read" build "${real[@]}" --host-key-document real/host1.pem --initrd /proc/cpuinfo -o no.img
+expect 2 "exclude each other" build "${real[@]}" --host-key-document real/host1.pem --offline --crl-service http://127.0.0.1:1 -o no.img
 expect 2 "-o FILE is needed" build "${real[@]}" --host-key-document real/host1.pem
-expect 2 "cannot be written" build "${real[@]}" --host-key-document real/host1.pem -o -
+expect 2 "only a regular file" build "${real[@]}" --host-key-document real/host1.pem -o -
 [ ! -e no.img ] || fault "an image of a build that failed"
 
 # shown

@@ -43,13 +43,15 @@ static int read_places(const void *data, size_t size, struct place ret[ENTRY_MAX
         const uint8_t *front = cvm_read_view(&r, sizeof magic);
         uint32_t version = cvm_read_u32be(&r), total = cvm_read_u32be(&r);
 
-        cvm_read_view(&r, 8);
+        cvm_read_zeros(&r, 8);
         for (size_t i = 0; i < ENTRY_MAX_; i++) {
                 ret[i].size = cvm_read_u32be(&r);
                 ret[i].offset = cvm_read_u32be(&r);
         }
-        if (r.failed || memcmp(front, magic, sizeof magic) != 0)
+        if (!front || memcmp(front, magic, sizeof magic) != 0)
                 return refuse(err, "this is no attestation exchange file");
+        if (r.failed)
+                return refuse(err, "the exchange file is cut off, or has reserved bytes that are not zero");
         if (version != VERSION || total != size)
                 return refuse(err, "the exchange file is of another version or length than it says");
         for (size_t i = 0; i < ENTRY_MAX_; i++)

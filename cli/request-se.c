@@ -264,7 +264,9 @@ static int check_hosts(struct answer *a, struct cvm_error *err) {
                 verdict_add(&a->verdict, &CVM_CODE_HOST_MASKED,
                             "the request did not ask whose keys opened it and the image");
         else if (argument(a->arguments, "host-key-document") && (!image || !request))
-                verdict_add(&a->verdict, &CVM_CODE_HOST_ID, "it runs on none of the hosts that are named");
+                verdict_add(&a->verdict, &CVM_CODE_HOST_ID,
+                            "the host that opened the %s is none of those that are named",
+                            image ? "request" : "image");
         if (a->is_foreign && simulated)
                 verdict_add(&a->verdict, &CVM_CODE_CLASS_SIMULATED,
                             "a document is of a simulated host: nothing protects the guest that answered");

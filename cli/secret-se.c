@@ -48,6 +48,9 @@ static int read_type(const struct arguments *arguments, struct inputs *in, struc
         in->secret.type = found;
         if (strcmp(found->name, "meta") != 0)
                 r = seal_read(file ? file : "-", &in->data, err);
+        else if (file)
+                return cvm_fail(err, &CVM_CODE_USAGE, EINVAL,
+                                "--in goes with a type that has a secret, and 'meta' has none");
         in->secret.data = in->data.data;
         in->secret.size = in->data.size;
         if (r >= 0 && se_secret_id(arguments->words[0], argument(arguments, "use-name"), in->secret.id) < 0)

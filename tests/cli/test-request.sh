@@ -54,7 +54,7 @@ answer r5.req a.img
 expect 5 "said something else than 'other'" verify --request r5 --response out/answer --header a.img --user-data other
 ask r6
 answer r6.req a.img
-expect 5 "none of the hosts" verify --request r6 --response out/answer --header a.img --host-key-document real/host2.pem
+expect 5 "the host that opened the image is none of those" verify --request r6 --response out/answer --header a.img --host-key-document real/host2.pem
 "$cvmctl" evidence challenge -q -o plain
 expect 2 "is no challenge of this platform" verify --request plain --response x1 --header a.img
 
@@ -128,7 +128,7 @@ expect 0 '"not_judged":["class","hosts"]' foreign --header a.img --request k.req
 expect 0 '"not_judged":["class","hosts","freshness"]' foreign --header a.img -o jsonl
 expect 0 '"not_judged":["class"]' foreign --header a.img --request k.req "${host[@]}" -o jsonl
 ! foreign --header a.img -o jsonl -q | grep -q '"class":' || fault "a class that nobody knows"
-expect 5 "none of the hosts" foreign --header a.img --host-key-document real/host2.pem
+expect 5 "is none of those that are named" foreign --header a.img --host-key-document real/host2.pem
 expect 5 "CVM-REPORT-MAC" foreign --header b.img
 expect 5 "something else" foreign --header a.img --user-data other
 expect 5 "answers another request" foreign --header a.img --request r1.req
@@ -189,6 +189,7 @@ expect 2 "give --cuid" seal x --in secret -o no
 expect 2 "give --cuid" seal x --in secret --cuid $cuid --any-instance -o no
 expect 2 "32 lower-case hex digits" seal x --in secret --cuid c1 -o no
 expect 2 "there is no type" seal x --in secret --any-instance --type rsa -o no
+expect 2 "--in goes with a type that has a secret" seal x --in secret --any-instance --type meta -o no
 expect 2 "has 32 bytes, not 9" seal x --in secret --any-instance --type aes-256 -o no
 expect 2 "exclude each other" seal x --in secret --any-instance --cck keys/cck --extension-secret derived -o no
 expect 2 "at most 31 bytes" seal 01234567890123456789012345678901 --in secret --any-instance --use-name -o no

@@ -149,30 +149,54 @@ static int write_into(const char *path, const void *data, size_t size) {
 
 void cvm_new_file_done(struct cvm_new_file *file) {
         file->fd = cvm_close(file->fd);
-        if (file->temporary)
+        if (file->temporary && file->is_named)
                 unlink(file->temporary);
         free(file->temporary);
         file->temporary = NULL;
 }
 
-static int begin(const char *path, unsigned mode, struct cvm_new_file *ret) {
+static int open_nameless(const char *path, unsigned mode) {
+        CVM_CLEANUP(cvm_freep) char *copy = strdup(path);
+
+        return copy ? open(dirname(copy), O_RDWR | O_TMPFILE | O_CLOEXEC, mode) : -1;
+}
+
+/* nameless: of open_nameless(), taken; negative: the file has its temporary name from the start. */
+static int begin(const char *path, unsigned mode, int nameless, struct cvm_new_file *ret) {
         CVM_CLEANUP(cvm_freep) char *temporary = NULL;
-        int fd;
+        CVM_CLEANUP(cvm_closep) int fd = nameless;
 
         if (asprintf(&temporary, "%s.%d~", path, (int)getpid()) < 0) {
                 temporary = NULL;
                 return -ENOMEM;
         }
-        fd = open(temporary, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, mode);
+        if (fd < 0)
+                fd = open(temporary, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, mode);
         if (fd < 0)
                 return -errno;
-        *ret = (struct cvm_new_file){ fd, TAKE_PTR(temporary), path };
-        return fchmod(fd, mode) < 0 ? -errno : 0;
+        *ret = (struct cvm_new_file){ TAKE_FD(fd), TAKE_PTR(temporary), nameless < 0, path };
+        return fchmod(ret->fd, mode) < 0 ? -errno : 0;
+}
+
+static int give_name(struct cvm_new_file *file) {
+        char self[32];
+
+        snprintf(self, sizeof self, "/proc/self/fd/%d", file->fd);
+        if (linkat(AT_FDCWD, self, AT_FDCWD, file->temporary, AT_SYMLINK_FOLLOW) < 0)
+                return -errno;
+        file->is_named = true;
+        return 0;
 }
 
 static int end(struct cvm_new_file *file) {
-        if (fsync(file->fd) < 0 || rename(file->temporary, file->path) < 0)
-                return -errno;
+        int r = fsync(file->fd) < 0 ? -errno : 0;
+
+        if (r >= 0 && !file->is_named)
+                r = give_name(file);
+        if (r >= 0 && rename(file->temporary, file->path) < 0)
+                r = -errno;
+        if (r < 0)
+                return r;
         free(file->temporary);
         file->temporary = NULL;
         return sync_directory_of(file->path);
@@ -180,7 +204,7 @@ static int end(struct cvm_new_file *file) {
 
 static int write_beside(const char *path, const void *data, size_t size, unsigned mode) {
         CVM_CLEANUP(cvm_new_file_done) struct cvm_new_file file = CVM_NEW_FILE_INIT;
-        int r = begin(path, mode, &file);
+        int r = begin(path, mode, -EBADF, &file);
 
         if (r >= 0)
                 r = cvm_write_all(file.fd, data, size);
@@ -197,7 +221,7 @@ int cvm_new_file_begin(const char *path, unsigned mode, struct cvm_new_file *ret
         if (is_written_into(path) || strcmp(path, "-") == 0)
                 return cvm_fail(err, &CVM_CODE_FILE, ESPIPE,
                                 "only a regular file can be written here, and '%s' is none", path);
-        r = begin(path, mode, ret);
+        r = begin(path, mode, open_nameless(path, mode), ret);
         return r < 0 ? fail_write(path, r, err) : 0;
 }
 

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <errno.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <unistd.h>
 
@@ -47,11 +48,13 @@ int cvm_write_at(int fd, uint64_t offset, const void *data, size_t size);
  */
 int cvm_write_file(const char *path, const void *data, size_t size, unsigned mode, struct cvm_error *err);
 
-/* The same by pieces: the file is written under another name, and takes its place at the end. It must be one
- * that can be put in place, so no device and no pipe. */
+/* The same by pieces: the file is written without a name, so that who is killed leaves none of it (where the
+ * file system has no such files, under another name), and takes its place at the end. It must be one that
+ * can be put in place, so no device and no pipe. */
 struct cvm_new_file {
         int fd;           /* owned, for reading and writing */
-        char *temporary;  /* owned; NULL: nothing was begun, or it has ended */
+        char *temporary;  /* owned: its name on the way; NULL: nothing was begun, or it has ended */
+        bool is_named;    /* it has that name already */
         const char *path; /* borrowed */
 };
 #define CVM_NEW_FILE_INIT \

@@ -9,6 +9,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 
 #include <cmocka.h>
 
@@ -154,6 +155,31 @@ static void test_new_file_by_pieces(void **state) {
         assert_int_equal(cvm_read_at(-1, 0, bytes, 1), -EBADF);
 }
 
+/* It leaves nothing (teardown), and the older file as it was. */
+static void test_new_file_of_a_process_that_dies(void **state) {
+        CVM_CLEANUP(cvm_bytes_done) struct cvm_bytes bytes = { 0 };
+        CVM_CLEANUP(cvm_closep) int nameless = open("/tmp", O_RDWR | O_TMPFILE | O_CLOEXEC, 0600);
+        int status = -1;
+        pid_t pid;
+
+        if (nameless < 0) {
+                puts("SKIP: /tmp has no files without a name");
+                skip();
+        }
+        assert_int_equal(cvm_write_file(path, "old", 3, 0600, NULL), 0);
+        pid = fork();
+        if (pid == 0) {
+                struct cvm_new_file file = CVM_NEW_FILE_INIT;
+
+                _exit(cvm_new_file_begin(path, 0600, &file, NULL) < 0 ||
+                      cvm_write_all(file.fd, "new", 3) < 0);
+        }
+        assert_int_equal(waitpid(pid, &status, 0), pid);
+        assert_int_equal(status, 0);
+        assert_int_equal(cvm_read_file(path, 8, &bytes, NULL), 0);
+        assert_memory_equal(bytes.data, "old", 4);
+}
+
 static void test_memory_file_is_sealed(void **state) {
         CVM_CLEANUP(cvm_closep) int fd = cvm_memfd("sealed", "abc", 3);
         char c;
@@ -208,6 +234,7 @@ int main(void) {
                 TEST(test_descriptors_are_written_into),
                 TEST(test_write_that_fails_leaves_nothing),
                 TEST(test_new_file_by_pieces),
+                TEST(test_new_file_of_a_process_that_dies),
                 TEST(test_memory_file_is_sealed),
                 TEST(test_close_keeps_errno),
                 TEST(test_paths),

@@ -117,7 +117,7 @@ static const struct unread {
         const char *sentence, *remedy;
 } unread[] = {
         [HOST_SEEN_BY_CALLER] = { "this cannot be told",
-                                  "Run it as root, with the msr module loaded; a recorded host knows what was "
+                                  "Run it as root, on x86 with the msr module loaded; a recorded host knows what was "
                                   "recorded." },
         [HOST_SEEN_BY_SERVICE] = { "this could not be read by the service",
                                    "Run `cvmctl host check` as root." },

@@ -44,6 +44,20 @@ end_daemon() {
         daemon_pid=
 }
 
+# hide_programs WORD DIRECTORY: those with that word in their names are not there any more; others are linked in that directory
+hide_programs() {
+        local directory file directories
+        mkdir -p "$2"
+        chmod 755 "$2"
+        IFS=: read -ra directories <<<"$PATH"
+        for directory in "${directories[@]}"; do
+                for file in "$directory"/*; do
+                        [[ $file == *$1* ]] || [ -e "$2/${file##*/}" ] || ln -s "$file" "$2/"
+                done
+        done
+        export PATH=$2
+}
+
 # Processes that have a file of this run's directory open: its guests, whoever started them
 guests() {
         local file

@@ -9,18 +9,11 @@ work=$(mktemp -d)
 . "$source_dir/tests/system/expect.sh"
 trap end_all EXIT
 make_se=$build/tests/cli/cli-make-se
-# Nothing of s390x that may be installed here is used
 programs=$work/programs
-mkdir -p "$programs" "$work/seen"
-chmod 755 "$work" "$programs"
+hide_programs s390x "$programs" # those that may be installed here
+mkdir -p "$work/seen"
+chmod 755 "$work"
 chmod 1777 "$work/seen"
-IFS=: read -ra directories <<<"$PATH"
-for directory in "${directories[@]}"; do
-        for file in "$directory"/*; do
-                [[ $file == *s390x* ]] || [ -e "$programs/${file##*/}" ] || ln -s "$file" "$programs/"
-        done
-done
-export PATH=$programs
 
 start_bus
 start_daemon

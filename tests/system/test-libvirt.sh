@@ -66,6 +66,28 @@ expect 0 '"applied": true' cvmctl update web2 by-qemu.json --name web2 -o json
 expect 0 "runs" cvmctl start web2
 expect 3 "CVM-NO-XML" cvmctl show web2 --xml
 expect 0 "was killed" cvmctl kill web2
+
+# Guests of another architecture: without its QEMU, with one that libvirt cannot ask, with one that is another's
+end_daemon
+hide_programs s390x "$work/programs"
+start_daemon --set Driver=libvirt --set "Libvirt=$CVMD_LIBVIRT"
+mkdir parts
+"$build/tests/cli/cli-make-se" scene parts
+cvmctl host show --simulation-hosts -q >hosts.pem
+cvmctl host show --simulation-root -q >root.pem
+cvmctl image build --kernel parts/kernel --loader-dir parts --host-key-document hosts.pem --cert hosts.pem --root-ca root.pem \
+        --offline -q -o image >built
+echo '{"version":1,"name":"z1","platform":"secure-execution","simulate":true,"memory":"256MiB","boot":{"kernel":"'"$work"'/image"}}' >z1.json
+expect 0 "z1 is defined" cvmctl create z1.json
+expect 9 "CVM-NO-QEMU" cvmctl start z1
+expect 9 "'qemu-system-s390x' is not there" cvmctl start z1
+printf '#!/bin/sh\nexit 1\n' >programs/qemu-system-s390x
+chmod 755 programs/qemu-system-s390x
+expect 9 "libvirt asked the QEMU for this guest what it can do, and it ended" cvmctl start z1
+printf '#!/bin/sh\nexec qemu-system-x86_64 "$@"\n' >programs/qemu-system-s390x
+expect 9 "the QEMU that libvirt found does not know the machine" cvmctl start z1
+expect 0 "CVM-QEMU-OPTION" cvmctl show z1
+grep -lF "<emulator>$work/" /var/cache/libvirt/qemu/capabilities/*.xml | xargs -r rm # libvirt's memory outlives the test
 "$CVM_LIBVIRTD" kill
 { cvmctl host check || [ $? = 9 ]; } >checks
 grep -q '^libvirt  *WARN *libvirt cannot be reached' checks || fault "$(cat checks)"

@@ -36,6 +36,12 @@ static void test_real_texts(void **state) {
                   "unsupported configuration: S390 PV launch security is not supported with this QEMU binary",
                   &CVM_CODE_LIBVIRT_OLD },
                 { 20, 27, "XML error: No PCI buses available", &CVM_CODE_QEMU_OPTION },
+                { 0, 1,
+                  "internal error: Failed to start QEMU binary /usr/bin/qemu-system-s390x for probing: ",
+                  &CVM_CODE_QEMU },
+                { 10, 67,
+                  "unsupported configuration: Emulator '/usr/bin/qemu-system-s390x' does not support arch 's390x'",
+                  &CVM_CODE_QEMU_OPTION },
                 { 10, 1,
                   "internal error: qemu unexpectedly closed the monitor: qemu: could not open kernel file "
                   "'/boot/vmlinuz-x': No such file or directory",
@@ -78,6 +84,10 @@ static void test_real_texts(void **state) {
                   &CVM_CODE_LIBVIRT_OLD },
                 { 10, 1, "internal error: Machine type 'q99' supports PCI but no PCI controller added",
                   &CVM_CODE_QEMU_OPTION },
+                { 10, 1,
+                  "internal error: Failed to probe capabilities for /usr/bin/qemu-system-s390x: internal error: "
+                  "Failed to start QEMU binary /usr/bin/qemu-system-s390x for probing: ",
+                  &CVM_CODE_QEMU },
                 { 24, 38, "unable to stat: /boot/vmlinuz-x: No such file or directory", &CVM_CODE_FILE },
                 { 0, 38, "Unable to open /dev/net/tun, is tun module loaded?: No such file or directory",
                   &CVM_CODE_NETWORK },

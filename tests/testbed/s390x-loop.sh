@@ -53,6 +53,13 @@ cvmctl binding make guest.json --owner-key owner.pem -q -o binding
 expect 0 "guest is running" cvmctl launch guest.json --owner-key owner.pem --binding binding
 coproc cvmctl console guest 2>&1
 [ "$(shown guest driver)" = "${CVM_DRIVER:-qemu}" ] || fault "the driver is $(shown guest driver)"
+expect 0 "secure-execution SIMULATED" cvmctl list
+if [ "${CVM_DRIVER:-qemu}" = libvirt ]; then
+        virsh -q -c qemu:///system list --name | grep -qx cvmd-guest || fault "virsh does not list the domain"
+        cvmctl show guest --xml >given
+        grep -qF "<type arch='s390x' machine='s390-ccw-virtio'>hvm</type>" given || fault "another machine: $(cat given)"
+        ! grep -q launchSecurity given || fault "libvirt is asked for hardware"
+fi
 cvmctl policy make guest.json --binding binding --owner-key owner.pem "${hosts[@]}" -q -o policy
 attest first
 expect_trust verified "after the verdict"

@@ -60,6 +60,7 @@ libvirt_finds() {
         echo "prot_virt=1" >cmdline
         mount --bind cmdline /proc/cmdline
         libvirt_learns "$here/s390x-abilities.py"
+        expect 0 '"secure-execution":{"listed":true,"feature":"yes"}' "$build/worker/cvmd-libvirt" capabilities <<<"{}"
 }
 
 [ "${CVM_DRIVER:-qemu}" = qemu ] || libvirt_finds
@@ -68,6 +69,8 @@ until_event guest CVM-KVM-CONFIDENTIAL
 expect 0 "the guest is offered no protection (facility 161): this is no host for protected guests" cvmctl show guest
 [ "$(shown guest state)" = failed ] || fault "a guest that stopped for good is $(shown guest state)"
 expect 0 "Secure unpack facility is not available" cvmctl logs guest
+cvmctl list >listed
+grep -q '^guest failed unverified secure-execution ' listed || fault "$(cat listed)"
 grep -q '^{"qom-type": *"s390-pv-guest"' seen/arguments || fault "QEMU was asked for no protected guest: $(cat seen/arguments)"
 
 # What libvirt adds of its own is nothing that the guest sees, and no change to what cvmd defined

@@ -41,10 +41,10 @@ static int fail(struct cvm_error *err, const char *what) {
                         is_absent ? ENOENT : EIO, "%s (libvirt: %s)", what, clean);
 }
 
-static int connect_to(virConnectPtr *ret, struct cvm_error *err) {
+static int connect_by(virConnectPtr (*open)(const char *uri), virConnectPtr *ret, struct cvm_error *err) {
         const char *uri = getenv("LIBVIRT_DEFAULT_URI");
 
-        *ret = virConnectOpenReadOnly(uri && *uri ? uri : URI);
+        *ret = open(uri && *uri ? uri : URI);
         return *ret ? 0 : fail(err, "libvirt cannot be reached");
 }
 
@@ -56,10 +56,12 @@ static int add_abilities(virConnectPtr connection, const struct platform *platfo
         json_object *abilities = NULL;
         char *xml = virConnectGetDomainCapabilities(connection, NULL, platform->binary + strlen(prefix),
                                                     platform->machine, "kvm", 0);
-        int r;
+        int r, code = xml ? VIR_ERR_OK : virGetLastErrorCode();
 
-        if (!xml) /* without KVM, or without a QEMU of that architecture, libvirt has nothing to say */
-                return 0;
+        if (code == VIR_ERR_INVALID_ARG || code == VIR_ERR_CONFIG_UNSUPPORTED)
+                return 0; /* without KVM, or without a QEMU of that architecture, it has nothing to say */
+        if (!xml)
+                return fail(err, "libvirt does not tell what it can do");
         r = libvirt_abilities(xml, strlen(xml), platform, &abilities, err);
         free(xml);
         if (r >= 0)
@@ -72,7 +74,7 @@ static int run_capabilities(const struct cvm_json *request, json_object **ret, s
         json_object *platforms;
         unsigned long version = 0;
         char text[32];
-        int r = connect_to(&connection, err);
+        int r = connect_by(virConnectOpen, &connection, err); /* those who only read are not told */
 
         if (r < 0)
                 return r;
@@ -100,7 +102,7 @@ static int adopt_domain(const char *name, json_object **ret, struct cvm_error *e
         if (strncmp(name, LIBVIRT_NAME_PREFIX, strlen(LIBVIRT_NAME_PREFIX)) == 0)
                 return cvm_fail(err, &CVM_CODE_LIBVIRT_DOMAIN, EEXIST,
                                 "it is cvmd's own: `cvmctl show` has the definition that it was made of");
-        r = connect_to(&connection, err);
+        r = connect_by(virConnectOpenReadOnly, &connection, err);
         if (r < 0)
                 return r;
         domain = virDomainLookupByName(connection, name);

@@ -7,6 +7,10 @@ by_libvirt=(--set "Libvirt=$build/worker/cvmd-libvirt")
 recorded_snp_host host "$1"
 recorded_td_host td-host
 start_scene "${by_libvirt[@]}"
+"$build/worker/cvmd-libvirt" capabilities <<<"{}" >offers
+for offer in '"sev-snp":{"listed":true,' '"tdx":{"listed":true,"feature":"no"}'; do
+        grep -qF "$offer" offers || fault "libvirt does not offer $offer: $(cat offers)"
+done
 
 /usr/bin/python3 "$here/make-kernel.py" kernel
 head -c 70000 /dev/urandom >initrd

@@ -351,13 +351,16 @@ static void take_last_words(struct driver_guest *g, const struct libvirt_message
                 return;
         snprintf(path, sizeof path, "%.3500s/stderr.log", g->dir);
         (void)cvm_write_file(path, (const uint8_t *)text, strlen(text), 0600, NULL); /* for cvmctl logs */
-        stderr_text_words(text, &words);
+        if (g->panicked)
+                driver_explain_panic(g->confirm.plan, g->dir, &words);
+        else
+                stderr_text_words(text, &words);
         if (words.code != &CVM_CODE_QEMU || !g->why.code)
                 g->why = words;
 }
 
 static void shut_off(struct driver_guest *g, const struct libvirt_message *m) {
-        if (!g->expected)
+        if (!g->expected || g->panicked)
                 take_last_words(g, m);
         if (!g->expected && !g->why.code && m->destroyed)
                 cvm_fail(&g->why, &CVM_CODE_DOMAIN_ENDED, ECANCELED,

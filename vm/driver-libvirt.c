@@ -557,6 +557,21 @@ static int open_directory(const struct driver_guest *g, struct cvm_error *err) {
         return 0;
 }
 
+/* Nothing of an earlier boot explains this one; and the console's log is watched from its beginning on. */
+static int begin_log(const struct driver_guest *g, const char *name, struct cvm_error *err) {
+        char path[PATH_MAX];
+        int fd;
+
+        snprintf(path, sizeof path, "%.3500s/%s", g->dir, name);
+        unlink(path);
+        fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
+        if (fd < 0)
+                return cvm_fail(err, &CVM_CODE_FILE, errno, "'%s' cannot be made: %s", path,
+                                strerror(errno));
+        cvm_close(fd);
+        return 0;
+}
+
 static struct driver_guest *guest_new(const struct driver_start *start, enum phase phase,
                                       struct cvm_error *err) {
         CVM_CLEANUP(guest_releasep) struct driver_guest *g = calloc(1, sizeof *g);
@@ -581,6 +596,10 @@ static int guest_spawn(const struct driver_start *start, struct driver_guest **r
         CVM_CLEANUP(guest_releasep) struct driver_guest *g = guest_new(start, DEFINING, err);
         int r = g ? open_directory(g, err) : -ENOMEM;
 
+        if (r >= 0)
+                r = begin_log(g, "stderr.log", err);
+        if (r >= 0)
+                r = begin_log(g, "console.log", err);
         if (r >= 0)
                 r = console_log_new(g->event, g->dir, &g->log, err);
         if (r >= 0)

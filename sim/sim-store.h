@@ -22,3 +22,8 @@ struct sim_store {
 
 /* Another boot: it is empty. */
 void sim_store_clear(struct sim_store *store);
+
+/* As it is kept, so that it outlives who simulates it: no bytes for one of which there is nothing to tell.
+ * -ENOMEM; -EBADMSG: bytes that none was written as (ret untouched). */
+int sim_store_write(const struct sim_store *store, struct cvm_bytes *ret);
+int sim_store_read(const struct cvm_bytes *bytes, struct sim_store *ret);

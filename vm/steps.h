@@ -19,6 +19,8 @@ int vm_handle(struct vm *vm, enum vm_event event, const struct cvm_error *why, s
 void vm_handle_trust(struct vm *vm, enum vm_event event, const char *by);
 /* A new boot began: label and trust change together. */
 void vm_new_boot(struct vm *vm);
+/* The row has what the simulated hardware keeps of this boot as it is now. -ENOMEM: it has nothing. */
+int vm_keep_sim_store(struct vm *vm);
 /* Why it is in this state, without another one. */
 void vm_set_reason(struct vm *vm, const struct cvm_error *why);
 void vm_set_waits_for(struct vm *vm, const char *what);

@@ -33,6 +33,7 @@ static const char *const steps[] = {
         "ALTER TABLE vms ADD COLUMN kept BLOB;"
         "UPDATE vms SET driver = 'qemu' WHERE pid > 0;",
         "CREATE TABLE removals (vm_id TEXT PRIMARY KEY, driver TEXT NOT NULL) STRICT;",
+        "ALTER TABLE vms ADD COLUMN sim_store BLOB;",
 };
 
 static const struct cvm_db_schema schema = {
@@ -71,11 +72,11 @@ enum query {
 #define VM_COLUMNS                                                                                                      \
         "id, name, definition, binding, platform, user_uid, state, state_code, state_reason, trust, trust_by, "         \
         "generation, boot_id, keyset, pid, start_time, uid, measurement, policy, firmware, kernel, initrd, shim, bye, " \
-        "created, started, verdict_time, verdict, paths, prediction, driver, kept"
+        "created, started, verdict_time, verdict, paths, prediction, driver, kept, sim_store"
 
 static const char *const queries[QUERY_MAX_] = {
         [SAVE_VM] = "INSERT OR REPLACE INTO vms (" VM_COLUMNS ") VALUES "
-                    "(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
+                    "(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
         [REMOVE_VM] = "DELETE FROM vms WHERE id = ?",
         [EACH_VM] = "SELECT " VM_COLUMNS " FROM vms ORDER BY created, id",
         [ADD_EVENT] = "INSERT INTO events (seq, json) VALUES (?, ?)",
@@ -115,6 +116,7 @@ void vm_row_done(struct vm_row *row) {
 
         for (size_t i = 0; i < ARRAY_SIZE(texts); i++)
                 free(texts[i]);
+        cvm_bytes_done(&row->sim_store);
         *row = (struct vm_row){ 0 };
 }
 
@@ -230,6 +232,7 @@ int store_save_vm(struct store *store, const struct vm_row *row, struct cvm_erro
         bind_text(s, c++, row->prediction);
         bind_text(s, c++, row->driver);
         bind_blob(s, c++, row->kept, sizeof row->kept);
+        bind_blob(s, c++, row->sim_store.data, row->sim_store.size);
         return write_row(store, SAVE_VM, err);
 }
 
@@ -252,6 +255,13 @@ static size_t take_blob(sqlite3_stmt *s, int column, void *ret, size_t max) {
                 return 0;
         memcpy(ret, data, size);
         return size;
+}
+
+static void take_bytes(sqlite3_stmt *s, int column, struct cvm_bytes *ret) {
+        const void *data = sqlite3_column_blob(s, column);
+
+        if (data)
+                (void)cvm_bytes_copy(data, (size_t)sqlite3_column_bytes(s, column), ret);
 }
 
 static void take_vm(sqlite3_stmt *s, struct vm_row *row) {
@@ -287,6 +297,7 @@ static void take_vm(sqlite3_stmt *s, struct vm_row *row) {
         row->prediction = take_text(s, c++);
         row->driver = take_text(s, c++);
         take_blob(s, c++, row->kept, sizeof row->kept);
+        take_bytes(s, c++, &row->sim_store);
 }
 
 /* 1: a row, 0: no more; resets the statement when there is none. */

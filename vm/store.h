@@ -33,8 +33,9 @@ struct vm_row {
         uint64_t policy;                  /* guest policy in the evidence */
         uint8_t pins[4][CVM_SHA256_SIZE]; /* by enum plan_file_role: firmware, kernel, initrd, shim */
         bool pinned[4];
-        char *bye;     /* envelope of the last boot */
-        char *verdict; /* envelope of the last verdict on the present boot */
+        struct cvm_bytes sim_store; /* sim_store_write() of the present boot */
+        char *bye;                  /* envelope of the last boot */
+        char *verdict;              /* envelope of the last verdict on the present boot */
         uint64_t created_msec, started_msec, verdict_msec;
 };
 

@@ -35,6 +35,10 @@ struct tee_link {
         struct cvm_bytes waiting; /* read, not yet fed: it waits until the answer before it is written */
         struct cvm_bytes out;
         size_t out_done;
+        tee_link_keep_fn keep; /* may be NULL */
+        void *ctx;
+        bool unkept; /* what the store has may not be durable */
+        bool holds;  /* `out` waits until it is */
 };
 
 static int on_timer(sd_event_source *source, uint64_t usec, void *userdata);
@@ -52,6 +56,7 @@ static void leave(struct tee_link *link) {
         cvm_bytes_done(&link->waiting);
         cvm_bytes_done(&link->out);
         link->out_done = 0;
+        link->holds = false;
 }
 
 static void lost(struct tee_link *link) {
@@ -67,6 +72,44 @@ static void pause_reading(struct tee_link *link) {
         (void)sd_event_source_set_io_events(link->io, 0);
         arm(link, PAUSE_USEC);
 }
+
+static void wait_io(struct tee_link *link) {
+        (void)sd_event_source_set_io_events(link->io, link->holds ? 0 : link->out.data ? EPOLLOUT : EPOLLIN);
+}
+
+/* --- what must be durable first --- */
+
+static void drop_answer(struct tee_link *link) {
+        cvm_bytes_done(&link->out);
+        link->holds = false;
+        pause_reading(link);
+}
+
+void tee_link_set_keeper(struct tee_link *link, tee_link_keep_fn keep, void *ctx) {
+        link->keep = keep;
+        link->ctx = ctx;
+}
+
+void tee_link_kept(struct tee_link *link, bool durable) {
+        if (!link->holds)
+                return;
+        link->holds = false;
+        link->unkept = !durable;
+        if (durable)
+                wait_io(link);
+        else
+                drop_answer(link);
+}
+
+/* Negative: the answer is not to be given. */
+static int hold(struct tee_link *link) {
+        if (!link->unkept || !link->keep)
+                return 0;
+        link->holds = true;
+        return link->keep(link->ctx);
+}
+
+/* --- answers --- */
 
 static int refuse(struct tee_link *link, uint64_t session, const struct cvm_error *err) {
         struct msg_refused refused = { .code = (char *)cvm_error_code(err)->id, .text = (char *)err->text };
@@ -95,6 +138,7 @@ static int answer_store(struct tee_link *link, uint64_t session, const void *mes
         int r = sim_keep(link->root, link->guest, &request->request, words, &err);
         struct msg_stored stored = { .taken = r == 0, .words = words };
 
+        link->unkept |= r == 0;
         return r < 0 ? refuse(link, session, &err)
                      : cvm_message_make(CVM_MSG_STORED, session, &stored, &link->out, NULL);
 }
@@ -121,6 +165,8 @@ static int take_frame(struct tee_link *link, const struct cvm_frame *frame) {
         if (r >= 0)
                 r = rows[i].answer(link, frame->session, &request);
         kind->done(&request);
+        if (r >= 0)
+                r = hold(link);
         if (r >= 0)
                 link->garbage = 0;
         return r;
@@ -187,22 +233,24 @@ static int read_some(struct tee_link *link) {
 
 static int on_io(sd_event_source *source, int fd, uint32_t events, void *userdata) {
         struct tee_link *link = userdata;
-        int r = link->out.data ? write_some(link) : read_some(link);
+        int r = link->holds      ? -ECONNRESET /* nothing else is told meanwhile */
+                : link->out.data ? write_some(link)
+                                 : read_some(link);
 
         /* answer, write, answer the next one, until the channel is full or nothing is left */
         while (r >= 0 && !link->out.data && link->waiting.size > 0) {
                 if (feed(link) < 0) {
-                        pause_reading(link);
+                        drop_answer(link);
                         return 0;
                 }
-                r = link->out.data ? write_some(link) : 0;
+                r = link->out.data && !link->holds ? write_some(link) : 0;
                 if (link->waiting.size == 0)
                         cvm_bytes_done(&link->waiting);
         }
         if (r < 0)
                 lost(link);
         else
-                (void)sd_event_source_set_io_events(link->io, link->out.data ? EPOLLOUT : EPOLLIN);
+                wait_io(link);
         return 0;
 }
 
@@ -220,7 +268,7 @@ static int on_timer(sd_event_source *source, uint64_t usec, void *userdata) {
         if (link->fd < 0)
                 try_connect(link);
         else
-                (void)sd_event_source_set_io_events(link->io, link->out.data ? EPOLLOUT : EPOLLIN);
+                wait_io(link);
         return 0;
 }
 

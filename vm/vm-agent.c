@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/fault.h"
 #include "launch/prediction.h"
 #include "vm/steps.h"
 
@@ -153,9 +154,22 @@ static int describe_sim_guest(struct vm *vm, struct cvm_error *err) {
                         platform->host_data(vm->binding.data, vm->binding.size, vm->sim.host_data);
                 cvm_key_id(vm->definition->owner.data, vm->sim.owner);
         }
-        if (vm->row.boot_id) /* found again, it has one */
-                sim_guest_boot(&vm->sim, vm->row.boot_id);
         return simulate_prediction(vm, platform, err);
+}
+
+static void on_kept(void *ctx, struct cvm_error *err) {
+        struct vm *vm = ctx;
+
+        cvm_fault_point("store-before-answer");
+        if (vm->tee)
+                tee_link_kept(vm->tee, !err);
+}
+
+static int keep_store(void *ctx) {
+        struct vm *vm = ctx;
+        int r = vm_keep_sim_store(vm);
+
+        return r < 0 ? r : journal_then(vm->manager->journal, on_kept, vm);
 }
 
 static int open_links(struct vm *vm, const char *dir, struct cvm_error *err) {
@@ -173,7 +187,11 @@ static int open_links(struct vm *vm, const char *dir, struct cvm_error *err) {
         r = describe_sim_guest(vm, err);
         if (r >= 0)
                 r = driver_channel_path(dir, PLAN_CHANNEL_TEE, path, sizeof path);
-        return r < 0 ? r : tee_link_new(m->event, path, m->sim_root, &vm->sim, &vm->tee, err);
+        if (r >= 0)
+                r = tee_link_new(m->event, path, m->sim_root, &vm->sim, &vm->tee, err);
+        if (r >= 0)
+                tee_link_set_keeper(vm->tee, keep_store, vm);
+        return r;
 }
 
 void vm_links_open(struct vm *vm) {

@@ -40,6 +40,8 @@ static void ended(struct vm *vm, enum vm_event event, const struct cvm_error *wh
         vm->row.pid = 0;
         vm->row.start_time = 0;
         memset(vm->row.kept, 0, sizeof vm->row.kept);
+        vm->sim.store = (struct sim_store){ 0 };
+        (void)vm_keep_sim_store(vm);
         (void)vm_handle(vm, event, why, &none);
         vm_handle_trust(vm, EV_NEW_BOOT, NULL);
         vm_set_waits_for(vm, "");

@@ -106,6 +106,12 @@ void vm_handle_trust(struct vm *vm, enum vm_event event, const char *by) {
         (void)journal_then(vm->manager->journal, actions[edge.action], vm);
 }
 
+int vm_keep_sim_store(struct vm *vm) {
+        cvm_bytes_done(&vm->row.sim_store);
+        vm_touch(vm);
+        return sim_store_write(&vm->sim.store, &vm->row.sim_store);
+}
+
 void vm_new_boot(struct vm *vm) {
         char boot_id[CVM_UUID_TEXT];
 
@@ -118,6 +124,7 @@ void vm_new_boot(struct vm *vm) {
         vm->row.verdict_msec = 0;
         vm_expect_agent(vm);
         sim_guest_boot(&vm->sim, boot_id);
+        (void)vm_keep_sim_store(vm); /* a new boot's: without memory for it there is none */
         vm_note(vm, "boot", boot_id, NULL);
         vm_handle_trust(vm, EV_NEW_BOOT, NULL);
 }
@@ -175,6 +182,16 @@ static int open_binding(struct vm *vm, struct cvm_error *err) {
                             &vm->binding, err);
 }
 
+/* What its simulated hardware knew when the daemon went. */
+static int remember_sim_guest(struct vm *vm, struct cvm_error *err) {
+        if (vm->row.boot_id)
+                sim_guest_boot(&vm->sim, vm->row.boot_id);
+        return sim_store_read(&vm->row.sim_store, &vm->sim.store) < 0
+                               ? cvm_fail(err, &CVM_CODE_STORE, EINVAL,
+                                          "'%s' has a secret store in the store that is none", vm->row.name)
+                               : 0;
+}
+
 int vm_new(struct manager *m, struct vm_row *row, struct vm **ret, struct cvm_error *err) {
         CVM_CLEANUP(vm_freep) struct vm *vm = calloc(1, sizeof *vm);
         int r;
@@ -195,6 +212,8 @@ int vm_new(struct manager *m, struct vm_row *row, struct vm **ret, struct cvm_er
                             err);
         if (r >= 0)
                 r = open_binding(vm, err);
+        if (r >= 0)
+                r = remember_sim_guest(vm, err);
         if (r < 0)
                 return r;
         if (!vm->definition->name)

@@ -64,6 +64,7 @@ static struct vm_row sample(void) {
                               .driver = T("libvirt"),
                               .pinned = { false, true, true, true },
                               .may_name_paths = true,
+                              .sim_store = { (uint8_t *)"\0kept", 5 },
                               .created_msec = 5 };
 
         memset(row.measurement, 7, 48);
@@ -98,6 +99,8 @@ static int compare(void *ctx, struct vm_row *row) {
         assert_string_equal(row->prediction, want.prediction);
         assert_string_equal(row->driver, want.driver);
         assert_memory_equal(row->kept, want.kept, sizeof row->kept);
+        assert_int_equal(row->sim_store.size, want.sim_store.size);
+        assert_memory_equal(row->sim_store.data, want.sim_store.data, want.sim_store.size);
         return 0;
 }
 
@@ -255,7 +258,7 @@ static void test_an_older_store_is_brought_forward(void **state) {
                                      "DROP INDEX releases_of_vm; ALTER TABLE releases DROP COLUMN header;"
                                      "ALTER TABLE vms DROP COLUMN paths; ALTER TABLE vms DROP COLUMN prediction;"
                                      "ALTER TABLE vms DROP COLUMN shim; ALTER TABLE vms DROP COLUMN driver;"
-                                     "ALTER TABLE vms DROP COLUMN kept; DROP TABLE removals;"
+                                     "ALTER TABLE vms DROP COLUMN kept; ALTER TABLE vms DROP COLUMN sim_store; DROP TABLE removals;"
                                      "INSERT INTO releases VALUES (1, 5, 'u1', 'd1', 'v', NULL);"
                                      "INSERT INTO releases VALUES (2, 6, 'u1', 'd1', NULL, 'installed');"
                                      "PRAGMA user_version = 1",

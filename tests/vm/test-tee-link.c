@@ -1,7 +1,11 @@
 /* The simulated processor's end of its channel, against a guest that asks well, badly and too often. */
 #include "vm/tee-link.h"
 
+#include <errno.h>
+
+#include "attest/hkd-se.h"
 #include "base/names.h"
+#include "tests/sim/make-secret-se.h"
 #include "tests/vm/scripted-guest.h"
 
 struct fixture {
@@ -196,6 +200,120 @@ static void a_store_answers_beside_reports(void **state) {
         expect_report(f, 16, 6);
 }
 
+/* What the daemon would do: called for each answer that must wait. */
+struct keeper {
+        struct tee_link *link;
+        unsigned asked;
+        int answer;
+};
+
+static int on_keep(void *ctx) {
+        struct keeper *keeper = ctx;
+
+        keeper->asked++;
+        return keeper->answer;
+}
+
+/* A request that the store of this guest takes. */
+static struct cvm_bytes make_request(struct fixture *f, const char *name) {
+        CVM_CLEANUP(cvm_freep) char *documents = NULL;
+        CVM_CLEANUP(se_host_done) struct se_host host = { 0 };
+        struct make_secret secret = { .name = name, .boot_tags = f->described.image };
+        struct cvm_bytes request;
+
+        f->described.platform = CVM_PLATFORM_SECURE_EXECUTION;
+        f->described.image_size = 208;
+        assert_int_equal(sim_root_documents(root, &documents, NULL), 0);
+        assert_int_equal(se_host_read(documents, strlen(documents), "document", &host, NULL), 0);
+        secret.to = host.key;
+        request = make_secret_request(&secret);
+        assert_non_null(request.data);
+        return request;
+}
+
+static void say_store(struct fixture *f, uint64_t session, const struct cvm_bytes *request) {
+        guest_say(&f->guest, CVM_MSG_STORE_REQUEST, session, &(struct msg_store_request){ *request });
+}
+
+static bool has_nothing(struct fixture *f) {
+        struct cvm_frame frame;
+
+        for (int i = 0; i < 20; i++)
+                assert_true(sd_event_run(f->event, 5000) >= 0);
+        return !guest_has_frame(&f->guest, &frame);
+}
+
+static void what_was_added_is_told_when_it_is_durable(void **state) {
+        struct fixture *f = *state;
+        CVM_CLEANUP(cvm_bytes_done) struct cvm_bytes request = make_request(f, "db");
+        struct keeper keeper = { .link = f->link };
+        struct cvm_frame frame;
+
+        tee_link_set_keeper(f->link, on_keep, &keeper);
+        say_store(f, 1, &request);
+        UNTIL(f->event, keeper.asked == 1);
+        assert_int_equal(f->described.store.n, 1);
+        assert_true(has_nothing(f));
+        tee_link_kept(f->link, true);
+        frame = guest_next(&f->guest, CVM_MSG_STORED);
+        assert_true(frame.session == 1);
+        assert_non_null(strstr(frame.payload, "has added it"));
+        f->described.platform = CVM_PLATFORM_SEV_SNP; /* what changes nothing waits for nobody */
+        ask(f, 2, 1);
+        expect_report(f, 2, 1);
+        assert_int_equal(keeper.asked, 1);
+}
+
+/* The guest asks again: it hears of the store once that was kept, and of nothing before. */
+static void what_could_not_be_kept_is_not_told(void **state) {
+        struct fixture *f = *state;
+        CVM_CLEANUP(cvm_bytes_done) struct cvm_bytes request = make_request(f, "db");
+        struct keeper keeper = { .link = f->link };
+        struct cvm_frame frame;
+
+        tee_link_set_keeper(f->link, on_keep, &keeper);
+        say_store(f, 1, &request);
+        UNTIL(f->event, keeper.asked == 1);
+        tee_link_kept(f->link, false);
+        keeper.answer = -ENOMEM; /* nor can it be tried now */
+        say_store(f, 2, &request);
+        UNTIL(f->event, keeper.asked == 2);
+        assert_true(has_nothing(f));
+        keeper.answer = 0;
+        f->described.platform = CVM_PLATFORM_SEV_SNP;
+        ask(f, 3, 1); /* evidence would tell of it too */
+        UNTIL(f->event, keeper.asked == 3);
+        assert_true(has_nothing(f));
+        tee_link_kept(f->link, true);
+        expect_report(f, 3, 1);
+        f->described.platform = CVM_PLATFORM_SECURE_EXECUTION;
+        say_store(f, 4, &request);
+        UNTIL(f->event, keeper.asked == 4);
+        tee_link_kept(f->link, true);
+        frame = guest_next(&f->guest, CVM_MSG_STORED);
+        assert_true(frame.session == 4);
+        assert_int_equal(f->described.store.n, 1);
+}
+
+static void a_guest_that_leaves_meanwhile_is_asked_nothing(void **state) {
+        struct fixture *f = *state;
+        CVM_CLEANUP(cvm_bytes_done) struct cvm_bytes request = make_request(f, "db");
+        struct keeper keeper = { .link = f->link };
+
+        tee_link_set_keeper(f->link, on_keep, &keeper);
+        say_store(f, 1, &request);
+        UNTIL(f->event, keeper.asked == 1);
+        guest_hang_up(&f->guest);
+        for (int i = 0; i < 20; i++)
+                assert_true(sd_event_run(f->event, 5000) >= 0);
+        tee_link_kept(f->link, true);
+        UNTIL(f->event, guest_accepts(&f->guest));
+        say_store(f, 2, &request);
+        UNTIL(f->event, keeper.asked == 2);
+        tee_link_kept(f->link, true);
+        assert_true(guest_next(&f->guest, CVM_MSG_STORED).session == 2);
+}
+
 static void a_platform_without_a_store_says_so(void **state) {
         struct fixture *f = *state;
         struct msg_store_request request = { .request = { (uint8_t *)"x", 1 } };
@@ -218,6 +336,9 @@ int main(void) {
                 TEST(a_guest_that_does_not_read_holds_one_report),
                 TEST(a_platform_that_is_not_simulated_is_refused_in_words),
                 TEST(a_store_answers_beside_reports),
+                TEST(what_was_added_is_told_when_it_is_durable),
+                TEST(what_could_not_be_kept_is_not_told),
+                TEST(a_guest_that_leaves_meanwhile_is_asked_nothing),
                 TEST(a_platform_without_a_store_says_so),
         };
 

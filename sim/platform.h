@@ -23,7 +23,8 @@ struct sim_platform {
         /* Where owners make images and requests for hosts: what they need of this one, PEM, borrowed; and
          * what the host makes of an image. NULL: there are none. */
         const struct cvm_bytes *(*documents)(const struct sim_chain *chain);
-        int (*open_image)(const struct sim_chain *chain, int image, int flat, struct cvm_error *err);
+        int (*open_image)(const struct sim_chain *chain, int image, int flat, struct sim_store *ret,
+                          struct cvm_error *err);
 };
 
 /* Borrowed; NULL where this root has none of it. */

@@ -145,11 +145,11 @@ int sim_root_documents(const struct sim_root *root, char **ret_pem, struct cvm_e
 }
 
 int sim_image_open(const struct sim_root *root, enum cvm_platform_id platform, int image, int flat,
-                   struct cvm_error *err) {
+                   struct sim_store *ret, struct cvm_error *err) {
         const size_t i = find(root, platform);
 
         return i < root->count && platforms[i]->open_image
-                               ? platforms[i]->open_image(root->chains[i], image, flat, err)
+                               ? platforms[i]->open_image(root->chains[i], image, flat, ret, err)
                                : cvm_fail(err, &CVM_CODE_SIM_PLATFORM, EOPNOTSUPP,
                                           "this simulation root opens no images of that platform");
 }

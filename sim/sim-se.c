@@ -287,19 +287,23 @@ static int report(const struct sim_chain *chain, const struct sim_guest *guest,
 static int keep(const struct sim_chain *chain, struct sim_guest *guest, const struct cvm_bytes *request,
                 char ret_words[SIM_WORDS_MAX], struct cvm_error *err) {
         struct ultravisor_guest run;
-        const char *why;
+        struct ultravisor_result result;
+        char number[16] = "";
         int r = run_of(chain, guest, &run, err);
 
         if (r < 0)
                 return r;
-        why = ultravisor_add(chain->key, request, &run, &guest->store);
-        snprintf(ret_words, SIM_WORDS_MAX, "the simulated ultravisor %s%s",
-                 why ? "did not add it: " : "has added it", why ? why : "");
-        return why != NULL;
+        result = ultravisor_add(chain->key, request, &run, &guest->store);
+        if (result.why && result.rc)
+                snprintf(number, sizeof number, " (rc 0x%x)", result.rc);
+        snprintf(ret_words, SIM_WORDS_MAX, "the simulated ultravisor %s%s%s",
+                 result.why ? "did not add it: " : "has added it", result.why ? result.why : "", number);
+        return result.why != NULL;
 }
 
-static int open_image(const struct sim_chain *chain, int image, int flat, struct cvm_error *err) {
-        return ultravisor_open(chain->key, image, flat, err);
+static int open_image(const struct sim_chain *chain, int image, int flat, struct sim_store *ret,
+                      struct cvm_error *err) {
+        return ultravisor_open(chain->key, image, flat, ret, err);
 }
 
 const struct sim_platform sim_se = {

@@ -46,11 +46,11 @@ int sim_root_documents(const struct sim_root *root, char **ret_pem, struct cvm_e
 
 /*
  * What the simulated host makes of an image that it boots: the contents in the clear, as plain QEMU boots
- * them, are written into an empty file. An image that the hardware would not start is refused, in words and
- * with the codes of a launch that fails so.
+ * them, are written into an empty file; ret is the store of its guests before they were given anything. An
+ * image that the hardware would not start is refused, in words and with the codes of a launch that fails so.
  */
 int sim_image_open(const struct sim_root *root, enum cvm_platform_id platform, int image, int flat,
-                   struct cvm_error *err);
+                   struct sim_store *ret, struct cvm_error *err);
 
 /* One guest as the simulated hardware knows it: fixed at launch, but for what is new at each boot. */
 struct sim_guest {

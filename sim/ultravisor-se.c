@@ -73,7 +73,25 @@ static int write_entry(int flat, const struct se_entry *entry, struct cvm_error 
                                : 0;
 }
 
-int ultravisor_open(EVP_PKEY *host, int image, int flat, struct cvm_error *err) {
+/* With that flag all requests must carry what is derived from the image's own key. */
+static int begin_store(const struct se_header *header, const uint8_t *cck, uint64_t scf,
+                       struct sim_store *ret, struct cvm_error *err) {
+        struct sim_store store = { .image_extends = scf & SE_SCF_EXTENSION_SECRET };
+        uint8_t secret[SE_EXTENSION_SIZE];
+        int r = 0;
+
+        if (store.image_extends)
+                r = se_extension_secret(cck, se_header_tag(header), secret);
+        if (r < 0)
+                return cvm_fail(err, &CVM_CODE_NO_MEMORY, ENOMEM, "opening an image");
+        if (store.image_extends)
+                cvm_sha256(secret, sizeof secret, store.extension);
+        OPENSSL_cleanse(secret, sizeof secret);
+        *ret = store;
+        return 0;
+}
+
+int ultravisor_open(EVP_PKEY *host, int image, int flat, struct sim_store *ret, struct cvm_error *err) {
         CVM_CLEANUP(cvm_secret_done) struct cvm_secret keys = { 0 };
         CVM_CLEANUP(cvm_secret_done) struct cvm_secret room = { 0 };
         struct se_image parts;
@@ -92,7 +110,9 @@ int ultravisor_open(EVP_PKEY *host, int image, int flat, struct cvm_error *err) 
                 r = copy_component(image, flat, &parts.components[i],
                                    parts.header.pcf & SE_PCF_PLAIN ? NULL : se_keys(&keys)->image, &room,
                                    err);
-        return r < 0 ? r : write_entry(flat, &entry, err);
+        if (r >= 0)
+                r = write_entry(flat, &entry, err);
+        return r < 0 ? r : begin_store(&parts.header, se_keys(&keys)->cck, entry.scf, ret, err);
 }
 
 /* --- requests --- */
@@ -111,7 +131,7 @@ static int fill_additional(uint64_t flags, const struct ultravisor_guest *guest,
                        { SE_ATTEST_FIRMWARE, firmware, sizeof firmware } };
         CVM_CLEANUP(cvm_writer_done) struct cvm_writer w = { 0 };
 
-        se_secret_store_hash(guest->store->tags[0], guest->store->n, false, store);
+        se_secret_store_hash(guest->store->tags[0], guest->store->n, guest->store->locked, store);
         for (size_t i = 0; i < ARRAY_SIZE(fields); i++)
                 if (flags & fields[i].flag)
                         cvm_write_copy(&w, fields[i].value, fields[i].size);
@@ -202,30 +222,57 @@ static bool has(const struct sim_store *store, const uint8_t tag[SE_TAG_SIZE]) {
         return false;
 }
 
-const char *ultravisor_add(EVP_PKEY *host, const struct cvm_bytes *request,
-                           const struct ultravisor_guest *guest, struct sim_store *store) {
+/* Numbers as the architecture has them. */
+static const struct ultravisor_result
+                added = { 0x001, NULL },
+                not_one = { 0, "it is no request that adds a secret" },
+                locked = { 0x102, "the secret store is locked" },
+                unknown_flags = { 0x107, "the request has flags that it does not know" },
+                not_for_host = { 0x108, NOT_FOR_HOST }, full = { 0x10b, "the secret store is full" },
+                other_image = { 0x10c, "the request is for another image" },
+                other_run = { 0x10c, "the request is for another run of the image" },
+                not_images = { 0x10c, "the request has another extension secret than the image" },
+                not_firsts = { 0x10c, "the request has another extension secret than the first one" };
+
+/* Whether it is for this guest. */
+static struct ultravisor_result check_request(EVP_PKEY *host, const struct cvm_bytes *request,
+                                              const struct ultravisor_guest *guest,
+                                              struct se_secret_seen *ret_seen,
+                                              uint8_t ret_extension[CVM_SHA256_SIZE]) {
+        if (se_secret_see(request->data, request->size, ret_seen, NULL) < 0)
+                return not_one;
+        if (ret_seen->flags & ~SE_SECRET_DISABLE_DUMP)
+                return unknown_flags;
+        if (open_secret(host, request, ret_extension) < 0)
+                return not_for_host;
+        if (memcmp(ret_seen->boot_tags, guest->boot_tags, SE_BOOT_TAGS_SIZE) != 0)
+                return other_image;
+        return cvm_is_zero(ret_seen->cuid, SE_CUID_SIZE) ||
+                                               memcmp(ret_seen->cuid, guest->cuid, SE_CUID_SIZE) == 0
+                               ? added
+                               : other_run;
+}
+
+struct ultravisor_result ultravisor_add(EVP_PKEY *host, const struct cvm_bytes *request,
+                                        const struct ultravisor_guest *guest, struct sim_store *store) {
         uint8_t extension[CVM_SHA256_SIZE];
         struct se_secret_seen seen;
+        struct ultravisor_result result = check_request(host, request, guest, &seen, extension);
 
-        if (se_secret_see(request->data, request->size, &seen, NULL) < 0)
-                return "it is no request that adds a secret";
-        if (seen.flags & ~SE_SECRET_DISABLE_DUMP)
-                return "the request has flags that it does not know";
-        if (open_secret(host, request, extension) < 0)
-                return NOT_FOR_HOST;
-        if (memcmp(seen.boot_tags, guest->boot_tags, SE_BOOT_TAGS_SIZE) != 0)
-                return "the request is for another image";
-        if (!cvm_is_zero(seen.cuid, SE_CUID_SIZE) && memcmp(seen.cuid, guest->cuid, SE_CUID_SIZE) != 0)
-                return "the request is for another run of the image";
+        if (result.why)
+                return result;
+        if (store->locked)
+                return locked;
         if (has(store, seen.tag))
-                return NULL;
-        if (store->n > 0 && memcmp(store->extension, extension, sizeof extension) != 0)
-                return "the request has another extension secret than the first one";
+                return added;
+        if ((store->n > 0 || store->image_extends) &&
+            memcmp(store->extension, extension, sizeof extension) != 0)
+                return store->image_extends ? not_images : not_firsts;
         if (store->n == SIM_STORE_MAX)
-                return "the secret store is full";
+                return full;
         memcpy(store->extension, extension, sizeof extension);
         memcpy(store->tags[store->n++], seen.tag, SE_TAG_SIZE);
         if (seen.flags & SE_SECRET_DISABLE_DUMP)
                 store->forbids_dump = true;
-        return NULL;
+        return added;
 }

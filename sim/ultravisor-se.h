@@ -11,9 +11,10 @@
  * Open the image as hardware would: the slot for this host, the header's tag, the digests of all pages. What
  * it holds is written, decrypted, into an empty file of guest memory from address 0, which begins with the
  * PSW of the header: plain QEMU boots that. In pieces: memory does not depend on its size.
- * CVM_CODE_HOST_KEY_SLOT, CVM_CODE_IMAGE_FORMAT, CVM_CODE_IMAGE_CHANGED, CVM_CODE_GUEST_POLICY.
+ * ret: the store of its guests as it begins. CVM_CODE_HOST_KEY_SLOT, CVM_CODE_IMAGE_FORMAT,
+ * CVM_CODE_IMAGE_CHANGED, CVM_CODE_GUEST_POLICY.
  */
-int ultravisor_open(EVP_PKEY *host, int image, int flat, struct cvm_error *err);
+int ultravisor_open(EVP_PKEY *host, int image, int flat, struct sim_store *ret, struct cvm_error *err);
 
 /* One run of an image; all borrowed. */
 struct ultravisor_guest {
@@ -28,7 +29,12 @@ struct ultravisor_guest {
 int ultravisor_attest(EVP_PKEY *host, const struct cvm_bytes *request, const struct ultravisor_guest *guest,
                       struct se_exchange *ret, struct cvm_error *err);
 
-/* An add-secret request of that guest, into its store: NULL, or why not (static). The very same again is
- * taken and changes nothing. The secret itself is not kept: nothing in a simulated guest can ask for it. */
-const char *ultravisor_add(EVP_PKEY *host, const struct cvm_bytes *request,
-                           const struct ultravisor_guest *guest, struct sim_store *store);
+/* What an ultravisor answers: its number, and why (static; NULL: done). 0: it has none for that. */
+struct ultravisor_result {
+        uint16_t rc;
+        const char *why;
+};
+
+/* An add-secret request of that guest, into its store. The very same again is taken and changes nothing. */
+struct ultravisor_result ultravisor_add(EVP_PKEY *host, const struct cvm_bytes *request,
+                                        const struct ultravisor_guest *guest, struct sim_store *store);

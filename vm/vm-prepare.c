@@ -297,6 +297,21 @@ static bool is_to_be_opened(const struct vm *vm, const struct plan_file *file) {
                file->role == PLAN_KERNEL;
 }
 
+/* What the image demands of requests to the store of its guests. */
+static int take_extension(struct vm *vm, json_object *answer, struct cvm_error *err) {
+        struct cvm_json place = cvm_json_root(answer, "the worker's answer");
+        struct sim_store store = { 0 };
+        const char *hex = "";
+
+        if (cvm_json_get_text(&place, "extension", &hex, err) < 0)
+                return -EBADMSG;
+        store.image_extends = *hex;
+        if (*hex && cvm_unhex(hex, store.extension, sizeof store.extension) < 0)
+                return cvm_fail(err, &CVM_CODE_WORKER, EBADMSG, "the worker's digest is none");
+        vm->sim.store = store;
+        return vm_keep_sim_store(vm);
+}
+
 static void on_opened(void *ctx, json_object *answer, struct cvm_error *err) {
         struct vm *vm = ctx;
         struct cvm_error why = { 0 };
@@ -307,7 +322,7 @@ static void on_opened(void *ctx, json_object *answer, struct cvm_error *err) {
                 fail_work(vm, -EIO, err);
                 return;
         }
-        if (seal(vm, &why) < 0) {
+        if (take_extension(vm, answer, &why) < 0 || seal(vm, &why) < 0) {
                 fail_work(vm, -EIO, &why);
                 return;
         }

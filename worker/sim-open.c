@@ -28,6 +28,8 @@ static int run(const struct cvm_json *request, json_object **ret, struct cvm_err
         int fds[3] = { -EBADF, -EBADF, -EBADF };
         static const char *const names[3] = { "root", "image", "flat" };
         const struct platform *platform;
+        char extension[2 * CVM_SHA256_SIZE + 1] = "";
+        struct sim_store store = { 0 };
         const char *name = "";
         int r = cvm_json_get_text(request, "platform", &name, err);
 
@@ -41,10 +43,13 @@ static int run(const struct cvm_json *request, json_object **ret, struct cvm_err
                                 "the request needs 'platform', 'root', 'image' and 'flat'");
         r = read_root(fds[0], &root, err);
         if (r >= 0)
-                r = sim_image_open(root, platform->id, fds[1], fds[2], err);
+                r = sim_image_open(root, platform->id, fds[1], fds[2], &store, err);
         if (r < 0)
                 return r;
+        if (store.image_extends)
+                cvm_hex(store.extension, sizeof store.extension, extension);
         *ret = json_object_new_object();
+        json_object_object_add(*ret, "extension", json_object_new_string(extension));
         return 0;
 }
 

@@ -23,8 +23,9 @@
  *          -> {"result":"accepted|refused|could-not-check","reasons":[{"code":"CVM-...","text":"..."}]}
  * sim-root: {"have":N} (optional) -> {"pem":"..."}: keys and certificates of a new simulation root, without
  *          those of the N technologies that it has already
- * sim-open: {"platform":"...","root":N,"image":N,"flat":N} (descriptors) -> {}: the simulated host of that
- *          root has opened the image into the empty file `flat`
+ * sim-open: {"platform":"...","root":N,"image":N,"flat":N} (descriptors) -> {"extension":"<hex>"}: the
+ *          simulated host of that root has opened the image into the empty file `flat`; extension is "", or
+ *          the digest of what the image demands of requests to its guests' store
  * host:    {"root":"/"} (optional) -> {"checks":[{"id":"...","verdict":"PASS|WARN|FAIL","sentence":"...",
  *          "remedy":"..."}]}: what a service may see of the host
  */

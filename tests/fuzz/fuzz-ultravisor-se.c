@@ -43,7 +43,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
                 FUZZ_REQUIRE(answer.is_answer && answer.request.size == size &&
                              memcmp(answer.request.data, data, size) == 0);
         for (int i = 0; i < 2; i++)
-                if (ultravisor_add(host_key(), &request, &guest, &store))
+                if (ultravisor_add(host_key(), &request, &guest, &store).why)
                         FUZZ_REQUIRE(store.n == 0);
                 else
                         FUZZ_REQUIRE(store.n == 1 && memcmp(store.tags[0], data + size - 16, 16) == 0);

@@ -10,11 +10,11 @@
 
 #include "attest/exchange-se.h"
 #include "attest/hkd-se.h"
-#include "attest/secret-se.h"
 #include "base/time.h"
 #include "sim/sim.h"
 #include "tests/launch/make-image-se.h"
 #include "tests/attest/software-uv-se.h"
+#include "tests/sim/make-secret-se.h"
 
 static struct cvm_bytes pem;
 static struct sim_root *root;
@@ -97,7 +97,8 @@ static int build(struct make_image *m, struct se_image *ret) {
 
 static int open_image(int fd, struct cvm_bytes *ret, struct cvm_error *err) {
         CVM_CLEANUP(cvm_closep) int flat = make_file(NULL, 0);
-        int r = sim_image_open(root, CVM_PLATFORM_SECURE_EXECUTION, fd, flat, err);
+        struct sim_store store;
+        int r = sim_image_open(root, CVM_PLATFORM_SECURE_EXECUTION, fd, flat, &store, err);
 
         if (r >= 0)
                 *ret = make_bytes_of(flat);
@@ -288,30 +289,21 @@ static void test_requests_that_are_not_for_it_are_refused(void **state) {
 
 /* --- secrets --- */
 
-static uint64_t secret_flags; /* of those that follow */
+static uint64_t secret_flags;           /* of those that follow */
+static const uint8_t *secret_extension; /* in place of the one that is named by a number */
 
-/* A request that adds a secret of this name, and its tag. */
 static struct cvm_bytes make_secret(const char *name, EVP_PKEY *to, const struct sim_guest *guest,
                                     const uint8_t *cuid, uint8_t extension) {
-        CVM_CLEANUP(EVP_PKEY_freep) EVP_PKEY *customer = EVP_EC_gen("P-521");
-        static const uint8_t iv[SE_IV_SIZE] = { 7 }, key[SE_KEY_SIZE] = { 8 };
-        const struct se_recipients recipients = {
-                .customer = customer, .hosts = &to, .n_hosts = 1, .key = key, .iv = iv
-        };
-        uint8_t shared[SE_EXTENSION_SIZE] = { extension }, data[32] = { 3 };
-        struct se_secret secret = { .type = se_secret_type_find("association"),
-                                    .data = data,
-                                    .size = sizeof data,
-                                    .extension = shared,
-                                    .flags = secret_flags,
-                                    .boot_tags = guest->image,
-                                    .cuid = cuid };
-        struct cvm_bytes request = { 0 };
-        struct cvm_error err = { 0 };
+        const uint8_t shared[SE_EXTENSION_SIZE] = { extension };
+        const struct make_secret secret = { .name = name,
+                                            .to = to,
+                                            .boot_tags = guest->image,
+                                            .cuid = cuid,
+                                            .extension = secret_extension ? secret_extension : shared,
+                                            .flags = secret_flags };
+        struct cvm_bytes request = make_secret_request(&secret);
 
-        assert_int_equal(se_secret_id(name, false, secret.id), 0);
-        if (se_secret_make(&secret, &recipients, &request, &err) < 0)
-                fail_msg("%s", err.text);
+        assert_non_null(request.data);
         return request;
 }
 
@@ -328,7 +320,7 @@ static void expect_kept(struct sim_guest *guest, struct cvm_bytes *request, cons
 }
 
 /* What an attestation says of the store, against the tests' own ultravisor that was given the same. */
-static void expect_store(const struct sim_guest *guest, const struct uv_store *same) {
+static void expect_store_as(const struct sim_guest *guest, const struct uv_store *same, bool locked) {
         CVM_CLEANUP(sim_answer_done) struct sim_answer answer = { 0 };
         CVM_CLEANUP(se_exchange_done) struct se_exchange x = { 0 };
         uint8_t key[SE_KEY_SIZE], hash[64];
@@ -338,9 +330,13 @@ static void expect_store(const struct sim_guest *guest, const struct uv_store *s
         if (sim_report(root, guest, &question, &answer, &err) < 0 ||
             se_exchange_read(answer.report.data, answer.report.size, &x, &err) < 0)
                 fail_msg("%s", err.text);
-        uv_store_hash(same, false, hash);
+        uv_store_hash(same, locked, hash);
         assert_memory_equal(x.additional.data + 64, hash, sizeof hash);
         cvm_bytes_done(&question.request);
+}
+
+static void expect_store(const struct sim_guest *guest, const struct uv_store *same) {
+        expect_store_as(guest, same, false);
 }
 
 static void test_the_store_is_what_was_added_in_this_boot(void **state) {
@@ -372,7 +368,7 @@ static void test_an_owner_forbids_dumps_of_this_boot(void **state) {
         sim_guest_boot(&guest, "first");
         secret_flags = SE_SECRET_DISABLE_DUMP >> 1;
         request = make_secret("a", host.key, &guest, NULL, 1);
-        expect_kept(&guest, &request, "has flags that it does not know");
+        expect_kept(&guest, &request, "has flags that it does not know (rc 0x107)");
         secret_flags = 0;
         request = make_secret("a", host.key, &guest, NULL, 1);
         expect_kept(&guest, &request, "has added it");
@@ -391,6 +387,40 @@ static void test_an_owner_forbids_dumps_of_this_boot(void **state) {
         assert_false(sim_guest_forbids_dump(&guest));
 }
 
+/* With its flag only requests that carry what is derived from the image's key are taken, in each boot. */
+static void test_an_image_may_demand_its_own_extension_secret(void **state) {
+        CVM_CLEANUP(make_image_done) struct make_image m = { 0 };
+        CVM_CLEANUP(cvm_closep) int fd = -EBADF;
+        CVM_CLEANUP(cvm_closep) int flat = make_file(NULL, 0);
+        struct sim_guest guest = make_guest();
+        struct se_image image;
+        struct cvm_bytes request;
+        struct cvm_error err = { 0 };
+        uint8_t own[SE_EXTENSION_SIZE];
+
+        make_image(&m, 2);
+        m.build.scf |= SE_SCF_EXTENSION_SECRET;
+        fd = build(&m, &image);
+        if (sim_image_open(root, CVM_PLATFORM_SECURE_EXECUTION, fd, flat, &guest.store, &err) < 0)
+                fail_msg("%s", err.text);
+        se_header_boot_tags(&image.header, guest.image);
+        assert_int_equal(se_extension_secret(se_keys(&m.keys)->cck, se_header_tag(&image.header), own), 0);
+        for (int boot = 0; boot < 2; boot++) {
+                sim_guest_boot(&guest, boot ? "second" : "first");
+                request = make_secret("a", host.key, &guest, NULL, 0);
+                expect_kept(&guest, &request, "another extension secret than the image (rc 0x10c)");
+                request = make_secret("a", host.key, &guest, NULL, 1);
+                expect_kept(&guest, &request, "another extension secret than the image (rc 0x10c)");
+                expect_store(&guest, &(struct uv_store){ 0 });
+                for (int i = 0; i < 2; i++) {
+                        secret_extension = own;
+                        request = make_secret("a", host.key, &guest, NULL, 0);
+                        secret_extension = NULL;
+                        expect_kept(&guest, &request, "has added it");
+                }
+        }
+}
+
 static void test_requests_that_the_store_refuses(void **state) {
         CVM_CLEANUP(EVP_PKEY_freep) EVP_PKEY *stranger = EVP_EC_gen("P-521");
         struct sim_guest guest = make_guest(), other = make_guest();
@@ -400,13 +430,13 @@ static void test_requests_that_the_store_refuses(void **state) {
         sim_guest_boot(&guest, "first");
         sim_guest_boot(&other, "other");
         request.data[request.size - 20] ^= 1;
-        expect_kept(&guest, &request, "was changed");
+        expect_kept(&guest, &request, "was changed (rc 0x108)");
         request = make_secret("a", stranger, &guest, NULL, 1);
         expect_kept(&guest, &request, "not made for this host");
         request = make_secret("a", host.key, &other, NULL, 1);
-        expect_kept(&guest, &request, "another image");
+        expect_kept(&guest, &request, "another image (rc 0x10c)");
         request = make_secret("a", host.key, &guest, other.report_id, 1);
-        expect_kept(&guest, &request, "another run");
+        expect_kept(&guest, &request, "another run of the image (rc 0x10c)");
         request = make_secret("a", host.key, &guest, NULL, 1);
         request.size--;
         expect_kept(&guest, &request, "no request that adds");
@@ -420,7 +450,7 @@ static void test_requests_that_the_store_refuses(void **state) {
                 expect_kept(&guest, &request, "has added it");
         }
         request = make_secret("c", host.key, &guest, NULL, 1);
-        expect_kept(&guest, &request, "is full");
+        expect_kept(&guest, &request, "is full (rc 0x10b)");
 }
 
 int main(void) {
@@ -431,6 +461,7 @@ int main(void) {
                 cmocka_unit_test(test_answers_verify_for_their_image_alone),
                 cmocka_unit_test(test_requests_that_are_not_for_it_are_refused),
                 cmocka_unit_test(test_the_store_is_what_was_added_in_this_boot),
+                cmocka_unit_test(test_an_image_may_demand_its_own_extension_secret),
                 cmocka_unit_test(test_an_owner_forbids_dumps_of_this_boot),
                 cmocka_unit_test(test_requests_that_the_store_refuses),
         };

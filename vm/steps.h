@@ -57,8 +57,7 @@ void vm_plan_restart(struct vm *vm, bool died);
 void vm_adopt(struct vm *vm);
 
 /* --- vm-agent.c --- */
-/* The agent has announced the keyset of this boot, so that it can be compared. CVM_CODE_NO_AGENT: not yet.
- */
+/* The agent has announced this boot's keyset: it can be compared. CVM_CODE_NO_AGENT: not yet. */
 int vm_require_heard(const struct vm *vm, struct cvm_error *err);
 /* Links to the guest's agent and, for a simulated guest, to what stands for its hardware. */
 void vm_links_open(struct vm *vm);
@@ -145,8 +144,7 @@ void manager_audit_transition(struct manager *manager, const struct vm *vm, cons
 /* The one of that name; the default where it is NULL or not known. */
 const struct driver *manager_driver(const struct manager *manager, const char *name);
 void manager_remove_vm(struct manager *manager, struct vm *vm);
-/* What its driver keeps outside: owed in this transaction, paid when that is durable or by the next daemon.
- */
+/* What its driver keeps outside: owed in this transaction, paid behind it or by the next daemon. */
 int manager_owe_removal(const struct vm *vm, struct cvm_error *err);
 void manager_pay_removal(struct manager *manager, const char *id, const char *name);
 void manager_pay_removals(struct manager *manager);

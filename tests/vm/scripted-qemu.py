@@ -9,6 +9,7 @@ STATE...: what query-sev tells after cont, one for each question; the last one a
                                          its ultravisor, after one of the loader on the console
     ends                                 it is told to reset and ends for it
 $GUEST, where there is one, is a program that begins when the guest does, with QEMU's descriptors and arguments.
+$OUTLIVES, where there is one, is a file that gets this process's id: it goes on when the daemon goes, and whoever reads that ends it.
 Behind -machine none it is asked for abilities instead, and has those of QEMU 11 without `kernel-hashes`.
 """
 import json
@@ -32,19 +33,32 @@ SCHEMA = [
 TYPES = [{"name": name, "parent": "object"} for name in ("sev-guest", "sev-snp-guest", "s390-pv-guest")]
 
 
-def monitor():
-    fd = int(re.search(r"socket,id=monitor,fd=(\d+)", ARGUMENTS).group(1))
-    s = socket.socket(fileno=fd)
-    s.setblocking(True)
-    return s.accept()[0] if s.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN) else s
+monitor = socket.socket(fileno=int(re.search(r"socket,id=monitor,fd=(\d+)", ARGUMENTS).group(1)))
+monitor.setblocking(True)
+listens = monitor.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN)
+peer = monitor.accept()[0] if listens else monitor
+runs = False
 
 
-peer = monitor()
-lines = peer.makefile("rb")
+def requests():
+    """Of one daemon after the other, where the machine outlives them."""
+    global peer
+    while True:
+        say({"QMP": {"version": {"qemu": {"major": 99, "minor": 0, "micro": 0}, "package": ""}, "capabilities": []}})
+        try:
+            yield from peer.makefile("rb")
+        except OSError:
+            pass
+        if "OUTLIVES" not in os.environ:
+            return
+        peer = monitor.accept()[0]
 
 
 def say(message):
-    peer.sendall(json.dumps(message).encode() + b"\n")
+    try:
+        peer.sendall(json.dumps(message).encode() + b"\n")
+    except OSError:
+        pass  # nobody is there: its requests end
 
 
 def event(name, **data):
@@ -63,7 +77,7 @@ def state():
 
 def answer(command):
     if command == "query-status":
-        return {"status": "prelaunch", "running": False}
+        return {"status": "running" if runs else "prelaunch", "running": runs}
     if command == "query-sev":
         return state()
     if command == "qom-list-types":
@@ -85,10 +99,13 @@ def stop_for_good(how):
     sys.exit(0)
 
 
-say({"QMP": {"version": {"qemu": {"major": 99, "minor": 0, "micro": 0}, "package": ""}, "capabilities": []}})
-for line in lines:
+if "OUTLIVES" in os.environ:
+    with open(os.environ["OUTLIVES"], "w") as file:
+        file.write(str(os.getpid()))
+for line in requests():
     command = json.loads(line)
     if command["execute"] == "cont":
+        runs = True
         event("RESUME")
     say({"return": answer(command["execute"]), "id": command.get("id")})
     if command["execute"] == "cont" and STATES[0] in ("panic", "refused", "loader"):

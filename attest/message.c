@@ -117,6 +117,8 @@ static const struct cvm_json_field store_request_fields[] = {
         { 0 },
 };
 
+static const struct cvm_json_field store_lock_fields[] = { { 0 } };
+
 static const struct cvm_json_field stored_fields[] = {
         { "taken", CVM_JSON_BOOL, .required = true, AT(msg_stored, taken) },
         { "words", CVM_JSON_TEXT, .required = true, AT(msg_stored, words), .max = 128 },
@@ -228,6 +230,10 @@ static const struct cvm_message_kind kinds[] = {
         KIND(CVM_MSG_REPORT_REFUSED, "report-refused", refused_fields, msg_refused, refused_done),
         KIND(CVM_MSG_STORE_REQUEST, "store-request", store_request_fields, msg_store_request,
              store_request_done),
+        { .type = CVM_MSG_STORE_LOCK,
+          .name = "store-lock",
+          .fields = store_lock_fields,
+          .done = plain_done },
         KIND(CVM_MSG_STORED, "stored", stored_fields, msg_stored, stored_done),
 };
 

@@ -1,12 +1,11 @@
 /*
  * What host and guest say to each other over the framed channels (base/frame.h): the numbers, and the
- * payload of each as struct and field table. Both ends use these; both treat the other as hostile. Protocol
- * 1 is measured into images and will be served for years: fields are added, never changed. org.cvmd.agent.0.
- * The host speaks first and repeats HELLO until it is answered; each HELLO after a (re)connect or a reset
- * has a new session number, which every later frame of both sides carries. A frame with another session is
- * dropped. Requests carry an id which the answer repeats. org.cvmd.tee.0 (simulated platforms and the
- * testbed). The guest repeats its request until answered; the session is the guest's own random number, so
- * that an answer to an earlier boot is dropped.
+ * payload of each as struct and field table. Both ends treat the other as hostile. Protocol 1 is measured
+ * into images and will be served for years: fields are added, never changed. org.cvmd.agent.0: the host
+ * speaks first and repeats HELLO until it is answered; each HELLO after a (re)connect or a reset has a new
+ * session number, which every later frame of both sides carries. A frame with another session is dropped.
+ * Requests carry an id which the answer repeats. org.cvmd.tee.0 (simulated platforms, testbed): the guest
+ * repeats its request until answered, under a random session number, so that old answers are dropped.
  */
 #pragma once
 
@@ -46,7 +45,8 @@ enum cvm_message {
         CVM_MSG_REPORT = 0xc1,         /* struct msg_report */
         CVM_MSG_REPORT_REFUSED = 0xc2, /* struct msg_refused */
         CVM_MSG_STORE_REQUEST = 0x42,  /* struct msg_store_request: for the platform's own secret store */
-        CVM_MSG_STORED = 0xc3,         /* struct msg_stored */
+        CVM_MSG_STORE_LOCK = 0x43,     /* no payload: nothing more is added to it */
+        CVM_MSG_STORED = 0xc3,         /* struct msg_stored: answer to both */
 };
 
 struct msg_hello {

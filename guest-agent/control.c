@@ -120,6 +120,18 @@ void control_tell_bye(struct control *control, bool acknowledged) {
         }
 }
 
+/* What was done, or why not. Nobody outside the guest can ask for it, and nothing undoes it in this boot. */
+static void lock_store(const struct control_client *client, struct agent *a) {
+        char words[TEE_WORDS_MAX] = "", text[TEE_WORDS_MAX + 320];
+        struct cvm_error err = { 0 };
+        int r = a->tee->provider->lock_store ? a->tee->provider->lock_store(a->tee, words, &err)
+                                             : cvm_fail(&err, &CVM_CODE_AGENT_STORE, EOPNOTSUPP,
+                                                        "this platform has no secret store of its own");
+
+        snprintf(text, sizeof text, "%s%.400s", r == 0 ? "" : "refused: ", r < 0 ? err.text : words);
+        say(client, text);
+}
+
 static bool obey(struct control_client *client, struct agent *a) {
         if (strcmp(client->line, "wait") == 0) {
                 client->waits = true;
@@ -132,6 +144,8 @@ static bool obey(struct control_client *client, struct agent *a) {
         }
         if (strcmp(client->line, "status") == 0)
                 tell_status(client, a);
+        else if (strcmp(client->line, "store lock") == 0)
+                lock_store(client, a);
         else
                 say(client, "unknown request");
         drop(client);
@@ -176,7 +190,8 @@ int control_ask(const char *run_dir, const char *line, struct cvm_error *err) {
                 return -errno;
         while ((n = read(fd, answer, sizeof answer - 1)) > 0) {
                 answer[n] = 0;
-                good = !strstr(answer, "unacknowledged") && !strstr(answer, "unknown request");
+                good = !strstr(answer, "unacknowledged") && !strstr(answer, "unknown request") &&
+                       !strstr(answer, "refused: ");
                 if (cvm_write_all(STDOUT_FILENO, answer, (size_t)n) < 0)
                         return -EIO;
         }

@@ -1,7 +1,8 @@
 /*
  * The local socket: one line asks, lines answer. "status" (one JSON object), "wait" (a line whenever what is
  * waited for changes, then "ready root=none|luks|verity"), "bye poweroff|reboot" ("acknowledged", or
- * "unacknowledged" when the host did not answer in time). Only root may connect.
+ * "unacknowledged" when the host did not answer in time), "store lock" (what the platform did, or "refused:
+ * " and why it did not). Only root may connect.
  */
 #pragma once
 

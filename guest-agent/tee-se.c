@@ -55,6 +55,8 @@ static const struct result add_results[] = {
         { 0 },
 };
 
+static const struct result lock_results[] = { { 0x102, "it is locked already" }, { 0 } };
+
 static const char *text_of(const struct result *rows, uint16_t rc) {
         while (rows->rc && rows->rc != rc)
                 rows++;
@@ -139,29 +141,54 @@ int tee_se_ask(const struct tee_se_calls *calls, const char *device, const struc
 /* --- secrets --- */
 
 /* An old driver does not know the question: it knows nothing but attestation. */
-static bool takes_secrets(struct device *d) {
+static bool offers(struct device *d, uint32_t number) {
         struct uv_info info = { 0 };
 
         return call(d, UV_INFO, &info, sizeof info) == 0 && d->last.rc == RC_SUCCESS &&
-               (info.driver & info.ultravisor) >> (UV_ADD_SECRET & 0xff) & 1;
+               (info.driver & info.ultravisor) >> (number & 0xff) & 1;
+}
+
+/* One call about the store, and its result in words. */
+struct store_call {
+        uint32_t number;
+        const char *what, *done, *not_done;
+        const struct result *results;
+};
+
+static int call_store(const struct tee_se_calls *calls, const char *device, const struct store_call *s,
+                      const void *argument, size_t size, char ret_words[TEE_WORDS_MAX],
+                      struct cvm_error *err) {
+        CVM_CLEANUP(device_done) struct device d = device_open(calls, device);
+        int r = d.fd < 0 ? -errno : 0;
+
+        if (r >= 0 && !offers(&d, s->number))
+                return cvm_fail(err, &CVM_CODE_AGENT_STORE, EOPNOTSUPP,
+                                "this guest's kernel or ultravisor %s", s->what);
+        if (r >= 0)
+                r = call(&d, s->number, argument, size);
+        if (r < 0)
+                return cvm_fail(err, &CVM_CODE_AGENT_STORE, r, "'%s': %s", device, strerror(-r));
+        snprintf(ret_words, TEE_WORDS_MAX, "the ultravisor %s%s (rc 0x%x, 0x%x)",
+                 d.last.rc == RC_SUCCESS ? s->done : s->not_done,
+                 d.last.rc == RC_SUCCESS ? "" : text_of(s->results, d.last.rc), d.last.rc, d.last.rrc);
+        return d.last.rc != RC_SUCCESS;
 }
 
 int tee_se_keep(const struct tee_se_calls *calls, const char *device, const void *request, size_t size,
                 char ret_words[TEE_WORDS_MAX], struct cvm_error *err) {
-        CVM_CLEANUP(device_done) struct device d = device_open(calls, device);
-        int r = d.fd < 0 ? -errno : 0;
+        static const struct store_call add = { UV_ADD_SECRET, "takes no requests that add secrets",
+                                               "has added it", "did not add it: ", add_results };
 
-        if (r >= 0 && !takes_secrets(&d))
-                return cvm_fail(err, &CVM_CODE_AGENT_STORE, EOPNOTSUPP,
-                                "this guest's kernel or ultravisor takes no requests that add secrets");
-        if (r >= 0)
-                r = call(&d, UV_ADD_SECRET, request, size);
-        if (r < 0)
-                return cvm_fail(err, &CVM_CODE_AGENT_STORE, r, "'%s': %s", device, strerror(-r));
-        snprintf(ret_words, TEE_WORDS_MAX, "the ultravisor %s%s (rc 0x%x, 0x%x)",
-                 d.last.rc == RC_SUCCESS ? "has added it" : "did not add it: ",
-                 d.last.rc == RC_SUCCESS ? "" : text_of(add_results, d.last.rc), d.last.rc, d.last.rrc);
-        return d.last.rc != RC_SUCCESS;
+        return call_store(calls, device, &add, request, size, ret_words, err);
+}
+
+int tee_se_lock(const struct tee_se_calls *calls, const char *device, char ret_words[TEE_WORDS_MAX],
+                struct cvm_error *err) {
+        static const struct store_call lock = { UV_LOCK_SECRETS, "locks no secret store",
+                                                "has locked the secret store",
+                                                "did not lock the secret store: ", lock_results };
+
+        return call_store(calls, device, &lock, NULL, 0, ret_words, err);
 }
 
 /* --- the system's own --- */
@@ -186,10 +213,15 @@ static int keep_secret(struct tee *tee, const void *request, size_t size, char r
         return tee_se_keep(&real, tee->where, request, size, ret_words, err);
 }
 
+static int lock_store(struct tee *tee, char ret_words[TEE_WORDS_MAX], struct cvm_error *err) {
+        return tee_se_lock(&real, tee->where, ret_words, err);
+}
+
 const struct tee_provider tee_se = {
         .name = "uv",
         .where = "/dev/uv",
         .is_there = is_there,
         .ask = ask,
         .keep_secret = keep_secret,
+        .lock_store = lock_store,
 };

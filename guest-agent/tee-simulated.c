@@ -169,17 +169,11 @@ static int ask(struct tee *tee, const struct tee_question *question, struct tee_
         return r;
 }
 
-/* The host's end answers the very same again without doing it twice: that it may be repeated. */
-static int keep_secret(struct tee *tee, const void *request, size_t size, char ret_words[TEE_WORDS_MAX],
-                       struct cvm_error *err) {
-        struct msg_store_request message = { .request = { (uint8_t *)request, size } };
+static int ask_store(struct tee *tee, uint8_t type, const void *message, char ret_words[TEE_WORDS_MAX],
+                     struct cvm_error *err) {
         struct msg_stored stored = { 0 };
         struct waiting w = { .type = CVM_MSG_STORED, .message = &stored, .code = &CVM_CODE_AGENT_STORE };
-        int r = size <= CVM_ATTESTATION_REQUEST_MAX
-                                ? exchange(tee, CVM_MSG_STORE_REQUEST, &message, &w, err)
-                                : cvm_fail(err, &CVM_CODE_AGENT_STORE, EFBIG,
-                                           "a simulated store takes requests of at most %u bytes",
-                                           CVM_ATTESTATION_REQUEST_MAX);
+        int r = exchange(tee, type, message, &w, err);
 
         if (r >= 0) {
                 snprintf(ret_words, TEE_WORDS_MAX, "%s", stored.words);
@@ -187,6 +181,22 @@ static int keep_secret(struct tee *tee, const void *request, size_t size, char r
         }
         cvm_message_kind(CVM_MSG_STORED)->done(&stored);
         return r;
+}
+
+/* The host's end answers the very same again without doing it twice: that it may be repeated. */
+static int keep_secret(struct tee *tee, const void *request, size_t size, char ret_words[TEE_WORDS_MAX],
+                       struct cvm_error *err) {
+        const struct msg_store_request message = { .request = { (uint8_t *)request, size } };
+
+        return size <= CVM_ATTESTATION_REQUEST_MAX
+                               ? ask_store(tee, CVM_MSG_STORE_REQUEST, &message, ret_words, err)
+                               : cvm_fail(err, &CVM_CODE_AGENT_STORE, EFBIG,
+                                          "a simulated store takes requests of at most %u bytes",
+                                          CVM_ATTESTATION_REQUEST_MAX);
+}
+
+static int lock_store(struct tee *tee, char ret_words[TEE_WORDS_MAX], struct cvm_error *err) {
+        return ask_store(tee, CVM_MSG_STORE_LOCK, NULL, ret_words, err);
 }
 
 static bool is_there(const struct tee *tee) {
@@ -200,4 +210,5 @@ const struct tee_provider tee_simulated = {
         .is_there = is_there,
         .ask = ask,
         .keep_secret = keep_secret,
+        .lock_store = lock_store,
 };

@@ -43,6 +43,8 @@ struct tee_provider {
          * words. CVM_CODE_AGENT_STORE: it could not be asked. NULL: it has no such store. */
         int (*keep_secret)(struct tee *tee, const void *request, size_t size, char ret_words[TEE_WORDS_MAX],
                            struct cvm_error *err);
+        /* No more of them in this boot; results as of keep_secret. */
+        int (*lock_store)(struct tee *tee, char ret_words[TEE_WORDS_MAX], struct cvm_error *err);
 };
 
 #define TEE_WHERE_MAX 300

@@ -164,14 +164,26 @@ int sim_report(const struct sim_root *root, const struct sim_guest *guest,
         return platforms[i]->report(root->chains[i], guest, question, ret, err);
 }
 
+static int refuse_store(struct cvm_error *err) {
+        return cvm_fail(err, &CVM_CODE_SIM_PLATFORM, EOPNOTSUPP,
+                        "that platform has no store of its own, or none that is simulated");
+}
+
 int sim_keep(const struct sim_root *root, struct sim_guest *guest, const struct cvm_bytes *request,
              char ret_words[SIM_WORDS_MAX], struct cvm_error *err) {
         const size_t i = find(root, guest->platform);
 
         return i < root->count && platforms[i]->keep
                                ? platforms[i]->keep(root->chains[i], guest, request, ret_words, err)
-                               : cvm_fail(err, &CVM_CODE_SIM_PLATFORM, EOPNOTSUPP,
-                                          "that platform has no store of its own, or none that is simulated");
+                               : refuse_store(err);
+}
+
+int sim_lock(const struct sim_root *root, struct sim_guest *guest, char ret_words[SIM_WORDS_MAX],
+             struct cvm_error *err) {
+        const size_t i = find(root, guest->platform);
+
+        return i < root->count && platforms[i]->keep ? platforms[i]->lock(guest, ret_words)
+                                                     : refuse_store(err);
 }
 
 void sim_guest_boot(struct sim_guest *guest, const char *boot) {

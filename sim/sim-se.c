@@ -284,21 +284,34 @@ static int report(const struct sim_chain *chain, const struct sim_guest *guest,
         return r;
 }
 
+/* 0: done, 1: not, and why. */
+static int tell(const struct ultravisor_result *result, const char *when_done, const char *when_not,
+                char ret_words[SIM_WORDS_MAX]) {
+        char number[16] = "";
+
+        if (result->why && result->rc)
+                snprintf(number, sizeof number, " (rc 0x%x)", result->rc);
+        snprintf(ret_words, SIM_WORDS_MAX, "the simulated ultravisor %s%s%s",
+                 result->why ? when_not : when_done, result->why ? result->why : "", number);
+        return result->why != NULL;
+}
+
 static int keep(const struct sim_chain *chain, struct sim_guest *guest, const struct cvm_bytes *request,
                 char ret_words[SIM_WORDS_MAX], struct cvm_error *err) {
         struct ultravisor_guest run;
         struct ultravisor_result result;
-        char number[16] = "";
         int r = run_of(chain, guest, &run, err);
 
         if (r < 0)
                 return r;
         result = ultravisor_add(chain->key, request, &run, &guest->store);
-        if (result.why && result.rc)
-                snprintf(number, sizeof number, " (rc 0x%x)", result.rc);
-        snprintf(ret_words, SIM_WORDS_MAX, "the simulated ultravisor %s%s%s",
-                 result.why ? "did not add it: " : "has added it", result.why ? result.why : "", number);
-        return result.why != NULL;
+        return tell(&result, "has added it", "did not add it: ", ret_words);
+}
+
+static int lock(struct sim_guest *guest, char ret_words[SIM_WORDS_MAX]) {
+        struct ultravisor_result result = ultravisor_lock(&guest->store);
+
+        return tell(&result, "has locked the secret store", "did not lock the secret store: ", ret_words);
 }
 
 static int open_image(const struct sim_chain *chain, int image, int flat, struct sim_store *ret,
@@ -315,5 +328,6 @@ const struct sim_platform sim_se = {
         .documents = documents,
         .report = report,
         .keep = keep,
+        .lock = lock,
         .open_image = open_image,
 };

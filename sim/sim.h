@@ -103,3 +103,6 @@ int sim_report(const struct sim_root *root, const struct sim_guest *guest,
 #define SIM_WORDS_MAX 128
 int sim_keep(const struct sim_root *root, struct sim_guest *guest, const struct cvm_bytes *request,
              char ret_words[SIM_WORDS_MAX], struct cvm_error *err);
+/* The guest lets nothing more into it in this boot; results as of sim_keep(). */
+int sim_lock(const struct sim_root *root, struct sim_guest *guest, char ret_words[SIM_WORDS_MAX],
+             struct cvm_error *err);

@@ -224,9 +224,10 @@ static bool has(const struct sim_store *store, const uint8_t tag[SE_TAG_SIZE]) {
 
 /* Numbers as the architecture has them. */
 static const struct ultravisor_result
-                added = { 0x001, NULL },
+                done = { 0x001, NULL },
                 not_one = { 0, "it is no request that adds a secret" },
                 locked = { 0x102, "the secret store is locked" },
+                locked_already = { 0x102, "it is locked already" },
                 unknown_flags = { 0x107, "the request has flags that it does not know" },
                 not_for_host = { 0x108, NOT_FOR_HOST }, full = { 0x10b, "the secret store is full" },
                 other_image = { 0x10c, "the request is for another image" },
@@ -249,7 +250,7 @@ static struct ultravisor_result check_request(EVP_PKEY *host, const struct cvm_b
                 return other_image;
         return cvm_is_zero(ret_seen->cuid, SE_CUID_SIZE) ||
                                                memcmp(ret_seen->cuid, guest->cuid, SE_CUID_SIZE) == 0
-                               ? added
+                               ? done
                                : other_run;
 }
 
@@ -264,7 +265,7 @@ struct ultravisor_result ultravisor_add(EVP_PKEY *host, const struct cvm_bytes *
         if (store->locked)
                 return locked;
         if (has(store, seen.tag))
-                return added;
+                return done;
         if ((store->n > 0 || store->image_extends) &&
             memcmp(store->extension, extension, sizeof extension) != 0)
                 return store->image_extends ? not_images : not_firsts;
@@ -274,5 +275,12 @@ struct ultravisor_result ultravisor_add(EVP_PKEY *host, const struct cvm_bytes *
         memcpy(store->tags[store->n++], seen.tag, SE_TAG_SIZE);
         if (seen.flags & SE_SECRET_DISABLE_DUMP)
                 store->forbids_dump = true;
-        return added;
+        return done;
+}
+
+struct ultravisor_result ultravisor_lock(struct sim_store *store) {
+        struct ultravisor_result result = store->locked ? locked_already : done;
+
+        store->locked = true;
+        return result;
 }

@@ -38,3 +38,4 @@ struct ultravisor_result {
 /* An add-secret request of that guest, into its store. The very same again is taken and changes nothing. */
 struct ultravisor_result ultravisor_add(EVP_PKEY *host, const struct cvm_bytes *request,
                                         const struct ultravisor_guest *guest, struct sim_store *store);
+struct ultravisor_result ultravisor_lock(struct sim_store *store);

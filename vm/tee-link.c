@@ -131,16 +131,31 @@ static int answer_report(struct tee_link *link, uint64_t session, const void *me
         return cvm_message_make(CVM_MSG_REPORT, session, &report, &link->out, NULL);
 }
 
+/* r: what the platform made of a request of its store. */
+static int tell_stored(struct tee_link *link, uint64_t session, int r, char *words,
+                       const struct cvm_error *err) {
+        struct msg_stored stored = { .taken = r == 0, .words = words };
+
+        link->unkept |= r == 0;
+        return r < 0 ? refuse(link, session, err)
+                     : cvm_message_make(CVM_MSG_STORED, session, &stored, &link->out, NULL);
+}
+
 static int answer_store(struct tee_link *link, uint64_t session, const void *message) {
         const struct msg_store_request *request = message;
         char words[SIM_WORDS_MAX];
         struct cvm_error err = { 0 };
         int r = sim_keep(link->root, link->guest, &request->request, words, &err);
-        struct msg_stored stored = { .taken = r == 0, .words = words };
 
-        link->unkept |= r == 0;
-        return r < 0 ? refuse(link, session, &err)
-                     : cvm_message_make(CVM_MSG_STORED, session, &stored, &link->out, NULL);
+        return tell_stored(link, session, r, words, &err);
+}
+
+static int answer_lock(struct tee_link *link, uint64_t session, const void *message) {
+        char words[SIM_WORDS_MAX];
+        struct cvm_error err = { 0 };
+        int r = sim_lock(link->root, link->guest, words, &err);
+
+        return tell_stored(link, session, r, words, &err);
 }
 
 /* 0, or negative where it is no request. */
@@ -148,7 +163,9 @@ static int take_frame(struct tee_link *link, const struct cvm_frame *frame) {
         static const struct {
                 uint8_t type;
                 int (*answer)(struct tee_link *link, uint64_t session, const void *message);
-        } rows[] = { { CVM_MSG_REPORT_REQUEST, answer_report }, { CVM_MSG_STORE_REQUEST, answer_store } };
+        } rows[] = { { CVM_MSG_REPORT_REQUEST, answer_report },
+                     { CVM_MSG_STORE_REQUEST, answer_store },
+                     { CVM_MSG_STORE_LOCK, answer_lock } };
         const struct cvm_message_kind *kind = cvm_message_kind(frame->type);
         union {
                 struct msg_report_request report;

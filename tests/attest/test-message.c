@@ -43,6 +43,7 @@ static const struct {
         { CVM_MSG_REPORT, "{\"report\":\"AAEC\",\"certificates\":\"AAEC\"}" },
         { CVM_MSG_REPORT, "{\"report\":\"AAEC\"}" },
         { CVM_MSG_STORE_REQUEST, "{\"request\":\"AAEC\"}" },
+        { CVM_MSG_STORE_LOCK, "{}" },
         { CVM_MSG_STORED, "{\"taken\":false,\"words\":\"no\"}" },
         { CVM_MSG_REPORT_REFUSED, "{\"id\":0,\"code\":\"CVM-FRAME\",\"text\":\"no\"}" },
 };

@@ -47,5 +47,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
                         FUZZ_REQUIRE(store.n == 0);
                 else
                         FUZZ_REQUIRE(store.n == 1 && memcmp(store.tags[0], data + size - 16, 16) == 0);
+        FUZZ_REQUIRE(!ultravisor_lock(&store).why && ultravisor_lock(&store).rc == 0x102);
+        FUZZ_REQUIRE(ultravisor_add(host_key(), &request, &guest, &store).why);
         return 0;
 }

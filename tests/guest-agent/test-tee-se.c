@@ -34,6 +34,7 @@ static struct driver {
         size_t n_added;
         uint8_t added[4096];
         size_t added_size;
+        unsigned n_locked;
 } d;
 
 static EVP_PKEY *host_key;
@@ -113,6 +114,9 @@ static int fake_ioctl(int fd, unsigned long number, void *argument) {
                 d.added_size = size;
                 assert_true(size <= sizeof d.added);
                 memcpy(d.added, (void *)(uintptr_t)address, size);
+        } else if (number == 0xc0407504) {
+                d.n_locked++;
+                assert_true(address == 0 && size == 0);
         } else
                 assert_int_equal(number, 0xc0407501);
         return 0;
@@ -309,6 +313,25 @@ static void a_store_that_cannot_be_asked_is_no_refusal(void **state) {
         d.open_error = ENOENT;
         assert_int_equal(tee_se_keep(&calls, DEVICE, "x", 1, words, NULL), -ENOENT);
         assert_string_equal(words, "");
+}
+
+static void a_store_is_locked_by_the_guest_itself(void **state) {
+        char words[TEE_WORDS_MAX] = "";
+        struct cvm_error err = { 0 };
+
+        d.driver = d.ultravisor = 7; /* secrets, and no locking */
+        assert_int_equal(tee_se_lock(&calls, DEVICE, words, &err), -EOPNOTSUPP);
+        assert_string_equal(cvm_error_code(&err)->id, "CVM-AGENT-STORE");
+        assert_int_equal(d.n_locked, 0);
+        d.driver = d.ultravisor = 0x17;
+        assert_int_equal(tee_se_lock(&calls, DEVICE, words, NULL), 0);
+        assert_string_equal(words, "the ultravisor has locked the secret store (rc 0x1, 0x0)");
+        d.rc = 0x102;
+        assert_int_equal(tee_se_lock(&calls, DEVICE, words, NULL), 1);
+        assert_string_equal(words, "the ultravisor did not lock the secret store: it is locked already "
+                                   "(rc 0x102, 0x0)");
+        assert_int_equal(d.n_locked, 2);
+        assert_int_equal(d.n_added, 0);
 }
 
 /* --- the agent on such a guest: frames in, frames out, in this process --- */
@@ -639,6 +662,7 @@ int main(void) {
                 TEST(each_result_has_words),
                 TEST(the_store_says_what_it_did),
                 TEST(a_store_that_cannot_be_asked_is_no_refusal),
+                TEST(a_store_is_locked_by_the_guest_itself),
                 TEST(evidence_binds_what_the_owner_expects),
                 TEST(bindings_of_others_are_refused),
                 TEST(a_request_reaches_the_store_and_nothing_else_does),

@@ -361,6 +361,31 @@ static void test_the_store_is_what_was_added_in_this_boot(void **state) {
         expect_store(&guest, &(struct uv_store){ 0 });
 }
 
+static void test_a_locked_store_takes_nothing_until_the_next_boot(void **state) {
+        struct sim_guest guest = make_guest();
+        struct uv_store same = { 0 };
+        struct cvm_bytes request, again = { 0 };
+        char words[SIM_WORDS_MAX];
+
+        sim_guest_boot(&guest, "first");
+        request = make_secret("a", host.key, &guest, NULL, 1);
+        uv_add(&same, request.data, request.size, private, guest.image, guest.report_id);
+        cvm_bytes_copy(request.data, request.size, &again);
+        expect_kept(&guest, &request, "has added it");
+        assert_int_equal(sim_lock(root, &guest, words, NULL), 0);
+        assert_string_equal(words, "the simulated ultravisor has locked the secret store");
+        assert_int_equal(sim_lock(root, &guest, words, NULL), 1);
+        assert_non_null(strstr(words, "did not lock the secret store: it is locked already (rc 0x102)"));
+        expect_kept(&guest, &again, "the secret store is locked (rc 0x102)");
+        request = make_secret("b", host.key, &guest, NULL, 1);
+        expect_kept(&guest, &request, "the secret store is locked (rc 0x102)");
+        expect_store_as(&guest, &same, true);
+        sim_guest_boot(&guest, "second");
+        expect_store(&guest, &(struct uv_store){ 0 });
+        request = make_secret("c", host.key, &guest, NULL, 1);
+        expect_kept(&guest, &request, "has added it");
+}
+
 static void test_an_owner_forbids_dumps_of_this_boot(void **state) {
         struct sim_guest guest = make_guest();
         struct cvm_bytes request;
@@ -462,6 +487,7 @@ int main(void) {
                 cmocka_unit_test(test_requests_that_are_not_for_it_are_refused),
                 cmocka_unit_test(test_the_store_is_what_was_added_in_this_boot),
                 cmocka_unit_test(test_an_image_may_demand_its_own_extension_secret),
+                cmocka_unit_test(test_a_locked_store_takes_nothing_until_the_next_boot),
                 cmocka_unit_test(test_an_owner_forbids_dumps_of_this_boot),
                 cmocka_unit_test(test_requests_that_the_store_refuses),
         };

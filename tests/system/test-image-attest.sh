@@ -41,6 +41,20 @@ expect 0 "late uv-request refused" cvmctl secret list guest
 expect 5 "another extension secret than the image (rc 0x10c)" cvmctl secret receipt refused --bundle bundle --secret late.sealed --owner-key owner.pem
 attest 0 "accepted" --added db.req --added tls.req
 
+# Root in the guest locks the store: nothing is added any more, also after the daemon was away, and evidence shows it
+store_lock() { "$build/guest-agent/cvm-agent" --run seen/run store lock; }
+expect 0 "the simulated ultravisor has locked the secret store" store_lock
+expect 1 "refused: the simulated ultravisor did not lock the secret store: it is locked already (rc 0x102)" store_lock
+end_daemon KILL
+start_daemon
+attest 5 "CVM-SECRET-STORE" --added db.req --added tls.req
+attest 0 "accepted" --added db.req --added tls.req --locked
+take_evidence
+expect 0 "id " seal after
+expect 5 "refused" cvmctl secret put guest after.sealed --receipt refused
+expect 5 "the secret store is locked (rc 0x102)" cvmctl secret receipt refused --bundle bundle --secret after.sealed --owner-key owner.pem
+attest 0 "accepted" --added db.req --added tls.req --locked
+
 # Another run is another configuration
 expect 0 "" cvmctl kill guest
 expect 0 "" cvmctl start guest

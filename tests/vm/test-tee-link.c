@@ -264,6 +264,26 @@ static void what_was_added_is_told_when_it_is_durable(void **state) {
         assert_int_equal(keeper.asked, 1);
 }
 
+static void a_lock_is_told_when_it_is_durable(void **state) {
+        struct fixture *f = *state;
+        struct keeper keeper = { .link = f->link };
+        struct cvm_frame frame;
+
+        tee_link_set_keeper(f->link, on_keep, &keeper);
+        guest_say(&f->guest, CVM_MSG_STORE_LOCK, 1, NULL); /* of a platform without a store */
+        assert_true(guest_next(&f->guest, CVM_MSG_REPORT_REFUSED).session == 1);
+        f->described.platform = CVM_PLATFORM_SECURE_EXECUTION;
+        guest_say(&f->guest, CVM_MSG_STORE_LOCK, 2, NULL);
+        UNTIL(f->event, keeper.asked == 1);
+        assert_true(f->described.store.locked && has_nothing(f));
+        tee_link_kept(f->link, true);
+        assert_non_null(strstr(guest_next(&f->guest, CVM_MSG_STORED).payload, "has locked"));
+        guest_say(&f->guest, CVM_MSG_STORE_LOCK, 3, NULL);
+        frame = guest_next(&f->guest, CVM_MSG_STORED);
+        assert_non_null(strstr(frame.payload, "locked already"));
+        assert_int_equal(keeper.asked, 1);
+}
+
 /* The guest asks again: it hears of the store once that was kept, and of nothing before. */
 static void what_could_not_be_kept_is_not_told(void **state) {
         struct fixture *f = *state;
@@ -337,6 +357,7 @@ int main(void) {
                 TEST(a_platform_that_is_not_simulated_is_refused_in_words),
                 TEST(a_store_answers_beside_reports),
                 TEST(what_was_added_is_told_when_it_is_durable),
+                TEST(a_lock_is_told_when_it_is_durable),
                 TEST(what_could_not_be_kept_is_not_told),
                 TEST(a_guest_that_leaves_meanwhile_is_asked_nothing),
                 TEST(a_platform_without_a_store_says_so),

@@ -69,7 +69,7 @@ typedef void (*driver_done_fn)(void *ctx, struct cvm_error *err); /* err: NULL w
 typedef void (*driver_removed_fn)(void *ctx, const char *uuid);
 
 struct driver_probe {
-        const char *binary, *cpu;
+        const char *binary, *machine, *cpu;
         const char *accelerator; /* "kvm"; "tcg" shows that the probe guest itself works */
         uid_t uid;               /* as whom the guest will run: the device may be closed to it */
 };

@@ -1,10 +1,9 @@
 /*
  * Is KVM usable? A device that opens proves nothing: on some hosts QEMU then aborts, on others no
- * instruction is ever executed, or each one as slowly as a system call. So a probe guest is run whose
- * firmware works a little and then ends QEMU with a status of its own; only that status, within a second,
- * is a yes. The answer is kept for the QEMU
- * binary, the kernel and the CPU model that it was given for; only "nothing within a second", which a loaded
- * host may say too, is asked anew after a while.
+ * instruction is ever executed, or each one as slowly as a system call. So a probe guest is run, which works
+ * a little and then ends QEMU in a way of its own (vm/probe-guest.h); only that, within a second, is a yes.
+ * The answer is kept for the QEMU binary, the kernel and the CPU model that it was given for; only "nothing
+ * within a second", which a loaded host may say too, is asked anew after a while.
  */
 #include <errno.h>
 #include <signal.h>
@@ -21,38 +20,15 @@
 #include "base/fd.h"
 #include "vm/driver.h"
 #include "vm/pidfd.h"
+#include "vm/probe-guest.h"
 #include "vm/program.h"
 #include "vm/spawn.h"
 #include "vm/stderr-words.h"
 
 #define PROBE_USEC 1000000ull
 #define LATE_KEPT_USEC (600ull * 1000000)
-#define FIRMWARE_SIZE (64u << 10)
-#define SEEN 3 /* isa-debug-exit: (value << 1) | 1 */
-
-/*
- * Copies 8 MiB backwards, byte by byte, as a kernel moves itself: a few milliseconds of a processor's,
- * seconds where each step is emulated. Then it says so and halts.
- */
-static const uint8_t probe_code[] = {
-        0xb8, 0x00, 0x10, /* mov ax, 0x1000 */
-        0x8e, 0xd8,       /* mov ds, ax */
-        0x8e, 0xc0,       /* mov es, ax */
-        0xfd,             /* std */
-        0xbb, 0x80, 0x00, /* mov bx, 128 */
-        0xbe, 0xff, 0xff, /* again: mov si, 0xffff */
-        0xbf, 0xfe, 0xff, /* mov di, 0xfffe */
-        0xb9, 0x00, 0xff, /* mov cx, 0xff00 */
-        0xf3, 0xa4,       /* rep movsb */
-        0x4b,             /* dec bx */
-        0x75, 0xf2,       /* jnz again */
-        0xb0, 0x01,       /* mov al, 1 */
-        0xe6, 0xf4,       /* out 0xf4, al */
-        0xf4,             /* end: hlt */
-        0xeb, 0xfd,       /* jmp end */
-};
-#define PROBE_CODE_AT 0xff80
-static const uint8_t reset_vector[16] = { 0xe9, 0x8d, 0xff }; /* jmp to it */
+#define OUTPUT_MAX 4096
+#define ARGUMENTS_MAX 32
 
 struct waiter {
         struct waiter *next;
@@ -63,6 +39,7 @@ struct waiter {
 struct probe {
         struct probe *next;
         char key[512];
+        const struct probe_guest *guest;
         int pidfd; /* -EBADF: the answer is known */
         int words; /* what QEMU says */
         bool late;
@@ -83,8 +60,8 @@ static int make_key(const struct driver_probe *what, char ret[512], struct cvm_e
                 return r;
         (void)uname(&host);
         /* users other than the superuser are alike: they get the device's group (vm/spawn.h) */
-        snprintf(ret, 512, "%s %.64s %s %d %.128s", program, host.release, what->accelerator, what->uid != 0,
-                 what->cpu);
+        snprintf(ret, 512, "%s %.64s %s %.32s %d %.128s", program, host.release, what->accelerator,
+                 what->machine, what->uid != 0, what->cpu);
         return 0;
 }
 
@@ -117,6 +94,14 @@ static void explain(struct probe *p, const siginfo_t *info) {
                         info->si_code == CLD_EXITED ? "status" : "signal", info->si_status);
 }
 
+static bool has_run(const struct probe *p, const siginfo_t *info) {
+        char output[OUTPUT_MAX];
+        ssize_t n = pread(p->words, output, sizeof output - 1, 0);
+
+        output[n > 0 ? n : 0] = 0;
+        return info->si_code == CLD_EXITED && probe_guest_ran(p->guest, info->si_status, output);
+}
+
 static int on_end(sd_event_source *source, int fd, uint32_t revents, void *userdata) {
         struct probe *p = userdata;
         siginfo_t info = { 0 };
@@ -124,7 +109,7 @@ static int on_end(sd_event_source *source, int fd, uint32_t revents, void *userd
         (void)waitid(P_PIDFD, (id_t)p->pidfd, &info, WEXITED);
         p->end = sd_event_source_disable_unref(p->end);
         p->pidfd = cvm_close(p->pidfd);
-        if (info.si_code != CLD_EXITED || info.si_status != SEEN)
+        if (!has_run(p, &info))
                 explain(p, &info);
         p->words = cvm_close(p->words);
         return on_known(NULL, p);
@@ -139,41 +124,29 @@ static int on_late(sd_event_source *source, uint64_t usec, void *userdata) {
         return 0;
 }
 
-static int make_firmware(void) {
-        CVM_CLEANUP(cvm_freep) uint8_t *image = calloc(1, FIRMWARE_SIZE);
+/* argv ends with NULL. */
+static void make_argv(const struct probe_guest *guest, const struct driver_probe *what,
+                      const char *argv[ARGUMENTS_MAX]) {
+        const char *const all[] = { what->binary,  "-nodefaults", "-no-user-config", "-display",
+                                    "none",        "-accel",      what->accelerator, "-machine",
+                                    what->machine, "-cpu",        what->cpu,         "-m",
+                                    "16",          "-no-reboot" };
+        size_t n = 0;
 
-        if (!image)
-                return -ENOMEM;
-        memcpy(image + PROBE_CODE_AT, probe_code, sizeof probe_code);
-        memcpy(image + FIRMWARE_SIZE - sizeof reset_vector, reset_vector, sizeof reset_vector);
-        return cvm_memfd("kvm-probe", image, FIRMWARE_SIZE);
+        for (size_t i = 0; i < ARRAY_SIZE(all); i++)
+                argv[n++] = all[i];
+        for (size_t i = 0; guest->arguments[i]; i++)
+                argv[n++] = guest->arguments[i];
+        argv[n] = NULL;
 }
 
 static int start_guest(struct probe *p, sd_event *event, const struct driver_probe *what,
                        struct cvm_error *err) {
         static const char *const devices[] = { "/dev/kvm", NULL };
-        CVM_CLEANUP(cvm_closep) int firmware = make_firmware();
-        const char *const argv[] = { what->binary,
-                                     "-nodefaults",
-                                     "-no-user-config",
-                                     "-display",
-                                     "none",
-                                     "-accel",
-                                     what->accelerator,
-                                     "-machine",
-                                     "q35",
-                                     "-cpu",
-                                     what->cpu,
-                                     "-m",
-                                     "16",
-                                     "-bios",
-                                     "/proc/self/fd/3",
-                                     "-no-reboot",
-                                     "-device",
-                                     "isa-debug-exit,iobase=0xf4,iosize=1",
-                                     NULL };
+        CVM_CLEANUP(cvm_closep) int image = probe_guest_image(p->guest);
+        const char *argv[ARGUMENTS_MAX];
         const struct spawn spawn = { .argv = (char *const *)argv,
-                                     .fds = &firmware,
+                                     .fds = &image,
                                      .n_fds = 1,
                                      .out_fd = p->words,
                                      .err_fd = p->words,
@@ -183,7 +156,8 @@ static int start_guest(struct probe *p, sd_event *event, const struct driver_pro
         int go, r;
         pid_t pid;
 
-        if (firmware < 0 || p->words < 0)
+        make_argv(p->guest, what, argv);
+        if (image < 0 || p->words < 0)
                 return cvm_fail(err, &CVM_CODE_NO_MEMORY, ENOMEM, "making a probe guest");
         r = spawn_begin(&spawn, &pid, &go, err);
         if (r < 0)
@@ -221,7 +195,11 @@ static int start(sd_event *event, const char *key, const struct driver_probe *wh
 
         if (!p)
                 return cvm_fail(err, &CVM_CODE_NO_MEMORY, ENOMEM, "probing KVM");
-        p->pidfd = -EBADF;
+        p->guest = probe_guest_find(what->machine);
+        p->pidfd = p->words = -EBADF;
+        if (!p->guest)
+                return cvm_fail(err, &CVM_CODE_KVM, EOPNOTSUPP,
+                                "there is no probe guest for the machine '%s'", what->machine);
         p->words = memfd_create("kvm-probe-words", MFD_CLOEXEC);
         snprintf(p->key, sizeof p->key, "%s", key);
         r = start_guest(p, event, what, err);

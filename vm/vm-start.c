@@ -121,7 +121,8 @@ static void on_probed(void *ctx, struct cvm_error *err) {
 static void choose_accelerator(struct vm *vm, struct cvm_error *err) {
         bool wanted = vm->definition->accel == ACCEL_KVM ||
                       (vm->definition->accel == ACCEL_AUTO && vm->manager->facts.has_kvm);
-        const struct driver_probe kvm = { vm->plan->platform->binary, vm->plan->cpu, "kvm", vm->row.uid };
+        const struct driver_probe kvm = { vm->plan->platform->binary, vm->plan->platform->machine,
+                                          vm->plan->cpu, "kvm", vm->row.uid };
         struct cvm_error why = { 0 };
 
         if (err) {

@@ -270,8 +270,11 @@ static int tell_unchecked(const char *envelope, struct cvm_error *err) {
 
         if (r < 0)
                 return cvm_while(err, r, "the receipt");
-        output_say("The guest's word, which `cvmctl secret receipt` checks on the owner's side: '%s' %s.",
-                   receipt.name, receipt_result_texts[receipt.result]);
+        if (receipt.words)
+                cvm_text_clean(receipt.words, strlen(receipt.words), false);
+        output_say("The guest's word, which `cvmctl secret receipt` checks on the owner's side: '%s' %s%s%s.",
+                   receipt.name, receipt_result_texts[receipt.result], receipt.words ? ": " : "",
+                   receipt.words ? receipt.words : "");
         return seal_receipt_status(&receipt);
 }
 

@@ -36,7 +36,8 @@ attest 0 "accepted"
 # What the ultravisor refuses comes back as the guest's signed word, and is not in the store
 expect 0 "id " cvmctl secret seal late --platform se --header image "${hosts[@]}" --cck keys/hdr-key --in secret --owner-key owner.pem \
         --bundle bundle --verdict verdict -o late.sealed
-expect 5 "refused" cvmctl secret put guest late.sealed --receipt refused
+expect 5 "'late' refused: the simulated ultravisor did not add it: the request has another extension secret than the image" \
+        cvmctl secret put guest late.sealed --receipt refused
 expect 0 "late uv-request refused" cvmctl secret list guest
 expect 5 "another extension secret than the image (rc 0x10c)" cvmctl secret receipt refused --bundle bundle --secret late.sealed --owner-key owner.pem
 attest 0 "accepted" --added db.req --added tls.req
@@ -51,7 +52,7 @@ attest 5 "CVM-SECRET-STORE" --added db.req --added tls.req
 attest 0 "accepted" --added db.req --added tls.req --locked
 take_evidence
 expect 0 "id " seal after
-expect 5 "refused" cvmctl secret put guest after.sealed --receipt refused
+expect 5 "the secret store is locked (rc 0x102)" cvmctl secret put guest after.sealed --receipt refused
 expect 5 "the secret store is locked (rc 0x102)" cvmctl secret receipt refused --bundle bundle --secret after.sealed --owner-key owner.pem
 attest 0 "accepted" --added db.req --added tls.req --locked
 

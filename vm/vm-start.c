@@ -168,8 +168,10 @@ int vm_begin_start(struct vm *vm, struct operation *operation, struct cvm_error 
                 vm->plan = plan_free(vm->plan);
                 return r;
         }
-        if (vm_use_driver(vm, manager_driver(vm->manager, definition_driver(vm->definition))) < 0)
+        if (vm_use_driver(vm, manager_driver(vm->manager, definition_driver(vm->definition))) < 0) {
+                cancel_start(vm);
                 return cvm_fail(err, &CVM_CODE_NO_MEMORY, ENOMEM, "starting '%s'", vm->row.name);
+        }
         vm->timer = sd_event_source_disable_unref(vm->timer);
         vm->operation = operation;
         operation_phase(operation, "loading", 50);

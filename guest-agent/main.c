@@ -56,7 +56,7 @@ static int usage(void) {
         fprintf(stderr,
                 "usage: cvm-agent [--channel WHERE] [--tee SOURCE] [--cmdline FILE] [--run DIR] [--on-stop PROGRAM] [--root DIR]\n"
                 "       cvm-agent [--run DIR] status | wait | bye [poweroff|reboot] | store lock\n"
-                "WHERE is a virtio port's name, a path, or fd:N; SOURCE is configfs[:DIR], sev-guest[:DEVICE] or WHERE.\n");
+                "WHERE is a virtio port's name, a path, or fd:N; SOURCE is configfs[:DIR], sev-guest[:DEVICE], uv[:DEVICE] or WHERE.\n");
         return 2;
 }
 

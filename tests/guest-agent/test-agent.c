@@ -471,6 +471,7 @@ static void programs_of_the_guest_ask_locally(void **state) {
         assert_non_null(strstr(text, "\"simulated\":true"));
         ask_agent(h, "dance", "", text, sizeof text);
         assert_non_null(strstr(text, "usage"));
+        assert_non_null(strstr(text, "uv[:DEVICE]"));
 }
 
 #define TEST(function) cmocka_unit_test_setup_teardown(function, set_up, tear_down)

@@ -1,5 +1,6 @@
 /* cvmctl evidence challenge: a fresh nonce, remembered in a file until it has served. */
 #include <errno.h>
+#include <string.h>
 
 #include "base/bytes.h"
 #include "cli/commands.h"
@@ -15,12 +16,12 @@ static const struct option_row options[] = {
 static int make_request(const struct request_platform *platform, const struct arguments *arguments,
                         struct challenge *challenge, struct cvm_error *err) {
         CVM_CLEANUP(cvm_bytes_done) struct cvm_bytes request = { 0 };
-        const char *path = argument(arguments, "request");
+        const char *path = argument(arguments, "request"), *kept = argument(arguments, "output");
         int r;
 
-        if (!path || !argument(arguments, "output"))
+        if (!path || !kept || strcmp(path, kept) == 0)
                 return cvm_fail(err, &CVM_CODE_USAGE, EINVAL,
-                                "--request FILE and -o FILE are needed: what goes to the guest, and what you keep");
+                                "--request FILE and -o FILE are needed, two files: what goes to the guest, and what you keep");
         r = platform->challenge(arguments, challenge, &request, err);
         return r < 0 ? r : platform->write(path, &request, err);
 }

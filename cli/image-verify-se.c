@@ -9,7 +9,8 @@
 #include "cli/output.h"
 
 static const struct option_row options[] = {
-        { "header", OPTION_TEXT, "FILE", "the header that was kept when the image was built" },
+        { "header", OPTION_TEXT, "FILE",
+          "the header that was kept when the image was built, or that image" },
         { "host-key-document", OPTION_REPEAT, "FILE", "of a host that must be able to open it" },
         { "hdr-key", OPTION_TEXT, "FILE",
           "the header key: checks the header's tag too, and what is inside" },
@@ -41,16 +42,13 @@ static void note(struct check *c, const char *what) {
 }
 
 static int check_header(struct check *c, struct cvm_error *err) {
-        CVM_CLEANUP(cvm_bytes_done) struct cvm_bytes kept = { 0 };
         const char *path = argument(c->arguments, "header");
-        int r;
+        struct se_header kept;
+        int r = path ? image_header_read(c->arguments, &kept, err) : 0;
 
-        if (!path)
-                return 0;
-        r = cvm_read_file(path, SE_HEADER_MAX, &kept, err);
-        if (r < 0)
+        if (r < 0 || !path)
                 return r;
-        if (kept.size != c->image.header.size || memcmp(kept.data, c->image.header.bytes, kept.size) != 0)
+        if (kept.size != c->image.header.size || memcmp(kept.bytes, c->image.header.bytes, kept.size) != 0)
                 return cvm_fail(err, &CVM_CODE_IMAGE_CHANGED, EBADMSG, "'%s' has another header than '%s'",
                                 c->path, path);
         note(c, "header");

@@ -286,12 +286,24 @@ static int write_policy(const struct arguments *arguments, const char *text, str
         return output_file(argument(arguments, "output"), text, 0644, err);
 }
 
+/* The short name is none that a definition has. */
+static int take_measured(const struct request_platform *platform, const struct arguments *arguments,
+                         struct making *m, struct cvm_error *err) {
+        const char *name = argument(arguments, "platform");
+
+        if (argument(arguments, "header"))
+                return take_header(platform, arguments, m, err);
+        if (platform && strcmp(name, platform->name) == 0 && !arguments->n_words)
+                return cvm_fail(err, &CVM_CODE_USAGE, EINVAL,
+                                "--header is needed with --platform %s: which image it is", name);
+        return take_prediction(arguments, m, err);
+}
+
 static int run(const struct arguments *arguments, struct cvm_error *err) {
         CVM_CLEANUP(making_done) struct making m = { .in.serial = 1 };
         CVM_CLEANUP(cvm_freep) char *policy = NULL;
         const struct request_platform *platform = request_platform(arguments);
-        bool header = argument(arguments, "header");
-        int r = header ? take_header(platform, arguments, &m, err) : take_prediction(arguments, &m, err);
+        int r = take_measured(platform, arguments, &m, err);
 
         if (r >= 0)
                 r = take_documents(arguments, &m, err);

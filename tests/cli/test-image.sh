@@ -117,6 +117,8 @@ expect 0 '"checked":["header","host-key-document","tag","kernel","initrd","cmdli
         --host-key-document real/host2.pem --hdr-key keys/hdr-key --kernel real/kernel --initrd real/initrd \
         --cmdline "quiet root=/dev/vda" --loader-dir real -o jsonl
 expect 5 "has another header" verify b.img --header kept.hdr
+expect 5 "has another header" verify b.img --header a.img
+expect 0 '"checked":["header"]' verify a.img --header a.img -o jsonl
 expect 5 "not built for the host of" verify b.img --host-key-document real/host2.pem
 expect 5 "does not open" verify b.img --hdr-key keys/hdr-key
 expect 5 "not made with the initrd 'real/kernel'" verify a.img --hdr-key keys/hdr-key --initrd real/kernel

@@ -152,6 +152,9 @@ challenge "${real[@]}" --host-key-document <(cat real/host1.pem real/signer.pem)
 
 # usage
 expect 2 "--request FILE and -o FILE" challenge "${real[@]}" "${host[@]}" -o n
+expect 2 "two files" challenge "${real[@]}" "${host[@]}" --request n -o n
+expect 2 "--header is needed" "$cvmctl" policy make --platform se "${real[@]}" "${host[@]}"
+[ ! -e n ] || fault "a request that is kept"
 expect 2 "--host-key-document is needed" challenge --request n.req -o n
 expect 2 "not for 'sev-snp'" "$cvmctl" evidence challenge --platform sev-snp
 expect 2 "for a --platform" "$cvmctl" evidence challenge --request n.req

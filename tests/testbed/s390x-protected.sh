@@ -44,14 +44,7 @@ start_bus
 start_daemon --set "HostRoot=$work/host"
 cvmctl create guest.json -q
 
-# libvirt_learns EDITED: what it remembers of this QEMU is edited by that program
-libvirt_learns() {
-        "$CVM_LIBVIRTD" kill
-        "$1" "$(grep -l "<emulator>$work/bin/qemu-system-s390x<" /var/cache/libvirt/qemu/capabilities/*.xml)"
-        "$CVM_LIBVIRTD" start
-}
-
-# libvirt has to find protected guests on its host, too
+# libvirt has to find protected guests on its host, too: on this one, and in what it remembers of its QEMU
 libvirt_finds() {
         expect 9 "CVM-KVM" cvmctl start guest
         expect 9 "libvirt says that QEMU cannot use KVM here" cvmctl start guest
@@ -60,7 +53,9 @@ libvirt_finds() {
         echo 1 >/sys/firmware/uv/prot_virt_host
         echo "prot_virt=1" >cmdline
         mount --bind cmdline /proc/cmdline
-        libvirt_learns "$here/s390x-abilities.py"
+        "$CVM_LIBVIRTD" kill
+        "$here/s390x-abilities.py" "$(grep -l "<emulator>$work/bin/qemu-system-s390x<" /var/cache/libvirt/qemu/capabilities/*.xml)"
+        "$CVM_LIBVIRTD" start
         expect 0 '"secure-execution":{"listed":true,"feature":"yes"}' "$build/worker/cvmd-libvirt" capabilities <<<"{}"
 }
 

@@ -80,10 +80,10 @@ expect 0 "guest is running" cvmctl launch guest.json --owner-key owner.pem --bin
 attest() {
         expect "$1" "$2" cvmctl attest guest --policy policy --owner-key owner.pem --header image "${hosts[@]}" --save seen/saved "${@:3}"
 }
-# seal NAME [OPTION...]: a secret for the store, NAME.sealed; its request is NAME.req
+# seal NAME [OPTION...]: a secret for the store, NAME.sealed; its request is NAME.req; with the image's key, or that in $cck
 printf 'my secret' >secret
 seal() {
-        cvmctl secret seal "$1" --platform se --header image "${hosts[@]}" --cck keys/cck --in secret --owner-key owner.pem \
+        cvmctl secret seal "$1" --platform se --header image "${hosts[@]}" --cck "${cck:-keys/cck}" --in secret --owner-key owner.pem \
                 --bundle bundle --verdict verdict --request "$1.req" -o "$1.sealed" "${@:2}"
 }
 # The evidence that was attested last, for seal

@@ -49,11 +49,25 @@ for point in secret-before-send secret-before-receipt store-before-answer before
         done
 done
 
-# It ends with the boot
+# It ends with the boot, and a daemon that comes back brings nothing back; what the image demands holds in all of them
+holds_nothing() {
+        attest 5 "CVM-SECRET-STORE" "${added[@]}"
+        attest 0 "accepted"
+        take_evidence
+        cck=keys/hdr-key expect 0 "id " seal bare
+        expect 5 "another extension secret than the image (rc 0x10c)" cvmctl secret put guest bare.sealed
+}
 expect 0 "was reset" cvmctl reset guest
 end_daemon KILL
 start_daemon
-attest 5 "CVM-SECRET-STORE" "${added[@]}"
+holds_nothing
+expect 0 "was killed" cvmctl kill guest
+end_daemon KILL
+start_daemon
+expect 0 "runs" cvmctl start guest
+end_daemon KILL
+start_daemon
+holds_nothing
 echo "$deaths deaths"
 [ "$deaths" -ge 8 ] || fault "the daemon did not die where it was told to"
 end_faults

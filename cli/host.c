@@ -35,32 +35,56 @@ static const struct output_column check_columns[] = {
         { 0 },
 };
 
-/* libvirt is of this host, not of a recorded one. */
-static int check_libvirt(struct host_check ret[HOST_LIBVIRT_ROWS], struct cvm_error *err) {
-        CVM_CLEANUP(cvm_json_putp) json_object *request = json_object_new_object();
-        CVM_CLEANUP(cvm_json_putp) json_object *answer = NULL;
-        struct host_facts facts;
-        struct cvm_error why = { 0 };
-        int r = host_read("/", &facts, err);
+static bool has_daemon(sd_bus *bus) {
+        sd_bus_message *reply = NULL;
+        int has = 0,
+            r = sd_bus_call_method(bus, "org.freedesktop.DBus", "/org/freedesktop/DBus",
+                                   "org.freedesktop.DBus", "NameHasOwner", NULL, &reply, "s", CVMD_BUS_NAME);
 
-        if (r < 0)
-                return r;
-        r = libvirt_answer("capabilities", request, &answer, &why);
-        return (int)host_check_libvirt(answer, r == -ENOENT ? NULL : cvm_error_text(&why, r), &facts, ret);
+        if (r >= 0)
+                r = sd_bus_message_read(reply, "b", &has);
+        sd_bus_message_unref(reply);
+        return r >= 0 && has;
 }
 
-/* Without a daemon. Exit status 9 where something fails. */
+/* What only the daemon knows, where one runs; none is started for this. */
+static int ask_running(json_object **ret, struct cvm_error *err) {
+        CVM_CLEANUP(sd_bus_flush_close_unrefp) sd_bus *bus = NULL;
+        int r = bus_open(&bus, err);
+
+        if (r >= 0 && !has_daemon(bus))
+                r = -ENOENT;
+        return r < 0 ? r : bus_properties(bus, CVMD_PATH, CVMD_MANAGER_INTERFACE, ret, err);
+}
+
+static int check_this(struct host_check ret[HOST_ALL_CHECKS_MAX], struct cvm_error *err) {
+        CVM_CLEANUP(cvm_json_putp) json_object *request = json_object_new_object();
+        CVM_CLEANUP(cvm_json_putp) json_object *answer = NULL;
+        CVM_CLEANUP(cvm_json_putp) json_object *daemon = NULL;
+        struct cvm_error why = { 0 }, silent = { 0 };
+        int r = libvirt_answer("capabilities", request, &answer, &why);
+        struct host_libvirt libvirt = { .answer = answer,
+                                        .why = r == -ENOENT ? NULL : cvm_error_text(&why, r) };
+
+        if (ask_running(&daemon, &silent) >= 0) {
+                const char *driver = json_object_get_string(json_object_object_get(daemon, "driver"));
+
+                libvirt.is_needed = driver && strcmp(driver, "libvirt") == 0;
+        }
+        return host_check_all("/", HOST_SEEN_BY_CALLER, &libvirt, ret, err);
+}
+
+/* Seen by who asks, who may read more than the service. Exit status 9 where something fails. */
 static int run_check(const struct arguments *arguments, struct cvm_error *err) {
         CVM_CLEANUP(cvm_json_putp) json_object *list = NULL;
-        struct host_check checks[HOST_CHECKS_MAX + HOST_LIBVIRT_ROWS];
-        int n = host_check(root_of(arguments), HOST_SEEN_BY_CALLER, checks, err), more = 0;
+        struct host_check checks[HOST_ALL_CHECKS_MAX];
+        const char *root = argument(arguments, "root"); /* of a recorded host, which has no libvirt */
+        int n = root ? host_check_all(root, HOST_SEEN_BY_CALLER, NULL, checks, err)
+                     : check_this(checks, err);
         bool fails = false;
 
-        if (n >= 0 && !argument(arguments, "root"))
-                more = check_libvirt(checks + n, err);
-        if (n < 0 || more < 0)
-                return n < 0 ? n : more;
-        n += more;
+        if (n < 0)
+                return n;
         list = host_checks_json(checks, (size_t)n);
         for (int i = 0; i < n; i++)
                 fails |= checks[i].verdict == HOST_FAIL;
@@ -176,27 +200,12 @@ static const struct output_column capacity_columns[] = {
         { 0 },
 };
 
-static bool has_daemon(sd_bus *bus) {
-        sd_bus_message *reply = NULL;
-        int has = 0,
-            r = sd_bus_call_method(bus, "org.freedesktop.DBus", "/org/freedesktop/DBus",
-                                   "org.freedesktop.DBus", "NameHasOwner", NULL, &reply, "s", CVMD_BUS_NAME);
-
-        if (r >= 0)
-                r = sd_bus_message_read(reply, "b", &has);
-        sd_bus_message_unref(reply);
-        return r >= 0 && has;
-}
-
-/* Where a daemon runs; none is started for this. */
 static void tell_leak(void) {
-        CVM_CLEANUP(sd_bus_flush_close_unrefp) sd_bus *bus = NULL;
         CVM_CLEANUP(cvm_json_putp) json_object *node = NULL;
         struct cvm_error silent = { 0 };
         uint64_t leaked;
 
-        if (bus_open(&bus, &silent) < 0 || !has_daemon(bus) ||
-            bus_properties(bus, CVMD_PATH, CVMD_MANAGER_INTERFACE, &node, &silent) < 0)
+        if (ask_running(&node, &silent) < 0)
                 return;
         leaked = json_object_get_uint64(
                         json_object_object_get(json_object_object_get(node, "capacity"), "leaked"));

@@ -8,7 +8,7 @@
 #include "base/bytes.h"
 #include "base/json.h"
 #include "dbus/objects.h"
-#include "launch/host-check.h"
+#include "launch/host-libvirt.h"
 
 #define DEFINITION_MAX (256u << 10)
 #define EVENTS_MAX 1000
@@ -396,7 +396,7 @@ static int append_check(sd_bus_message *m, const struct cvm_json *check) {
 
 static int append_checks(sd_bus_message *m, const struct cvm_json *list) {
         size_t n = 0;
-        int r = cvm_json_array(list, HOST_CHECKS_MAX, &n, NULL);
+        int r = cvm_json_array(list, HOST_ALL_CHECKS_MAX, &n, NULL);
 
         if (r >= 0)
                 r = sd_bus_message_open_container(m, 'a', "(ssss)");
@@ -670,6 +670,7 @@ static int append_capacity(sd_bus_message *reply, struct face *face) {
 }
 
 GETTER(version, sd_bus_message_append(reply, "s", CVM_VERSION))
+GETTER(driver, sd_bus_message_append(reply, "s", manager_default_driver(face->manager)))
 GETTER(platforms, append_platforms(reply, face))
 GETTER(capacity, append_capacity(reply, face))
 GETTER(simulation_root, sd_bus_message_append(reply, "s", manager_simulation_root(face->manager)))
@@ -697,6 +698,7 @@ static const sd_bus_vtable vtable[] = {
         METHOD("GetAudit", ("t", since), ("s", chain), method_get_audit),
         SD_BUS_SIGNAL_WITH_ARGS("Event", SD_BUS_ARGS("t", seq, "s", json), 0),
         SD_BUS_PROPERTY("Version", "s", get_version, 0, SD_BUS_VTABLE_PROPERTY_CONST),
+        SD_BUS_PROPERTY("Driver", "s", get_driver, 0, SD_BUS_VTABLE_PROPERTY_CONST),
         SD_BUS_PROPERTY("Platforms", "as", get_platforms, 0, SD_BUS_VTABLE_PROPERTY_CONST),
         SD_BUS_PROPERTY("Capacity", "a{sv}", get_capacity, 0, 0),
         SD_BUS_PROPERTY("SimulationRoot", "s", get_simulation_root, 0, 0),

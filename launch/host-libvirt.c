@@ -102,29 +102,53 @@ static bool judge(const struct cvm_json *platforms, const struct platform *platf
         return true;
 }
 
-size_t host_check_libvirt(json_object *answer, const char *why, const struct host_facts *facts,
+static struct host_check judge_absence(const struct host_libvirt *libvirt) {
+        struct host_check row = { .id = "libvirt", .verdict = libvirt->is_needed ? HOST_FAIL : HOST_WARN };
+
+        if (libvirt->why) {
+                row.remedy = "Install libvirt and start it, or use the driver 'qemu', which needs none.";
+                snprintf(row.sentence, sizeof row.sentence, "%.190s", libvirt->why);
+        } else if (libvirt->is_needed) {
+                row.remedy = "Install cvmd's part for libvirt, or use the driver 'qemu', which needs none.";
+                snprintf(row.sentence, sizeof row.sentence,
+                         "libvirt is the default driver here, but cvmd's part for it is not installed");
+        } else {
+                row.verdict = HOST_PASS;
+                row.remedy = "";
+                snprintf(row.sentence, sizeof row.sentence,
+                         "libvirt is not used: cvmd's part for it is not installed, QEMU is started directly");
+        }
+        return row;
+}
+
+size_t host_check_libvirt(const struct host_libvirt *libvirt, const struct host_facts *facts,
                           struct host_check ret[HOST_LIBVIRT_ROWS]) {
-        const struct cvm_json root = cvm_json_root(answer, "libvirt's answer"),
+        const struct cvm_json root = cvm_json_root(libvirt->answer, "libvirt's answer"),
                               platforms = cvm_json_at(&root, "platforms");
         const char *version = "of an unknown version";
         const struct platform *platform;
         size_t n = 1;
 
-        ret[0] = (struct host_check){ .id = "libvirt", .verdict = HOST_PASS, .remedy = "" };
-        if (!answer && !why)
-                snprintf(ret[0].sentence, sizeof ret[0].sentence,
-                         "libvirt is not used: cvmd's part for it is not installed, QEMU is started directly");
-        else if (!answer) {
-                ret[0].verdict = HOST_WARN;
-                ret[0].remedy = "Install libvirt and start it, or use the driver 'qemu', which needs none.";
-                snprintf(ret[0].sentence, sizeof ret[0].sentence, "%.190s", why);
-        }
-        if (!answer)
+        if (!libvirt->answer) {
+                ret[0] = judge_absence(libvirt);
                 return n;
+        }
+        ret[0] = (struct host_check){ .id = "libvirt", .verdict = HOST_PASS, .remedy = "" };
         (void)cvm_json_get_text(&root, "version", &version, NULL);
         snprintf(ret[0].sentence, sizeof ret[0].sentence, "libvirt %.40s answers", version);
         cvm_text_clean(ret[0].sentence, strlen(ret[0].sentence), false);
         for (size_t i = 0; n < HOST_LIBVIRT_ROWS && (platform = platform_at(i)); i++)
                 n += platform->libvirt && judge(&platforms, platform, facts, &ret[n]);
         return n;
+}
+
+int host_check_all(const char *root, enum host_seen_by by, const struct host_libvirt *libvirt,
+                   struct host_check ret[HOST_ALL_CHECKS_MAX], struct cvm_error *err) {
+        struct host_facts facts;
+        int n = host_check(root, by, ret, err), r;
+
+        if (n < 0 || !libvirt)
+                return n;
+        r = host_read(root, &facts, err);
+        return r < 0 ? r : n + (int)host_check_libvirt(libvirt, &facts, ret + n);
 }

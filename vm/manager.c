@@ -327,6 +327,10 @@ const char *manager_platform_at(const struct manager *m, size_t i) {
         return NULL;
 }
 
+const char *manager_default_driver(const struct manager *m) {
+        return m->driver->name;
+}
+
 const char *manager_simulation_root(struct manager *m) {
         return m->sim_pem ? m->sim_pem : "";
 }

@@ -114,6 +114,8 @@ void manager_audit_request(struct manager *manager, const struct caller *caller,
 const char *manager_platform_at(const struct manager *manager, size_t i);
 /* Certificate (PEM) of the simulation root; "" before its first use. Borrowed. */
 const char *manager_simulation_root(struct manager *manager);
+/* The name of the driver that runs VMs whose definitions name none. */
+const char *manager_default_driver(const struct manager *manager);
 /* PEM of the simulated hosts' documents and of what vouches for them; "" before there are any. Borrowed. */
 const char *manager_simulation_hosts(struct manager *manager);
 /* Make what is missing of the simulation root, so that owners can build for its hosts: an operation, which

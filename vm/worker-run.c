@@ -11,6 +11,7 @@
 
 #include "base/fd.h"
 #include "base/names.h"
+#include "vm/libvirt-link.h"
 #include "vm/pidfd.h"
 #include "vm/spawn.h"
 #include "worker/wire.h"
@@ -28,6 +29,11 @@ struct worker_run {
 
 void worker_run_set_program(const char *path) {
         program = path;
+}
+
+/* One verb is that of the only program which links libvirt. */
+static const char *program_of(const char *verb) {
+        return strcmp(verb, WORKER_VERB_CAPABILITIES) == 0 ? libvirt_link_program() : program;
 }
 
 static struct worker_run *run_free(struct worker_run *run) {
@@ -117,7 +123,7 @@ static int on_deadline(sd_event_source *source, uint64_t usec, void *userdata) {
 
 static int start_process(struct worker_run *run, int request, const int *fds, size_t n_fds,
                          struct cvm_error *err) {
-        const char *const argv[] = { program, run->verb, NULL };
+        const char *const argv[] = { program_of(run->verb), run->verb, NULL };
         const struct spawn spawn = { .argv = (char *const *)argv,
                                      .fds = fds,
                                      .n_fds = n_fds,

@@ -26,8 +26,10 @@
  * sim-open: {"platform":"...","root":N,"image":N,"flat":N} (descriptors) -> {"extension":"<hex>"}: the
  *          simulated host of that root has opened the image into the empty file `flat`; extension is "", or
  *          the digest of what the image demands of requests to its guests' store
- * host:    {"root":"/"} (optional) -> {"checks":[{"id":"...","verdict":"PASS|WARN|FAIL","sentence":"...",
- *          "remedy":"..."}]}: what a service may see of the host
+ * host:    {"root":"/","libvirt":{"answer":{...},"why":"...","is_needed":B}} (all optional)
+ *          -> {"checks":[{"id":"...","verdict":"PASS|WARN|FAIL","sentence":"...","remedy":"..."}]}: what a
+ *          service may see of the host; "answer": that of the next one, "why": there is none
+ * capabilities: of cvmd-libvirt, in the same form: see worker/libvirt-ask.h
  */
 #define WORKER_VERB_MEASURE "measure"
 #define WORKER_VERB_PIN "pin"
@@ -36,3 +38,4 @@
 #define WORKER_VERB_SIM_ROOT "sim-root"
 #define WORKER_VERB_SIM_OPEN "sim-open"
 #define WORKER_VERB_HOST "host"
+#define WORKER_VERB_CAPABILITIES "capabilities"

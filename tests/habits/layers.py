@@ -12,7 +12,7 @@ MAY_INCLUDE = {
     "collateral": ["base", "attest"],
     "sim": ["base", "attest", "launch"],
     "vm": ["base", "qmp", "attest", "launch", "sim", "worker/wire.h", "worker/wire-libvirt.h"],
-    "dbus": ["base", "vm", "attest/formula.h", "attest/envelope.h", "launch/definition.h", "launch/host-check.h"],
+    "dbus": ["base", "vm", "attest/formula.h", "attest/envelope.h", "launch/definition.h", "launch/host-check.h", "launch/host-libvirt.h"],
     "worker": ["base", "attest", "launch", "collateral", "sim"],
     "daemon": ["base", "qmp", "attest", "launch", "sim", "vm", "dbus"],
     "owner": ["base", "attest", "collateral"],

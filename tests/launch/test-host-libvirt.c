@@ -15,7 +15,7 @@ static size_t look_at(const char *answer, const struct host_facts *facts,
         CVM_CLEANUP(cvm_json_putp) json_object *node = json_tokener_parse(answer);
 
         assert_non_null(node);
-        return host_check_libvirt(node, NULL, facts, rows);
+        return host_check_libvirt(&(struct host_libvirt){ .answer = node }, facts, rows);
 }
 
 static size_t look(const char *answer, bool is_ours, struct host_check rows[HOST_LIBVIRT_ROWS]) {
@@ -103,15 +103,25 @@ static void test_encryption_bit(void **state) {
 
 static void test_no_answer(void **state) {
         const struct host_facts facts = { 0 };
-        struct host_check rows[HOST_LIBVIRT_ROWS] = { 0 };
+        static const struct {
+                struct host_libvirt libvirt;
+                enum host_verdict verdict;
+                const char *sentence;
+        } rows[] = {
+                { { .why = "nobody is there" }, HOST_WARN, "nobody is there" },
+                { { .why = "nobody is there", .is_needed = true }, HOST_FAIL, "nobody is there" },
+                { { 0 }, HOST_PASS, "libvirt is not used" },
+                { { .is_needed = true }, HOST_FAIL, "is not installed" },
+        };
 
-        assert_int_equal(host_check_libvirt(NULL, "nobody is there", &facts, rows), 1);
-        assert_int_equal(rows[0].verdict, HOST_WARN);
-        assert_string_equal(rows[0].sentence, "nobody is there");
-        assert_true(*rows[0].remedy);
-        assert_int_equal(host_check_libvirt(NULL, NULL, &facts, rows), 1);
-        assert_int_equal(rows[0].verdict, HOST_PASS);
-        assert_non_null(strstr(rows[0].sentence, "libvirt is not used"));
+        for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+                struct host_check found[HOST_LIBVIRT_ROWS] = { 0 };
+
+                assert_int_equal(host_check_libvirt(&rows[i].libvirt, &facts, found), 1);
+                assert_int_equal(found[0].verdict, rows[i].verdict);
+                assert_non_null(strstr(found[0].sentence, rows[i].sentence));
+                assert_int_equal(*found[0].remedy != 0, rows[i].verdict != HOST_PASS);
+        }
 }
 
 static void test_hostile_answers(void **state) {

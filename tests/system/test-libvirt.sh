@@ -19,8 +19,20 @@ cat >web1.json <<D
 {"version":1,"name":"web1","simulate":true,"memory":"256MiB","vcpus":1,"accel":"tcg","boot":{"disk":"boot"},
  "disks":[{"path":"$work/disk","format":"raw","readonly":true,"serial":"boot"}]}
 D
-{ cvmctl host check || [ $? = 9 ]; } >checks
-grep -q '^libvirt  *PASS' checks || fault "$(cat checks)"
+# check_host: what cvmctl finds of libvirt, which the daemon must find too
+check_host() {
+        { cvmctl host check -o json || [ $? = 9 ]; } >checks
+        busctl --address="$bus" --json=short call org.cvmd1 /org/cvmd1 org.cvmd1.Manager CheckHost >daemon-checks
+        python3 - <<'P'
+import json
+ours = [[c["id"], c["verdict"], c["sentence"], c["remedy"]] for c in json.load(open("checks")) if c["id"].startswith("libvirt")]
+daemon = [c for c in json.load(open("daemon-checks"))["data"][0] if c[0].startswith("libvirt")]
+assert ours and ours == daemon, (ours, daemon)
+print(*ours[0][:3])
+P
+}
+check_host >row
+grep -q '^libvirt PASS libvirt [0-9.]* answers' row || fault "$(cat row)"
 
 # What libvirt was given is what it has, as far as it was asked for; and it stays that when somebody edits the domain.
 expect 0 "web1 is defined" cvmctl create web1.json
@@ -89,7 +101,10 @@ expect 9 "the QEMU that libvirt found does not know the machine" cvmctl start z1
 expect 0 "CVM-QEMU-OPTION" cvmctl show z1
 grep -lF "<emulator>$work/" /var/cache/libvirt/qemu/capabilities/*.xml | xargs -r rm # libvirt's memory outlives the test
 "$CVM_LIBVIRTD" kill
-{ cvmctl host check || [ $? = 9 ]; } >checks
+check_host >row # the default driver here
+grep -q '^libvirt FAIL libvirt cannot be reached' row || fault "$(cat row)"
+end_daemon
+{ cvmctl host check || [ $? = 9 ]; } >checks # nobody knows which is the default
 grep -q '^libvirt  *WARN *libvirt cannot be reached' checks || fault "$(cat checks)"
 expect 9 "CVM-LIBVIRT-CONNECTION" cvmctl create --from-libvirt db1
 end_faults

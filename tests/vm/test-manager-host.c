@@ -4,20 +4,40 @@
 
 #include <fcntl.h>
 
+#include "vm/driver.h"
+#include "vm/libvirt-link.h"
+
 static const struct caller anyone = { .uid = 1000, .bus_name = ":1.7" };
+
+static void write_script(const char *path, const char *line) {
+        struct cvm_error err = { 0 };
+        char text[512];
+
+        snprintf(text, sizeof text, "#!/bin/sh\n%s\n", line);
+        assert_int_equal(cvm_write_file(path, text, strlen(text), 0755, &err), 0);
+}
 
 /* A worker of one line; "$0.go" is a fifo beside it. */
 static void use_worker(const struct scene *s, const char *line) {
-        struct cvm_error err = { 0 };
         static char path[128];
-        char text[512], fifo[160];
+        char fifo[160];
 
         snprintf(path, sizeof path, "%s/worker", s->dir);
         snprintf(fifo, sizeof fifo, "%s.go", path);
         (void)mkfifo(fifo, 0600);
-        snprintf(text, sizeof text, "#!/bin/sh\n%s\n", line);
-        assert_int_equal(cvm_write_file(path, text, strlen(text), 0755, &err), 0);
+        write_script(path, line);
         worker_run_set_program(path);
+}
+
+/* Likewise for who asks libvirt; NULL: he is not installed. */
+static void use_libvirt(const struct scene *s, const char *line) {
+        static char path[128];
+
+        snprintf(path, sizeof path, "%s/libvirt", s->dir);
+        unlink(path);
+        if (line)
+                write_script(path, line);
+        libvirt_link_set_program(path);
 }
 
 static struct operation *ask(struct scene *s) {
@@ -41,12 +61,16 @@ static void test_this_machine(void **state) {
 
 static void test_the_configured_root_is_looked_at(void **state) {
         CVM_CLEANUP(scene_end) struct scene s;
+        struct operation_view view;
 
         scene_begin(&s);
         scene_close(&s);
         s.config.host_root = s.dir;
         scene_open(&s);
-        assert_non_null(strstr(scene_wait(&s, ask(&s)).result, "QEMU is not installed"));
+        use_libvirt(&s, "kill -9 $$"); /* it is of this host, not of a recorded one */
+        view = scene_wait(&s, ask(&s));
+        assert_non_null(strstr(view.result, "QEMU is not installed"));
+        assert_null(strstr(view.result, "libvirt"));
 }
 
 /* The loop turns while a worker is at it, and all who ask meanwhile share its answer. */
@@ -91,6 +115,48 @@ static void test_workers_that_give_no_answer(void **state) {
         }
 }
 
+/* What libvirt says is asked first, and stands once in the answer. */
+static void test_libvirt_is_asked_too(void **state) {
+        static const struct {
+                const struct driver *driver; /* the default */
+                const char *line, *expected; /* of the row */
+        } cases[] = {
+                { &driver_qemu, NULL, "\"verdict\":\"PASS\",\"sentence\":\"libvirt is not used" },
+                { &driver_libvirt, NULL,
+                  "\"verdict\":\"FAIL\",\"sentence\":\"libvirt is the default driver" },
+                { &driver_qemu, "echo '{\"version\":\"9.0.0\",\"platforms\":{}}'",
+                  "\"verdict\":\"PASS\",\"sentence\":\"libvirt 9.0.0 answers\"" },
+                { &driver_qemu,
+                  "echo '{\"error\":{\"code\":\"CVM-LIBVIRT-CONNECTION\",\"text\":\"nobody is there\"}}'",
+                  "\"verdict\":\"WARN\",\"sentence\":\"nobody is there\"" },
+                { &driver_libvirt,
+                  "echo '{\"error\":{\"code\":\"CVM-LIBVIRT-CONNECTION\",\"text\":\"nobody is there\"}}'",
+                  "\"verdict\":\"FAIL\",\"sentence\":\"nobody is there\"" },
+                { &driver_qemu, "kill -9 $$", "\"verdict\":\"WARN\",\"sentence\":\"the worker was killed" },
+                { &driver_qemu, "echo '[]'",
+                  "\"verdict\":\"WARN\",\"sentence\":\"the worker gave no proper answer" },
+        };
+        CVM_CLEANUP(scene_end) struct scene s;
+
+        scene_begin(&s);
+        for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+                struct operation_view view;
+                const char *row;
+
+                scene_close(&s);
+                s.config.driver = cases[i].driver;
+                scene_open(&s);
+                use_libvirt(&s, cases[i].line);
+                view = scene_wait(&s, ask(&s));
+                assert_int_equal(view.state, OPERATION_DONE);
+                row = strstr(view.result, "{\"id\":\"libvirt\"");
+                assert_non_null(row);
+                assert_null(strstr(row + 1, "{\"id\":\"libvirt\""));
+                if (!strstr(row, cases[i].expected))
+                        fail_msg("no %s in %s", cases[i].expected, row);
+        }
+}
+
 static void test_a_daemon_ends_while_it_looks(void **state) {
         CVM_CLEANUP(scene_end) struct scene s;
 
@@ -107,6 +173,7 @@ int main(void) {
                 cmocka_unit_test(test_the_configured_root_is_looked_at),
                 cmocka_unit_test(test_one_look_serves_all),
                 cmocka_unit_test(test_workers_that_give_no_answer),
+                cmocka_unit_test(test_libvirt_is_asked_too),
                 cmocka_unit_test(test_a_daemon_ends_while_it_looks),
         };
 

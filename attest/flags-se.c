@@ -8,7 +8,7 @@ static const struct {
         uint64_t pcf, scf;
         const char *name;
 } rows[] = {
-        { SE_PCF_DUMP, 0, "dump" },
+        { SE_PCF_DUMP, 0, SE_FLAG_DUMP },
         { SE_PCF_PLAIN, 0, "not-encrypted" },
         { 0x80, 0, "pckmo-dea" },
         { 0x40, 0, "pckmo-aes" },

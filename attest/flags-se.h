@@ -17,6 +17,8 @@
         (1ull << 62) /* add-secret requests must carry the one derived from the CCK */
 #define SE_SCF_CCK_UPDATE (1ull << 61)
 
+#define SE_FLAG_DUMP "dump" /* its name */
+
 /* The names of the flags that are set, in `ret` as a list that NULL ends; bits without a name are counted.
  */
 #define SE_FLAGS_MAX 16

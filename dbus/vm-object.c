@@ -16,11 +16,14 @@
 
 struct look {
         struct vm_view v;
+        const struct vm *vm;
         char measurement[129], keyset[97], nonce[65], operation[PATH_MAX_BUS];
+        struct cvm_error dump;
 };
 
 static void look(const struct vm *vm, struct look *ret) {
         vm_look(vm, &ret->v);
+        ret->vm = vm;
         cvm_hex(ret->v.measurement, ret->v.measurement_size, ret->measurement);
         cvm_hex(ret->v.keyset, cvm_is_zero(ret->v.keyset, sizeof ret->v.keyset) ? 0 : sizeof ret->v.keyset,
                 ret->keyset);
@@ -29,6 +32,12 @@ static void look(const struct vm *vm, struct look *ret) {
         strcpy(ret->operation, "/");
         if (*ret->v.operation)
                 operation_path(ret->v.operation, ret->operation);
+}
+
+/* Asked for by itself: it reads what was recorded of an image. */
+static const char *dump_of(struct look *l) {
+        l->dump = (struct cvm_error){ 0 };
+        return vm_check_dump(l->vm, &l->dump) < 0 ? l->dump.text : "offered";
 }
 
 /* X(name, type, expression over the look l) */
@@ -47,6 +56,7 @@ static void look(const struct vm *vm, struct look *ret) {
         X(Debug, "b", l.v.debug)                \
         X(Measurement, "s", l.measurement)      \
         X(Image, "s", l.v.image)                \
+        X(Dump, "s", dump_of(&l))               \
         X(Generation, "t", l.v.generation)      \
         X(BootId, "s", l.v.boot_id)             \
         X(Keyset, "s", l.keyset)                \

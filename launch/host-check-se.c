@@ -129,7 +129,7 @@ static const struct host_check_row checks[] = {
         { "retrieve-secret", "prot-virt", has_bit, UV "query/facilities", 33, HOST_WARN,
           "guests can read what the ultravisor keeps", "guests cannot read what the ultravisor keeps",
           FIRMWARE },
-        { "dump", "prot-virt", can_dump, UV "query/dump_finalize_len", 0, HOST_WARN,
+        { "dump", "prot-virt", can_dump, UV_DUMP_LENGTH, 0, HOST_WARN,
           "guests can be dumped, where their owner allows it",
           "guests cannot be dumped, even where their owner allows it",
           "Boot a newer kernel; where that does not help, update the firmware of the machine." },
@@ -163,8 +163,7 @@ static const struct host_pool pools[] = { { 0 } };
 static const struct host_recorded recorded[] = {
         { HOST_RECORDED_TEXT,
           PATHS(SYSINFO, UV "prot_virt_host", UV "prot_virt_guest", UV_KEYS, UV "query/facilities",
-                UV "query/supp_se_hdr_ver", UV "query/dump_finalize_len", UV "query/max_guests",
-                UV "query/max_cpus") },
+                UV "query/supp_se_hdr_ver", UV_DUMP_LENGTH, UV "query/max_guests", UV "query/max_cpus") },
         { HOST_RECORDED_WORD, PATHS(QEMU), QEMU_WORD },
         { HOST_RECORDED_WORD, host_libvirt_paths, LIBVIRT_WORD },
         { 0 },

@@ -21,6 +21,7 @@ void se_machine(int root_fd, char *ret, size_t size) {
 
 void se_read_host(int root_fd, struct host_facts *facts) {
         struct cvm_error untold = { 0 };
+        struct uv_mask length = { 0 };
 
         _Static_assert(UV_KEYS_MAX <= HOST_KEYS_MAX, "each key has its place");
         if (!facts->has_kvm || strcmp(facts->cpu_vendor, "IBM/S390") != 0 ||
@@ -29,6 +30,7 @@ void se_read_host(int root_fd, struct host_facts *facts) {
         facts->offers[CVM_PLATFORM_SECURE_EXECUTION] = true;
         if (uv_keys(root_fd, facts->keys, &facts->n_keys, &untold) < 0)
                 facts->n_keys = 0;
+        facts->can_dump = uv_mask(root_fd, UV_DUMP_LENGTH, &length, &untold) >= 0 && length.words[0];
 }
 
 static void add_number(json_object *node, const char *key, int root_fd, const char *path) {

@@ -21,6 +21,7 @@ struct host_facts {
         /* SHA-256 of the keys with which it opens images, where it tells them; HOST_KEYS_MAX at most */
         uint8_t keys[HOST_KEYS_MAX][CVM_SHA256_SIZE];
         size_t n_keys;
+        bool can_dump;          /* its firmware encrypts the memory of such guests for a dump */
         bool has_quote_service; /* signs what guests' hardware reports, where that cannot sign for others */
         bool quote_service_is_closed; /* to the users that guests run as */
 };

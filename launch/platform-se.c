@@ -4,12 +4,14 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "attest/flags-se.h"
 #include "launch/explain-se.h"
 #include "launch/failure-se.h"
 #include "launch/host-se.h"
 #include "launch/libvirt-se.h"
 #include "launch/measure-se.h"
 #include "launch/plan.h"
+#include "launch/prediction.h"
 
 extern const struct platform platform_se;
 
@@ -87,6 +89,25 @@ static int confide(struct plan *plan, const struct host_facts *facts, const uint
                         "a protected guest cannot be moved while it runs: QEMU migrates none and saves none");
 }
 
+/* The header's owner decides, and she alone can open what the ultravisor has encrypted. */
+static int check_dump(const char *prediction, const struct host_facts *host, struct cvm_error *err) {
+        CVM_CLEANUP(cvm_json_putp) json_object *node = NULL;
+        struct cvm_json root;
+        bool allowed = false;
+        int r = prediction ? cvm_json_parse(prediction, strlen(prediction), "prediction", &node, err) : 0;
+
+        root = cvm_json_root(node, "prediction");
+        if (r >= 0)
+                r = prediction_read_flag(&root, SE_FLAG_DUMP, &allowed, err);
+        if (r >= 0 && !allowed)
+                return cvm_fail(err, &CVM_CODE_DUMP_DENIED, EACCES,
+                                "the header of its image does not allow dumps (PCF)");
+        if (r >= 0 && host && !host->can_dump)
+                return cvm_fail(err, &CVM_CODE_DUMP_HOST, EOPNOTSUPP,
+                                "the ultravisor of this host makes no dumps");
+        return r;
+}
+
 static const char *const devices[] = { "/dev/kvm", NULL };
 
 const struct platform platform_se = {
@@ -113,4 +134,7 @@ const struct platform platform_se = {
         .confide = confide,
         .failures = se_failures,
         .libvirt = &se_libvirt,
+        .check_dump = check_dump,
+        .dump_note = "the dump is encrypted for the image's owner: zgetdump of s390-tools opens it with her customer "
+                     "communication key",
 };

@@ -85,6 +85,11 @@ struct platform {
         const struct failure_row *failures;
         /* how libvirt says the guest's object; NULL: its guests are not started by libvirt */
         const struct libvirt_security *libvirt;
+        /* May a guest be dumped, by what was recorded of its image (a prediction; NULL: nothing) and by what
+         * the host can (NULL: the guest is simulated)? CVM_CODE_DUMP_DENIED, CVM_CODE_DUMP_HOST. NULL: no
+         * guest can: what the host could read of its memory tells nothing. */
+        int (*check_dump)(const char *prediction, const struct host_facts *host, struct cvm_error *err);
+        const char *dump_note; /* what is to be known of a dump from hardware */
         /* digest of a binding as the platform's host data: SNP SHA-256, 32 bytes; TDX SHA-384, 48. NULL:
          * there is no such field */
         size_t host_data_size;

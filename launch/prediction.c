@@ -107,6 +107,17 @@ int prediction_read_parts(const struct cvm_json *prediction, uint8_t *ret, size_
         return 0;
 }
 
+int prediction_read_flag(const struct cvm_json *prediction, const char *name, bool *ret,
+                         struct cvm_error *err) {
+        const struct cvm_json flags = cvm_json_at(prediction, "flags");
+        size_t n;
+        int r = flags.node ? cvm_json_array(&flags, MEASUREMENT_FLAGS_MAX, &n, err) : 0;
+
+        if (r >= 0)
+                *ret = has_text(flags.node, name);
+        return r;
+}
+
 int prediction_simulate_log(const struct cvm_json *prediction, const struct platform *platform,
                             struct cvm_bytes *ret, struct cvm_error *err) {
         CVM_CLEANUP(boot_log_done) struct boot_log log = { 0 };

@@ -26,6 +26,10 @@ int prediction_read_registers(const struct cvm_json *prediction, const struct pl
 int prediction_read_parts(const struct cvm_json *prediction, uint8_t *ret, size_t room, size_t *ret_size,
                           struct cvm_error *err);
 
+/* Whether an image has that flag. CVM_CODE_FIELD. */
+int prediction_read_flag(const struct cvm_json *prediction, const char *name, bool *ret,
+                         struct cvm_error *err);
+
 /* The event log that a simulated guest has; owned, empty where the platform has no registers.
  * CVM_CODE_FIELD.
  */

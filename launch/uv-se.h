@@ -10,7 +10,8 @@
 #include "base/error.h"
 
 #define UV "sys/firmware/uv/"
-#define UV_KEYS UV "keys/all" /* younger than the others */
+#define UV_KEYS UV "keys/all"                       /* younger than the others */
+#define UV_DUMP_LENGTH UV "query/dump_finalize_len" /* zero, or not there: it makes no dumps */
 #define UV_MASK_WORDS 4
 #define UV_KEYS_MAX 15
 

@@ -56,6 +56,9 @@ enum vm_verb {
         VERB_DELETE,
         VERB_MAX_,
 };
+/* Would a dump be made of it, by all that its technology, its owner and the host say? CVM_CODE_DUMP_NONE,
+ * CVM_CODE_DUMP_DENIED, CVM_CODE_DUMP_HOST. */
+int vm_check_dump(const struct vm *vm, struct cvm_error *err);
 int vm_check_verb(const struct vm *vm, enum vm_verb verb, struct cvm_error *err);
 
 /* Each starts an operation (borrowed; it outlives the call) or refuses in words. */

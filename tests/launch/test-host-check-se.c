@@ -174,6 +174,7 @@ static void test_facts(void **state) {
                         "\"max_cpus\":248}");
         assert_true(scene.facts.offers[CVM_PLATFORM_SECURE_EXECUTION]);
         assert_int_equal(scene.facts.n_keys, 1);
+        assert_true(scene.facts.can_dump);
         take(*state, UV_KEYS);
         assert_int_equal(host_platform_of("IBM/S390")->facts(&scene, &without, &err), 0);
         assert_int_equal(json_object_array_length(json_object_object_get(without, "host_keys")), 0);
@@ -183,6 +184,25 @@ static void test_facts(void **state) {
         assert_true(host_platform_of("IBM/S390")->facts(&scene, &without, &err) < 0);
         assert_ptr_equal(err.code, &CVM_CODE_HOST_PROBE);
         assert_null(without);
+}
+
+static void test_what_makes_no_dumps(void **state) {
+        static const char *const lengths[] = { "0\n", "none\n", "", NULL };
+        CVM_CLEANUP(cvm_json_putp) json_object *recording = make_ibm();
+        struct cvm_error err = { 0 };
+
+        put_ibm(*state, recording);
+        for (size_t i = 0; i < ARRAY_SIZE(lengths); i++) {
+                struct host_facts facts;
+
+                if (lengths[i])
+                        put(*state, UV_DUMP_LENGTH, lengths[i]);
+                else
+                        take(*state, UV_DUMP_LENGTH);
+                assert_int_equal(host_read(*state, &facts, &err), 0);
+                assert_true(facts.offers[CVM_PLATFORM_SECURE_EXECUTION]);
+                assert_false(facts.can_dump);
+        }
 }
 
 /* A recording is the host again, without what is nobody's business. */
@@ -210,6 +230,7 @@ int main(void) {
                 cmocka_unit_test_setup_teardown(test_a_complete_host, make_root, remove_root),
                 cmocka_unit_test_setup_teardown(test_each_fault_is_its_finding, make_root, remove_root),
                 cmocka_unit_test_setup_teardown(test_facts, make_root, remove_root),
+                cmocka_unit_test_setup_teardown(test_what_makes_no_dumps, make_root, remove_root),
                 cmocka_unit_test_setup_teardown(test_a_recording, make_root, remove_root),
         };
 

@@ -56,6 +56,37 @@ static void test_defaults_are_measured(void **state) {
         }
 }
 
+/* Only where the image's owner and the host allow it; simulated ones ask no host. */
+static void test_dumps(void **state) {
+        static const struct host_facts able = { .can_dump = true }, unable = { 0 };
+        static const struct {
+                const char *prediction;
+                const struct host_facts *host;
+                const struct cvm_code *code;
+        } cases[] = {
+                { "{\"flags\":[\"pckmo-aes\",\"dump\"]}", &able, NULL },
+                { "{\"flags\":[\"dump\"]}", NULL, NULL },
+                { "{\"flags\":[\"dump\"]}", &unable, &CVM_CODE_DUMP_HOST },
+                { "{\"flags\":[\"pckmo-aes\"]}", &able, &CVM_CODE_DUMP_DENIED },
+                { "{\"flags\":[]}", NULL, &CVM_CODE_DUMP_DENIED },
+                { "{}", NULL, &CVM_CODE_DUMP_DENIED },
+                { NULL, NULL, &CVM_CODE_DUMP_DENIED },
+                { "{\"flags\":\"dump\"}", NULL, &CVM_CODE_FIELD },
+                { "{\"flags\":", NULL, &CVM_CODE_JSON },
+        };
+
+        assert_null(platform_by_id(CVM_PLATFORM_SEV_SNP)->check_dump);
+        assert_null(platform_by_id(CVM_PLATFORM_TDX)->check_dump);
+        for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+                struct cvm_error err = { 0 };
+                int r = platform_by_id(CVM_PLATFORM_SECURE_EXECUTION)
+                                        ->check_dump(cases[i].prediction, cases[i].host, &err);
+
+                if (!r != !cases[i].code || err.code != cases[i].code)
+                        fail_msg("%zu: %s", i, err.text);
+        }
+}
+
 static uint64_t policy_of(const char *options) {
         CVM_CLEANUP(cvm_json_putp) json_object *node = options ? json_tokener_parse(options) : NULL;
         const struct platform *p = platform_by_id(CVM_PLATFORM_SEV_SNP);
@@ -110,7 +141,7 @@ int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_rows_are_complete),     cmocka_unit_test(test_others_are_not_there),
                 cmocka_unit_test(test_defaults_are_measured), cmocka_unit_test(test_policy_bits),
-                cmocka_unit_test(test_measured_options),
+                cmocka_unit_test(test_measured_options),      cmocka_unit_test(test_dumps),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);

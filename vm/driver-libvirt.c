@@ -18,7 +18,9 @@
 #include "vm/confirm.h"
 #include "vm/console-log.h"
 #include "vm/console-relay.h"
+#include "vm/dump.h"
 #include "vm/libvirt-link.h"
+#include "vm/libvirt-removal.h"
 #include "vm/libvirt-words.h"
 #include "vm/libvirt-xml.h"
 #include "vm/pidfd.h"
@@ -55,6 +57,12 @@ struct driver_guest {
         struct console_relay *console;
         struct confirm confirm;
         struct pending pending[DRIVER_QUIT + 1];
+        struct {
+                driver_done_fn done; /* NULL: none is under way */
+                driver_progress_fn progress;
+                void *ctx;
+                sd_event_source *timer;
+        } dump;
         bool runs;      /* DRIVER_RUNNING was told, and no DRIVER_PAUSED since */
         bool away;      /* libvirt was, since it was last told */
         bool started;   /* libvirt has done so */
@@ -75,6 +83,7 @@ static struct driver_guest *guest_release(struct driver_guest *g) {
         if (g->released)
                 *g->released = true;
         g->watch = libvirt_watch_free(g->watch);
+        g->dump.timer = sd_event_source_disable_unref(g->dump.timer);
         g->console = console_relay_free(g->console);
         g->log = console_log_free(g->log);
         g->death = sd_event_source_disable_unref(g->death);
@@ -693,61 +702,74 @@ static int guest_command(struct driver_guest *g, enum driver_command command, dr
         return r;
 }
 
+/* --- dumps --- */
+
+static void ask_for_progress(struct driver_guest *g);
+
+static int on_dump_timer(sd_event_source *source, uint64_t usec, void *userdata) {
+        ask_for_progress(userdata);
+        return 0;
+}
+
+static void on_dump_progress(void *ctx, const struct libvirt_message *answer, struct cvm_error *err) {
+        CVM_CLEANUP(cvm_json_putp) json_object *result = NULL;
+        struct driver_guest *g = ctx;
+        struct dump_progress progress;
+        struct cvm_error why = { 0 };
+
+        if (!g->dump.done)
+                return;
+        result = answer ? monitor_answer(answer, &why) : NULL;
+        if (result && dump_progress_read(result, &progress, &why) >= 0 && progress.status == DUMP_ACTIVE)
+                g->dump.progress(g->dump.ctx, progress.percent);
+        (void)sd_event_add_time_relative(g->event, &g->dump.timer, CLOCK_MONOTONIC, DUMP_POLL_USEC,
+                                         DUMP_POLL_USEC / 10, on_dump_timer, g);
+}
+
+/* Its end is libvirt's to tell. */
+static void ask_for_progress(struct driver_guest *g) {
+        g->dump.timer = sd_event_source_disable_unref(g->dump.timer);
+        (void)ask_monitor(g, "query-dump", on_dump_progress, g, NULL);
+}
+
+static void on_dumped(void *ctx, const struct libvirt_message *answer, struct cvm_error *err) {
+        struct driver_guest *g = ctx;
+        driver_done_fn done = g->dump.done;
+        struct cvm_error why = { 0 };
+
+        g->dump.timer = sd_event_source_disable_unref(g->dump.timer);
+        g->dump.done = NULL;
+        g->dump.progress(g->dump.ctx, 99); /* libvirt may have stopped the vCPUs, whatever came of it */
+        if (err && err->code == &CVM_CODE_LIBVIRT)
+                cvm_fail(&why, &CVM_CODE_DUMP_FAILED, EIO, "QEMU did not write the whole dump: %s",
+                         err->text);
+        else if (err)
+                why = *err;
+        done(g->dump.ctx, err ? &why : NULL);
+}
+
+/* As a job of libvirt's: libvirt 9.0 dies of the event by which QEMU ends a dump that is none. */
+static int guest_dump(struct driver_guest *g, int fd, driver_progress_fn progress, driver_done_fn done,
+                      void *ctx, struct cvm_error *err) {
+        const struct libvirt_request request = { .verb = LIBVIRT_DUMP };
+        int r;
+
+        if (g->phase != LIVE || g->off)
+                return cvm_fail(err, &CVM_CODE_QMP, ENOTCONN, "the domain is not there yet");
+        if (g->dump.done)
+                return cvm_fail(err, &CVM_CODE_WRONG_STATE, EBUSY, "QEMU has a dump under way");
+        r = libvirt_watch_ask(g->watch, &request, &fd, 1, on_dumped, g, err);
+        if (r < 0)
+                return r;
+        g->dump.done = done;
+        g->dump.progress = progress;
+        g->dump.ctx = ctx;
+        ask_for_progress(g);
+        return 0;
+}
+
 static int guest_console(struct driver_guest *g, int *ret_fd, struct cvm_error *err) {
         return console_open(g->event, g->dir, &g->console, ret_fd, err);
-}
-
-/* --- when the VM goes --- */
-
-/* Outlives the VM: libvirt may be away. */
-struct removal {
-        struct libvirt_watch *watch;
-        char uuid[CVM_UUID_TEXT];
-        driver_removed_fn done; /* NULL: nobody asks */
-        void *ctx;
-};
-
-static void on_undefined(void *ctx, const struct libvirt_message *answer, struct cvm_error *err) {
-        struct removal *removal = ctx;
-
-        if (!answer)
-                return; /* again when libvirt is back */
-        if (removal->done)
-                removal->done(removal->ctx, removal->uuid);
-        libvirt_watch_free(removal->watch);
-        free(removal);
-}
-
-static void undefine(struct removal *removal) {
-        const struct libvirt_request request = { .verb = LIBVIRT_UNDEFINE };
-
-        (void)libvirt_watch_ask(removal->watch, &request, NULL, 0, on_undefined, removal, NULL);
-}
-
-static void on_removal_domain(void *ctx, const struct libvirt_message *m, int *fd) {
-        undefine(ctx);
-}
-
-static void on_removal_news(void *ctx, const struct libvirt_message *m) {
-}
-
-static void on_removal_away(void *ctx) {
-}
-
-static void guest_remove(sd_event *event, const char *uuid, driver_removed_fn done, void *ctx) {
-        static const struct libvirt_handlers removal_handlers = { on_removal_domain, on_removal_news,
-                                                                  on_removal_away };
-        struct removal *removal = calloc(1, sizeof *removal);
-
-        if (!removal ||
-            libvirt_watch_new(event, uuid, &removal_handlers, removal, &removal->watch, NULL) < 0) {
-                free(removal);
-                return;
-        }
-        snprintf(removal->uuid, sizeof removal->uuid, "%s", uuid);
-        removal->done = done;
-        removal->ctx = ctx;
-        undefine(removal);
 }
 
 const struct driver driver_libvirt = {
@@ -759,8 +781,9 @@ const struct driver driver_libvirt = {
         .go = guest_go,
         .adopt = guest_adopt,
         .command = guest_command,
+        .dump = guest_dump,
         .kill = guest_kill,
         .console = guest_console,
         .release = guest_release,
-        .remove = guest_remove,
+        .remove = libvirt_remove,
 };

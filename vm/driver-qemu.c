@@ -21,6 +21,7 @@
 #include "vm/console-log.h"
 #include "vm/console-relay.h"
 #include "vm/driver.h"
+#include "vm/dump.h"
 #include "vm/pidfd.h"
 #include "vm/qemu-argv.h"
 #include "vm/spawn.h"
@@ -30,6 +31,7 @@
 
 #define GREETING_USEC (60ull * 1000000)
 #define COMMAND_USEC (30ull * 1000000)
+#define DUMP_USEC (300ull * 1000000) /* to stop the vCPUs, and write out what its disks have cached */
 #define DEATH_USEC (10ull * 1000000)
 #define FILES_MAX 64
 
@@ -56,6 +58,7 @@ struct driver_guest {
         struct qmp_client *qmp;
         struct console_relay *console; /* NULL: nobody has been at it */
         struct pending pending[DRIVER_QUIT + 1];
+        struct dump dump;
         sd_event_source *death, *hurry;
         struct console_log *log;
         struct cvm_error why; /* of the monitor's failure */
@@ -69,6 +72,7 @@ static struct driver_guest *qemu_release(struct driver_guest *g) {
         if (!g)
                 return NULL;
         g->qmp = qmp_client_free(g->qmp);
+        dump_forget(&g->dump);
         g->console = console_relay_free(g->console);
         g->death = sd_event_source_disable_unref(g->death);
         g->hurry = sd_event_source_disable_unref(g->hurry);
@@ -105,6 +109,7 @@ static int on_death(sd_event_source *source, int fd, uint32_t revents, void *use
         g->pid = 0;
         g->death = sd_event_source_disable_unref(g->death);
         g->qmp = qmp_client_free(g->qmp);
+        dump_forget(&g->dump);
         cgroup_leave(basename(g->dir));
         if (!g->expected) {
                 CVM_CLEANUP(cvm_closep) int log = -EBADF;
@@ -214,6 +219,14 @@ static void on_port(struct driver_guest *g, json_object *data) {
                 tell(g, DRIVER_LISTENS, NULL);
 }
 
+static void on_dumped(struct driver_guest *g, json_object *data) {
+        struct cvm_json place = cvm_json_root(data, "DUMP_COMPLETED");
+        const char *words = NULL;
+
+        (void)cvm_json_get_text(&place, "error", &words, NULL);
+        dump_event(&g->dump, words);
+}
+
 static void on_event(void *ctx, const char *name, json_object *data) {
         static const struct {
                 const char *name;
@@ -227,6 +240,10 @@ static void on_event(void *ctx, const char *name, json_object *data) {
         }
         if (strcmp(name, "VSERPORT_CHANGE") == 0) {
                 on_port(g, data);
+                return;
+        }
+        if (strcmp(name, "DUMP_COMPLETED") == 0) {
+                on_dumped(g, data);
                 return;
         }
         for (size_t i = 0; g->up && i < ARRAY_SIZE(events); i++)
@@ -516,6 +533,32 @@ static int qemu_command(struct driver_guest *g, enum driver_command command, dri
         return r;
 }
 
+static void on_dump_answer(void *ctx, json_object *result, struct cvm_error *err) {
+        struct driver_guest *g = ctx;
+
+        dump_answer(&g->dump, result, err);
+}
+
+static int ask_for_dump(struct driver_guest *g, const char *command, json_object *arguments, int fd,
+                        struct cvm_error *err) {
+        int passed = fd < 0 ? -EBADF : fcntl(fd, F_DUPFD_CLOEXEC, 3);
+
+        if (g->qmp && (fd < 0 || passed >= 0))
+                return qmp_client_call(g->qmp, command, arguments, passed, DUMP_USEC, on_dump_answer, g,
+                                       NULL, err);
+        json_object_put(arguments);
+        cvm_close(passed);
+        return cvm_fail(err, &CVM_CODE_QMP, ENOTCONN, "QEMU's monitor is not there");
+}
+
+static int qemu_dump(struct driver_guest *g, int fd, driver_progress_fn progress, driver_done_fn done,
+                     void *ctx, struct cvm_error *err) {
+        g->dump.guest = g;
+        g->dump.event = g->event;
+        g->dump.ask = ask_for_dump;
+        return dump_begin(&g->dump, fd, progress, done, ctx, err);
+}
+
 static int qemu_console(struct driver_guest *g, int *ret_fd, struct cvm_error *err) {
         return console_open(g->event, g->dir, &g->console, ret_fd, err);
 }
@@ -529,6 +572,7 @@ const struct driver driver_qemu = {
         .go = qemu_go,
         .adopt = qemu_adopt,
         .command = qemu_command,
+        .dump = qemu_dump,
         .kill = qemu_kill,
         .console = qemu_console,
         .release = qemu_release,

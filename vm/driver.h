@@ -66,6 +66,8 @@ enum driver_command {
 
 typedef void (*driver_done_fn)(void *ctx, struct cvm_error *err); /* err: NULL when done */
 
+typedef void (*driver_progress_fn)(void *ctx, uint32_t percent);
+
 typedef void (*driver_removed_fn)(void *ctx, const char *uuid);
 
 struct driver_probe {
@@ -94,6 +96,11 @@ struct driver {
                      struct driver_guest **ret, struct cvm_error *err);
         int (*command)(struct driver_guest *guest, enum driver_command command, driver_done_fn done,
                        void *ctx, struct cvm_error *err);
+        /* the guest's memory into a file (borrowed), as an ELF core, one dump at a time. The vCPUs stand
+         * still meanwhile, as PAUSED and RUNNING tell, behind done() perhaps. progress() comes first once
+         * QEMU has begun; done() always, but for where DRIVER_GONE comes before */
+        int (*dump)(struct driver_guest *guest, int fd, driver_progress_fn progress, driver_done_fn done,
+                    void *ctx, struct cvm_error *err);
         void (*kill)(struct driver_guest *guest); /* SIGKILL by pidfd; DRIVER_GONE follows */
         /* a connected console descriptor, owned by the caller, non-blocking; it may be left unread, and
          * ends with the guest or the daemon. CVM_CODE_CONSOLE where the definition has none,

@@ -13,6 +13,8 @@
 
 #include "worker/wire-libvirt.h"
 
+#define LIBVIRT_URI "qemu:///system"
+
 struct libvirt_host {
         int socket;               /* the daemon's; it stays open until the process ends */
         virConnectPtr connection; /* NULL: libvirt is away; the first thread's */
@@ -68,6 +70,13 @@ void host_wait_unused(void);
 void host_serve(struct libvirt_host *host, struct libvirt_work *work);
 /* Does it need a connection? */
 bool host_needs_libvirt(const struct libvirt_request *request);
+
+/* The last error of this thread, or without one the errno. */
+void host_describe_failure(struct libvirt_message *answer, int r);
+
+/* libvirt-dump.c: begin it in a thread and with a connection of its own, and answer when it has ended. fd is
+ * borrowed. Negative: errno. */
+int host_dump(struct libvirt_host *host, const struct libvirt_request *request, int fd);
 
 /* libvirt-sandbox.c: what a client of libvirt never needs is given up. */
 int host_confine(struct cvm_error *err);

@@ -16,7 +16,6 @@
 #include "base/fd.h"
 #include "worker/libvirt-host.h"
 
-#define URI "qemu:///system"
 #define KEEPALIVE_SECONDS 5
 #define KEEPALIVE_COUNT 3
 #define RETRY_MSEC 1000
@@ -312,7 +311,7 @@ bool host_connect(struct libvirt_host *host) {
                 lose(host);
         if (host->retry < 0)
                 host->retry = virEventAddTimeout(-1, on_retry, host, NULL);
-        host->connection = virConnectOpen(URI);
+        host->connection = virConnectOpen(LIBVIRT_URI);
         set_there(host, host->connection);
         if (host->connection &&
             (virConnectRegisterCloseCallback(host->connection, on_close, host, NULL) < 0 ||

@@ -13,6 +13,7 @@
 
 /* One request under way: what the verbs work on. */
 struct job {
+        struct libvirt_host *host;
         struct libvirt_work *work;
         const struct libvirt_request *request; /* of it */
         const char *text;                      /* of the request, "" without one */
@@ -20,7 +21,8 @@ struct job {
         struct libvirt_message answer;
 };
 
-/* All return 0, or negative with libvirt's error or, where there is none, errno. */
+/* All return 0, 1 where the answer comes later, or negative with libvirt's error or, where there is none,
+ * errno. */
 static int do_copy(struct job *job) {
         ssize_t n = job->work->n_fds == 2 ? 1 : -1;
         off_t from = 0;
@@ -111,6 +113,12 @@ static int do_undefine(struct job *job) {
         return r < 0 || !job->domain ? r : virDomainUndefineFlags(job->domain, UNDEFINE_ALL);
 }
 
+static int do_dump(struct job *job) {
+        int r = job->work->n_fds == 1 ? host_dump(job->host, job->request, job->work->fds[0]) : -EBADMSG;
+
+        return r < 0 ? r : 1;
+}
+
 static void take_text(struct libvirt_message *message, const char *text) {
         size_t size = strnlen(text, LIBVIRT_TEXT_MAX);
 
@@ -142,6 +150,7 @@ static const struct {
         [LIBVIRT_RESET] = { do_reset, true, true, false },
         [LIBVIRT_DESTROY] = { do_destroy, true, true, false },
         [LIBVIRT_UNDEFINE] = { do_undefine, true, false, false },
+        [LIBVIRT_DUMP] = { do_dump, false, false, false },
         [LIBVIRT_MONITOR] = { do_monitor, true, true, false },
 };
 
@@ -174,7 +183,7 @@ static int run(struct job *job) {
         return verbs[verb].run(job);
 }
 
-static void describe_failure(struct libvirt_message *answer, int r) {
+void host_describe_failure(struct libvirt_message *answer, int r) {
         const virError *e = virGetLastError();
 
         answer->error_domain = e ? (uint32_t)e->domain : 0;
@@ -191,18 +200,20 @@ void host_serve(struct libvirt_host *host, struct libvirt_work *work) {
         CVM_CLEANUP(cvm_freep)
         char *text = request->text.data ? strndup((const char *)request->text.data, request->text.size)
                                         : NULL;
-        struct job job = { .work = work,
+        struct job job = { .host = host,
+                           .work = work,
                            .request = request,
                            .text = text ? text : "",
                            .answer = { .kind = LIBVIRT_ANSWER, .id = request->id } };
         int r = run(&job);
 
         if (r < 0) {
-                describe_failure(&job.answer, r);
+                host_describe_failure(&job.answer, r);
                 if (work->connection)
                         host_look_for_loss(host, work->connection);
         }
-        host_answer(host, &job.answer, verbs[request->verb].tells ? job.domain : NULL);
+        if (r <= 0)
+                host_answer(host, &job.answer, verbs[request->verb].tells ? job.domain : NULL);
         libvirt_message_done(&job.answer);
         if (job.domain)
                 virDomainFree(job.domain);

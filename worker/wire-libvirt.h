@@ -31,11 +31,11 @@ enum libvirt_verb {
         LIBVIRT_RESET,
         LIBVIRT_DESTROY,
         LIBVIRT_UNDEFINE, /* with all that libvirt keeps of it; fine where it is not there */
+        LIBVIRT_DUMP,     /* the guest's memory into the descriptor; answered when that has ended */
         LIBVIRT_MONITOR,  /* one command of QEMU's monitor, as text; the answer has QEMU's */
 };
-static const char *const libvirt_verbs[] = { "copy",     "define",   "start", "resume",
-                                             "suspend",  "shutdown", "reset", "destroy",
-                                             "undefine", "monitor",  NULL };
+static const char *const libvirt_verbs[] = { "copy",  "define",  "start",    "resume", "suspend", "shutdown",
+                                             "reset", "destroy", "undefine", "dump",   "monitor", NULL };
 
 struct libvirt_request {
         uint64_t id;

@@ -33,6 +33,7 @@ struct fixture {
         unsigned seen[DRIVER_GONE + 1];
         struct cvm_error why;
         bool answered;
+        unsigned progress; /* how often it was told */
 };
 
 static inline void on_event(void *ctx, enum driver_event event, struct cvm_error *why) {
@@ -143,6 +144,63 @@ static inline void command(struct fixture *f, enum driver_command command) {
                 fail_msg("%s", err.text);
         while (!f->answered)
                 assert_true(sd_event_run(f->event, 60000000) > 0);
+}
+
+static inline void on_progress(void *ctx, uint32_t percent) {
+        struct fixture *f = ctx;
+
+        assert_true(percent < 100);
+        f->progress++;
+}
+
+/* It begins; f->answered and f->why when it has ended. */
+static inline void dump(struct fixture *f, int fd) {
+        struct cvm_error err = { 0 };
+
+        f->answered = false;
+        f->progress = 0;
+        if (the_driver->dump(f->guest, fd, on_progress, on_answer, f, &err) < 0)
+                fail_msg("%s", err.text);
+}
+
+static inline void wait_for_answer(struct fixture *f) {
+        while (!f->answered)
+                assert_true(sd_event_run(f->event, 60000000) > 0);
+}
+
+static inline void wait_for_dump(struct fixture *f) {
+        wait_for_answer(f);
+        if (f->why.code)
+                fail_msg("%s", f->why.text);
+}
+
+/* One that stands still, as nobody reads. */
+static inline int dump_into_pipe(struct fixture *f) {
+        unsigned paused = f->seen[DRIVER_PAUSED];
+        int ends[2];
+
+        assert_int_equal(pipe2(ends, O_CLOEXEC), 0);
+        assert_int_equal(fcntl(ends[0], F_SETFL, O_NONBLOCK), 0);
+        dump(f, ends[1]);
+        wait_for(f, DRIVER_PAUSED, paused + 1);
+        close(ends[1]);
+        return ends[0];
+}
+
+/* A turn in which it goes on. */
+static inline void drain(struct fixture *f, int fd) {
+        char some[65536];
+
+        while (read(fd, some, sizeof some) > 0)
+                ;
+        assert_true(sd_event_run(f->event, 1000) >= 0);
+}
+
+static inline int dump_file(const struct fixture *f) {
+        int fd = open(f->dir, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+
+        assert_true(fd >= 0);
+        return fd;
 }
 
 /* Until the guest has printed at least that many bytes on its console. */

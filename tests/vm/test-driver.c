@@ -298,6 +298,116 @@ static void test_no_console(void **state) {
         assert_ptr_equal(err.code, &CVM_CODE_CONSOLE);
 }
 
+/* An ELF core with the guest's memory in it: its boot sector stands at 0x7c00. */
+static void expect_dump(int fd) {
+        static const uint8_t core[] = { 0x7f, 'E', 'L', 'F', 2, 1, 1 };
+        CVM_CLEANUP(cvm_freep) uint8_t *head = malloc(1 << 20);
+        struct stat st;
+
+        assert_int_equal(fstat(fd, &st), 0);
+        assert_true(st.st_size > 256 << 20);
+        assert_int_equal(cvm_read_at(fd, 0, head, 1 << 20), 1 << 20);
+        assert_memory_equal(head, core, sizeof core);
+        assert_int_equal(head[16], 4); /* ET_CORE */
+        assert_non_null(memmem(head, 1 << 20, boot_sector_code, sizeof boot_sector_code));
+}
+
+static void run(struct fixture *f) {
+        begin(f, BOOT_DISK);
+        start(f);
+        wait_for(f, DRIVER_UP, 1);
+        command(f, DRIVER_CONT);
+        wait_for(f, DRIVER_RUNNING, 1);
+}
+
+/* It stands still meanwhile, and goes on. */
+static void test_dump(void **state) {
+        CVM_CLEANUP(end) struct fixture f;
+        CVM_CLEANUP(cvm_closep) int fd = -EBADF;
+        size_t before;
+
+        run(&f);
+        before = wait_for_output(&f, 20);
+        fd = dump_file(&f);
+        dump(&f, fd);
+        wait_for_dump(&f);
+        assert_true(f.progress > 0);
+        wait_for(&f, DRIVER_RUNNING, 2);
+        assert_int_equal(f.seen[DRIVER_PAUSED], 1);
+        expect_dump(fd);
+        wait_for_output(&f, before + 20);
+}
+
+static void test_dump_of_one_that_is_paused(void **state) {
+        CVM_CLEANUP(end) struct fixture f;
+        CVM_CLEANUP(cvm_closep) int fd = -EBADF;
+
+        run(&f);
+        wait_for_output(&f, 20);
+        command(&f, DRIVER_PAUSE);
+        wait_for(&f, DRIVER_PAUSED, 1);
+        fd = dump_file(&f);
+        dump(&f, fd);
+        wait_for_dump(&f);
+        expect_dump(fd);
+        command(&f, DRIVER_CONT);
+        wait_for(&f, DRIVER_RUNNING, 2);
+        assert_int_equal(f.seen[DRIVER_PAUSED], 1);
+}
+
+/* A disk without room, and the guest goes on; then one with room. */
+static void test_dump_without_room(void **state) {
+        CVM_CLEANUP(end) struct fixture f;
+        CVM_CLEANUP(cvm_closep) int full = open("/dev/full", O_WRONLY | O_CLOEXEC);
+        CVM_CLEANUP(cvm_closep) int fd = -EBADF;
+        struct cvm_error err = { 0 };
+
+        run(&f);
+        dump(&f, full);
+        assert_true(the_driver->dump(f.guest, full, on_progress, on_answer, &f, &err) <
+                    0); /* one at a time */
+        assert_ptr_equal(err.code, &CVM_CODE_WRONG_STATE);
+        wait_for_answer(&f);
+        assert_ptr_equal(f.why.code, &CVM_CODE_DUMP_FAILED);
+        if (!strstr(f.why.text, "No space left on device"))
+                fail_msg("%s", f.why.text);
+        wait_for(&f, DRIVER_RUNNING, 2);
+        f.why = (struct cvm_error){ 0 };
+        fd = dump_file(&f);
+        dump(&f, fd);
+        wait_for_dump(&f);
+        wait_for(&f, DRIVER_RUNNING, 3);
+}
+
+static void test_killed_while_it_is_dumped(void **state) {
+        CVM_CLEANUP(end) struct fixture f;
+        CVM_CLEANUP(cvm_closep) int fd = -EBADF;
+
+        run(&f);
+        fd = dump_into_pipe(&f);
+        the_driver->kill(f.guest);
+        wait_for(&f, DRIVER_GONE, 1);
+        assert_int_equal(f.seen[DRIVER_GONE], 1);
+}
+
+/* The daemon dies: QEMU writes to the end, libvirt ends what nobody waits for, and the guest goes on. */
+static void test_found_again_while_it_is_dumped(void **state) {
+        CVM_CLEANUP(end) struct fixture f;
+        CVM_CLEANUP(cvm_closep) int fd = -EBADF;
+
+        run(&f);
+        fd = dump_into_pipe(&f);
+        find_again(&f);
+        if (is_qemu())
+                wait_for(&f, DRIVER_PAUSED, 1);
+        while (f.seen[DRIVER_RUNNING] == 0)
+                drain(&f, fd);
+        assert_int_equal(f.seen[DRIVER_UP], 1);
+        assert_false(f.answered);
+        command(&f, DRIVER_PAUSE);
+        wait_for(&f, DRIVER_PAUSED, is_qemu() ? 2 : 1);
+}
+
 int main(int argc, char **argv) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_whole_life),
@@ -314,6 +424,11 @@ int main(int argc, char **argv) {
                 cmocka_unit_test(test_a_console_that_is_not_read),
                 cmocka_unit_test(test_one_at_the_console),
                 cmocka_unit_test(test_no_console),
+                cmocka_unit_test(test_dump),
+                cmocka_unit_test(test_dump_of_one_that_is_paused),
+                cmocka_unit_test(test_dump_without_room),
+                cmocka_unit_test(test_killed_while_it_is_dumped),
+                cmocka_unit_test(test_found_again_while_it_is_dumped),
         };
 
         if (system("command -v qemu-system-x86_64 >/dev/null") != 0) {

@@ -60,6 +60,7 @@ void clients_free(struct face *face);
 #define ACTION_OPERATOR "org.cvmd1.operator"
 #define ACTION_CREATE "org.cvmd1.create"
 #define ACTION_OPERATE "org.cvmd1.operate"
+#define ACTION_DUMP "org.cvmd1.dump"
 #define ACTION_UPDATE "org.cvmd1.update"
 #define ACTION_DELETE "org.cvmd1.delete"
 #define ACTION_SECRET "org.cvmd1.secret"

@@ -153,6 +153,12 @@ static int call_reset(struct call *c, struct cvm_error *err) {
         return vm_reset(c->vm, &c->caller, &c->operation, err);
 }
 
+static int call_dump(struct call *c, struct cvm_error *err) {
+        int fd, r = sd_bus_message_read(c->m, "h", &fd);
+
+        return r < 0 ? r : vm_dump(c->vm, fd, &c->caller, &c->operation, err);
+}
+
 /* A text argument within its cap. */
 static int read_text(struct call *c, size_t max, const char **ret, struct cvm_error *err) {
         int r = sd_bus_message_read(c->m, "s", ret);
@@ -308,6 +314,7 @@ static const struct method {
         { "Resume", ACTION_OPERATE, call_resume, VERB_RESUME },
         { "Reset", ACTION_OPERATE, call_reset, VERB_RESET },
         { "Restart", ACTION_OPERATE, call_restart, VERB_RESTART },
+        { "Dump", ACTION_DUMP, call_dump, VERB_DUMP },
         { "Update", ACTION_UPDATE, call_update, VERB_MAX_ },
         { "Delete", ACTION_DELETE, call_delete, VERB_DELETE },
         { "GetEvidence", ACTION_SECRET, call_get_evidence, VERB_MAX_ },
@@ -395,6 +402,7 @@ static const sd_bus_vtable vtable[] = {
         CHANGES("Resume"),
         CHANGES("Reset"),
         METHOD("Restart", ("t", timeout_usec), ("o", operation)),
+        METHOD("Dump", ("h", file), ("o", operation)),
         METHOD("Update", ("s", definition, "a{sv}", options), ("o", operation)),
         METHOD("Delete", ("a{sv}", options), ("o", operation)),
         SD_BUS_METHOD_WITH_ARGS("Check", SD_BUS_ARGS("s", method), SD_BUS_NO_RESULT, on_check,

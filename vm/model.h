@@ -96,7 +96,16 @@ struct vm {
         bool up;                     /* QEMU's monitor answers */
         int deferred;                /* 1 + enum driver_command that waits for it; 0: none */
         struct operation *commanded; /* borrowed: whose command is under way, NULL once it has ended */
-        bool resets;                 /* that command is a reset: its operation ends with the new boot */
+        struct {
+                bool under_way; /* it is the operation */
+                bool stops;     /* the guest ran, and stands still for it */
+                bool began;     /* QEMU has begun */
+                bool back;      /* the guest has run again since */
+                bool ended;     /* why: as what */
+                struct cvm_error why;
+                unsigned tries; /* to make it run again */
+        } dump;
+        bool resets; /* that command is a reset: its operation ends with the new boot */
         /* under way: files that are kept or loaded, one after the other */
         struct {
                 struct worker_run *run;

@@ -20,7 +20,7 @@ static const struct vm_edge state_table[VM_STATE_MAX_][VM_EVENT_MAX_] = {
                                    [EV_STOP] = TO(VM_STOPPING, DO_SHUT_DOWN),
                                    PROCESS_ENDS },
         [VM_RUNNING] = { [EV_STOP] = TO(VM_STOPPING, DO_SHUT_DOWN),
-                         [EV_PAUSE] = TO(VM_PAUSED, DO_NOTHING),
+                         [EV_PAUSE] = TO(VM_PAUSED, DO_NOTHING), /* asked for, or for a dump */
                          [EV_MIGRATE] = TO(VM_MIGRATING, DO_NOTHING),
                          PROCESS_ENDS },
         [VM_PAUSED] = { [EV_RESUME] = TO(VM_RUNNING, DO_NOTHING),

@@ -8,6 +8,7 @@
 #include "base/time.h"
 #include "vm/steps.h"
 #include "vm/stderr-words.h"
+#include "vm/vm-dump.h"
 
 #define DOMAIN_MAX (1u << 20)
 #define STOP_USEC (120ull * 1000000)
@@ -35,6 +36,7 @@ static const struct {
         unsigned states;    /* 0: the table decides */
         const char *cannot; /* NULL: the event's words */
         bool needs_guest, goes_first;
+        int (*check)(const struct vm *vm, struct cvm_error *err); /* NULL, or what comes before its state */
 } verbs[VERB_MAX_] = {
         [VERB_START] = { .event = EV_START },
         [VERB_STOP] = { .event = EV_STOP, .needs_guest = true },
@@ -48,6 +50,10 @@ static const struct {
         [VERB_RESET] = { .states = IN(VM_RUNNING) | IN(VM_PAUSED),
                          .cannot = "be reset",
                          .needs_guest = true },
+        [VERB_DUMP] = { .states = IN(VM_RUNNING) | IN(VM_PAUSED),
+                        .cannot = "be dumped",
+                        .needs_guest = true,
+                        .check = vm_check_dump },
         [VERB_DELETE] = { .states = IN(VM_DEFINED) | IN(VM_STOPPED) | IN(VM_FAILED),
                           .cannot = "be deleted: stop it first" },
 };
@@ -61,7 +67,10 @@ int vm_check_verb(const struct vm *vm, enum vm_verb verb, struct cvm_error *err)
         bool allowed = verbs[verb].states ? verbs[verb].states & IN(vm->state)
                                           : vm_next(vm->state, verbs[verb].event).allowed;
         const char *cannot = verbs[verb].cannot ? verbs[verb].cannot : vm_event_text(verbs[verb].event);
+        int r = verbs[verb].check ? verbs[verb].check(vm, err) : 0;
 
+        if (r < 0)
+                return r;
         if (!allowed || (verbs[verb].needs_guest && !vm->guest))
                 return refuse(vm, cannot, err);
         return verbs[verb].goes_first ? 0 : vm_check_idle(vm, err);
@@ -243,6 +252,7 @@ int vm_kill(struct vm *vm, const struct caller *caller, struct operation **ret, 
         cvm_fail(&why, &CVM_CODE_CANCELLED, ECANCELED, "'%s' was killed", vm->row.name);
         operation_fail(vm->operation, &why);
         vm->timer = sd_event_source_disable_unref(vm->timer);
+        vm_dump_lost(vm);
         if (vm_begin(vm, "kill", caller, ret, err) < 0)
                 return -EBUSY;
         vm->wants_stop = true;

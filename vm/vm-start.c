@@ -20,6 +20,7 @@
 #include "vm/capacity.h"
 #include "vm/program.h"
 #include "vm/steps.h"
+#include "vm/vm-dump.h"
 
 static void no_answer(void *ctx, struct cvm_error *err) {
         /* what a command brings about is told by events; a refusal shows as their absence */
@@ -37,6 +38,7 @@ static void ended(struct vm *vm, enum vm_event event, const struct cvm_error *wh
         vm->up = vm->adopted = vm->meddled = false;
         vm->deferred = 0;
         vm->commanded = NULL;
+        vm_dump_lost(vm);
         vm->row.pid = 0;
         vm->row.start_time = 0;
         memset(vm->row.kept, 0, sizeof vm->row.kept);
@@ -349,7 +351,8 @@ static void on_running(struct vm *vm) {
 
         if (before == VM_PAUSED) {
                 (void)vm_handle(vm, EV_RESUME, NULL, &err);
-                operation_done(vm->operation, NULL);
+                if (!vm_dump_runs(vm))
+                        operation_done(vm->operation, NULL);
         }
         if (before != VM_STARTING)
                 return;
@@ -365,8 +368,11 @@ static void on_paused(struct vm *vm) {
         struct cvm_error err = { 0 };
 
         if (vm->state == VM_RUNNING || (vm->state == VM_STARTING && vm->adopted)) {
-                (void)vm_handle(vm, EV_PAUSE, NULL, &err);
-                operation_done(vm->operation, NULL);
+                const struct cvm_error *dumped = vm_dump_reason(vm);
+
+                (void)vm_handle(vm, EV_PAUSE, dumped, &err);
+                if (!dumped)
+                        operation_done(vm->operation, NULL);
         }
 }
 

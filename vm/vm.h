@@ -53,6 +53,7 @@ enum vm_verb {
         VERB_PAUSE,
         VERB_RESUME,
         VERB_RESET,
+        VERB_DUMP,
         VERB_DELETE,
         VERB_MAX_,
 };
@@ -71,6 +72,10 @@ int vm_resume(struct vm *vm, const struct caller *caller, struct operation **ret
 int vm_restart(struct vm *vm, uint64_t timeout_usec, const struct caller *caller, struct operation **ret,
                struct cvm_error *err);
 int vm_reset(struct vm *vm, const struct caller *caller, struct operation **ret, struct cvm_error *err);
+/* Its memory into a file (borrowed): empty, regular, open for writing. CVM_CODE_DUMP_FILE, and those of
+ * vm_check_dump(). It cannot be cancelled: QEMU has no way to. Result: {"encrypted":bool,"notes":[...]}. */
+int vm_dump(struct vm *vm, int fd, const struct caller *caller, struct operation **ret,
+            struct cvm_error *err);
 /* New definition of a stopped VM (name and uuid stay; request_id and start do not count). dry_run applies
  * nothing. Result: {"old_measurement":hex,"new_measurement":hex,"changed":bool,"applied":bool}. */
 int vm_update(struct vm *vm, const struct create_options *options, bool dry_run, const struct caller *caller,

@@ -106,6 +106,8 @@ def wrong_requests_are_refused_in_words(scene):
             (lambda: scene.proxy(scene.bus, vm).RecordVerdict("{}", dbus_interface=s.VM), "Unowned"),
             (lambda: scene.proxy(scene.bus, vm).Start(dbus_interface=s.VM), "WrongState"),
             (lambda: scene.proxy(scene.bus, vm).OpenConsole(dbus_interface=s.VM), "Console"),
+            (lambda: scene.proxy(scene.bus, vm).Dump(dbus.types.UnixFd(1), dbus_interface=s.VM), "DumpNone"),
+            (lambda: scene.proxy(scene.bus, vm).Check("Dump", dbus_interface=s.VM), "DumpNone"),
             (lambda: scene.manager.Explain("CVM-NOTHING", dbus_interface=s.MANAGER), "NoCode"),
             (lambda: scene.manager.GetRecord("nobody", dbus_interface=s.MANAGER), "NoVM"),
             (lambda: scene.manager.ListVMs(dbus.Dictionary({"colour": "red"}, signature="sv"), dbus_interface=s.MANAGER),

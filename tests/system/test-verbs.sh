@@ -26,6 +26,7 @@ expect 2 "CVM-EXISTS" cvmctl launch web1.json
 definition debug ',"platform":"tdx","tdx":{"debug":true}' >debug.json
 expect 0 "DEBUG: the host can read" cvmctl launch debug.json
 expect 0 "tdx SIMULATED DEBUG" cvmctl list
+expect 2 "Intel TDX has no dumps" cvmctl dump debug -o debug.core
 expect 0 "" cvmctl kill debug
 expect 0 "" cvmctl delete debug
 expect 0 '"prediction"' cvmctl launch web2.json --dry-run -o json
@@ -57,6 +58,13 @@ expect 8 "stop it first" cvmctl delete web1 --dry-run
 expect 0 "Kill would be taken now" cvmctl kill web1 --dry-run
 expect 3 "CVM-NO-VM" cvmctl pause nobody --dry-run
 expect 8 "no console now" cvmctl console web2
+expect 2 "CVM-DUMP-NONE" cvmctl dump web1 -o web1.core
+expect 2 "AMD SEV-SNP has no dumps" cvmctl dump web1 --dry-run
+expect 0 '"dump": "AMD SEV-SNP has no dumps' cvmctl show web1 -o json
+expect 2 "-o FILE" cvmctl dump web1
+expect 2 "is waited for" cvmctl dump web1 -o web1.core --no-wait
+expect 2 "CVM-FILE" cvmctl dump web1 -o /dev/null
+[ -z "$(ls | grep core)" ] || fault "a dump that was refused leaves $(ls | grep core)"
 expect 0 "is paused" cvmctl pause web1
 expect 0 "runs" cvmctl resume web1
 expect 0 "was reset" cvmctl reset web1

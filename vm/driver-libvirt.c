@@ -266,19 +266,23 @@ static bool compare_definition(struct driver_guest *g, const struct libvirt_mess
         return tell_changed(g, "its definition there is not the one that cvmd made");
 }
 
+static int watch_process(struct driver_guest *g, int *fd) {
+        g->death = sd_event_source_disable_unref(g->death);
+        cvm_close(g->pidfd);
+        g->pidfd = TAKE_FD(*fd);
+        g->dead = false;
+        return sd_event_add_io(g->event, &g->death, g->pidfd, EPOLLIN, on_death, g);
+}
+
 static void take_process(struct driver_guest *g, const struct libvirt_message *m, int *fd) {
         pid_t last = g->trace.pid;
 
         if (*fd < 0 || (g->pidfd >= 0 && (pid_t)m->pid == last))
                 return;
         g->reborn = last > 0 && (pid_t)m->pid != last; /* somebody else had libvirt do so */
-        g->death = sd_event_source_disable_unref(g->death);
-        cvm_close(g->pidfd);
-        g->pidfd = TAKE_FD(*fd);
-        g->dead = false;
         g->trace.pid = (pid_t)m->pid;
         (void)process_start_time(g->trace.pid, &g->trace.start_time);
-        if (sd_event_add_io(g->event, &g->death, g->pidfd, EPOLLIN, on_death, g) < 0)
+        if (watch_process(g, fd) < 0)
                 destroy(g); /* it cannot be watched */
 }
 
@@ -657,6 +661,18 @@ static int guest_go(struct driver_guest *g, struct cvm_error *err) {
         return 0;
 }
 
+/* Where its process lives it can be ended, and is seen to end, before libvirt is heard. */
+static int find_process(struct driver_guest *g, struct cvm_error *err) {
+        CVM_CLEANUP(cvm_closep) int fd = g->trace.pid > 0 ? pidfd_of(g->trace.pid) : -ESRCH;
+        uint64_t start_time = 0;
+        int r = 0;
+
+        if (fd >= 0 && process_start_time(g->trace.pid, &start_time) >= 0 &&
+            start_time == g->trace.start_time)
+                r = watch_process(g, &fd);
+        return r < 0 ? cvm_fail(err, &CVM_CODE_INTERNAL, r, "watching QEMU: %s", strerror(-r)) : 0;
+}
+
 static int guest_adopt(const struct driver_start *start, const struct driver_trace *trace,
                        struct driver_guest **ret, struct cvm_error *err) {
         CVM_CLEANUP(guest_releasep) struct driver_guest *g = guest_new(start, FINDING, err);
@@ -664,7 +680,11 @@ static int guest_adopt(const struct driver_start *start, const struct driver_tra
 
         if (r < 0)
                 return r;
+        g->away = true;
         g->trace = *trace;
+        r = find_process(g, err);
+        if (r < 0)
+                return r;
         *ret = TAKE_PTR(g);
         return 1;
 }

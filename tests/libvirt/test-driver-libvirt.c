@@ -313,6 +313,31 @@ static void test_edited_while_the_daemon_was_away(void **state) {
         wait_for(&f, DRIVER_RUNNING, 2);
 }
 
+/* The next daemon ends it, and sees it end, while libvirtd is away. */
+static void test_killed_behind_a_restart(void **state) {
+        CVM_CLEANUP(end) struct fixture f;
+        struct cvm_error err = { 0 };
+        struct driver_start s;
+
+        for (int by_somebody = 0; by_somebody < 2; by_somebody++) {
+                if (by_somebody)
+                        start_again(&f);
+                else
+                        run(&f);
+                f.guest = the_driver->release(f.guest);
+                libvirtd("kill");
+                s = start_of(&f);
+                assert_int_equal(the_driver->adopt(&s, &f.trace, &f.guest, &err), 1);
+                if (by_somebody)
+                        kill(f.trace.pid, SIGKILL);
+                else
+                        the_driver->kill(f.guest);
+                wait_for(&f, DRIVER_GONE, 1);
+                assert_ptr_equal(f.why.code, by_somebody ? &CVM_CODE_QEMU : NULL);
+                libvirtd("start");
+        }
+}
+
 static void test_a_device_is_added_by_somebody(void **state) {
         CVM_CLEANUP(end) struct fixture f;
 
@@ -407,6 +432,7 @@ int main(void) {
                 cmocka_unit_test(test_libvirtd_hangs),
                 cmocka_unit_test(test_edited_by_somebody),
                 cmocka_unit_test(test_edited_while_the_daemon_was_away),
+                cmocka_unit_test(test_killed_behind_a_restart),
                 cmocka_unit_test(test_a_device_is_added_by_somebody),
                 cmocka_unit_test(test_rebooted_by_the_guest),
                 cmocka_unit_test(test_edited_before_it_goes),

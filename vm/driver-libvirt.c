@@ -710,7 +710,7 @@ static int guest_command(struct driver_guest *g, enum driver_command command, dr
         int r;
 
         if (g->phase != LIVE || g->off)
-                return cvm_fail(err, &CVM_CODE_QMP, ENOTCONN, "the domain is not there yet");
+                return cvm_fail(err, &CVM_CODE_QMP, ENOTCONN, "the domain is not there");
         if (pending->done)
                 return cvm_fail(err, &CVM_CODE_QMP, EALREADY, "libvirt has not answered the last '%s' yet",
                                 libvirt_verbs[verbs[command]]);

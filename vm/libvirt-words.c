@@ -56,6 +56,7 @@ static const struct failure_row texts[] = {
         { "' does not support arch '", NO_MACHINE },
         { "No PCI buses available", NO_MACHINE },
         { "supports PCI but no PCI controller", NO_MACHINE },
+        { "process exited while connecting to monitor", &CVM_CODE_QEMU, "QEMU ended before it was up" },
         { "Unknown CPU model", &CVM_CODE_CPU_MODEL, "libvirt does not know the CPU model" },
         { "unknown CPU model", &CVM_CODE_CPU_MODEL, "libvirt does not know the CPU model" },
         { "greater than specified machine type limit", &CVM_CODE_VCPUS,
@@ -91,6 +92,7 @@ static const struct failure_row texts[] = {
         { "Cannot recv data", UNREACHED },
         { "Cannot write data", UNREACHED },
         { "no connection driver available", UNREACHED },
+        { "An error occurred, but the cause is unknown", UNREACHED }, /* it went in the middle of a call */
 
         /* files */
         { "Unable to bind to UNIX socket", OURS("a place for a socket that is not there") },

@@ -55,7 +55,7 @@ int host_receive(struct libvirt_host *host, struct libvirt_work *ret, struct cvm
         int r;
 
         if (n <= 0)
-                return n < 0 ? -errno : 0;
+                return n < 0 && errno != ECONNRESET ? -errno : 0; /* reset: it died, and had not read all */
         ret->n_fds = take_fds(&header, ret->fds);
         r = header.msg_flags & (MSG_TRUNC | MSG_CTRUNC)
                             ? -EMSGSIZE

@@ -148,6 +148,8 @@ static void test_texts_of_others(void **state) {
                 { 1, "internal error: unable to execute QEMU command 'cont': something new", &CVM_CODE_QMP },
                 { 1, "internal error: process exited while connecting to monitor: qemu: KVM required",
                   &CVM_CODE_KVM },
+                { 1, "internal error: process exited while connecting to monitor", &CVM_CODE_QEMU },
+                { 1, "An error occurred, but the cause is unknown", &CVM_CODE_LIBVIRT_CONNECTION },
                 { 1, "internal error: something else", &CVM_CODE_LIBVIRT },
         };
 

@@ -94,6 +94,7 @@ struct vm {
         bool expected;     /* its end was asked for, or the guest ended itself */
         bool wants_stop;
         bool up;                     /* QEMU's monitor answers */
+        bool stands;                 /* its vCPUs do, as the driver told last */
         int deferred;                /* 1 + enum driver_command that waits for it; 0: none */
         struct operation *commanded; /* borrowed: whose command is under way, NULL once it has ended */
         struct {

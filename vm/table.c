@@ -28,7 +28,8 @@ static const struct vm_edge state_table[VM_STATE_MAX_][VM_EVENT_MAX_] = {
                         [EV_MIGRATE] = TO(VM_MIGRATING, DO_NOTHING),
                         PROCESS_ENDS },
         [VM_STOPPING] = { [EV_STOP_TIMEOUT] = TO(VM_RUNNING,
-                                                 DO_NOTHING), /* it runs on: nothing is killed unasked */
+                                                 DO_NOTHING),     /* it runs on: nothing is killed unasked */
+                          [EV_PAUSE] = TO(VM_PAUSED, DO_NOTHING), /* likewise, where it was paused */
                           PROCESS_ENDS },
         [VM_STOPPED] = { [EV_START] = TO(VM_STARTING, DO_SPAWN),
                          [EV_MIGRATE] = TO(VM_MIGRATING, DO_NOTHING) },

@@ -158,8 +158,9 @@ static int on_stop_timeout(sd_event_source *source, uint64_t usec, void *userdat
         vm->timer = sd_event_source_disable_unref(vm->timer);
         vm->wants_stop = vm->wants_restart = false;
         cvm_fail(&why, &CVM_CODE_TIMEOUT, ETIMEDOUT,
-                 "'%s' did not end in time; it runs on (kill ends it by force)", vm->row.name);
-        (void)vm_handle(vm, EV_STOP_TIMEOUT, NULL, &none);
+                 "'%s' did not end in time; it %s (kill ends it by force)", vm->row.name,
+                 vm->stands ? "is still paused" : "runs on");
+        (void)vm_handle(vm, vm->stands ? EV_PAUSE : EV_STOP_TIMEOUT, NULL, &none);
         operation_fail(vm->operation, &why);
         return 0;
 }

@@ -35,7 +35,7 @@ static void ended(struct vm *vm, enum vm_event event, const struct cvm_error *wh
         vm_links_close(vm);
         vm->timer = sd_event_source_disable_unref(vm->timer);
         vm->guest = NULL;
-        vm->up = vm->adopted = vm->meddled = false;
+        vm->up = vm->adopted = vm->meddled = vm->stands = false;
         vm->deferred = 0;
         vm->commanded = NULL;
         vm_dump_lost(vm);
@@ -349,6 +349,7 @@ static void on_running(struct vm *vm) {
         struct cvm_error err = { 0 };
         enum vm_state before = vm->state;
 
+        vm->stands = false;
         if (before == VM_PAUSED) {
                 (void)vm_handle(vm, EV_RESUME, NULL, &err);
                 if (!vm_dump_runs(vm))
@@ -367,6 +368,7 @@ static void on_running(struct vm *vm) {
 static void on_paused(struct vm *vm) {
         struct cvm_error err = { 0 };
 
+        vm->stands = true;
         if (vm->state == VM_RUNNING || (vm->state == VM_STARTING && vm->adopted)) {
                 const struct cvm_error *dumped = vm_dump_reason(vm);
 

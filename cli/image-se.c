@@ -69,10 +69,7 @@ int host_keys_read(const struct arguments *arguments, struct se_hosts *ret,
                    uint8_t ret_root[CVM_SHA256_SIZE], struct cvm_error *err) {
         CVM_CLEANUP(se_trust_done) struct se_trust trust = { 0 };
         uint64_t now = cvm_time_now();
-        int r = argument(arguments, "offline") && argument(arguments, "crl-service")
-                                ? cvm_fail(err, &CVM_CODE_USAGE, EINVAL,
-                                           "--offline and --crl-service exclude each other")
-                                : argument_time(arguments, "at", &now, err);
+        int r = argument_time(arguments, "at", &now, err);
 
         if (r >= 0)
                 r = read_documents(arguments, ret, err);

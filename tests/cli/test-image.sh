@@ -95,7 +95,6 @@ expect 2 "the kernel 'real/kernel' takes 895" build "${real[@]}" --host-key-docu
         --cmdline "$(printf '%0896d' 1)" -o no.img
 expect 2 "not of 'sev-snp'" "$cvmctl" image build --platform sev-snp -o no.img
 expect 2 "changed while it was read" build "${real[@]}" --host-key-document real/host1.pem --initrd /proc/cpuinfo -o no.img
-expect 2 "exclude each other" build "${real[@]}" --host-key-document real/host1.pem --offline --crl-service http://127.0.0.1:1 -o no.img
 expect 2 "-o FILE is needed" build "${real[@]}" --host-key-document real/host1.pem
 expect 2 "only a regular file" build "${real[@]}" --host-key-document real/host1.pem -o -
 [ ! -e no.img ] || fault "an image of a build that failed"

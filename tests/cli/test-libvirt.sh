@@ -35,7 +35,7 @@ grep -q '"id":"qemu"' rows || fault "the other host was not checked"
 # A definition from a domain: a file for create, and flags go over it.
 create() { "$cvmctl" create --dry-run "$@"; }
 expect 0 '"memory": 8589934592' create --from-libvirt test
-expect 0 "not carried over: /domain/devices/memballoon: " create --from-libvirt test
+expect 0 "not carried over: /domain/devices/memballoon 'model=virtio': " create --from-libvirt test
 expect 0 "never run both" create --from-libvirt test
 expect 0 '"memory": "1GiB"' create --from-libvirt test --memory 1GiB
 virsh -c test:///default dumpxml test >domain.xml

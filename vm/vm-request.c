@@ -92,11 +92,25 @@ int vm_start(struct vm *vm, const struct caller *caller, struct operation **ret,
         return r;
 }
 
+/* The guest does not end after all: nothing is killed unasked. */
+static void give_up_stop(struct vm *vm, const struct cvm_error *why) {
+        struct cvm_error none = { 0 };
+
+        vm->timer = sd_event_source_disable_unref(vm->timer);
+        vm->wants_stop = vm->wants_restart = false;
+        (void)vm_handle(vm, vm->stands ? EV_PAUSE : EV_STOP_TIMEOUT, NULL, &none);
+        operation_fail(vm->operation, why);
+}
+
 /* A command whose effect is told by an event; its refusal ends the operation that asked for it. */
 static void on_command(void *ctx, struct cvm_error *err) {
         struct vm *vm = ctx;
 
-        if (err && vm->commanded == vm->operation)
+        if (!err || vm->commanded != vm->operation)
+                return;
+        if (vm->state == VM_STOPPING)
+                give_up_stop(vm, err);
+        else
                 operation_fail(vm->operation, err);
 }
 
@@ -153,15 +167,12 @@ int vm_reset(struct vm *vm, const struct caller *caller, struct operation **ret,
 
 static int on_stop_timeout(sd_event_source *source, uint64_t usec, void *userdata) {
         struct vm *vm = userdata;
-        struct cvm_error why = { 0 }, none = { 0 };
+        struct cvm_error why = { 0 };
 
-        vm->timer = sd_event_source_disable_unref(vm->timer);
-        vm->wants_stop = vm->wants_restart = false;
         cvm_fail(&why, &CVM_CODE_TIMEOUT, ETIMEDOUT,
                  "'%s' did not end in time; it %s (kill ends it by force)", vm->row.name,
                  vm->stands ? "is still paused" : "runs on");
-        (void)vm_handle(vm, vm->stands ? EV_PAUSE : EV_STOP_TIMEOUT, NULL, &none);
-        operation_fail(vm->operation, &why);
+        give_up_stop(vm, &why);
         return 0;
 }
 

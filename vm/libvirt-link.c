@@ -59,6 +59,10 @@ void libvirt_link_set_program(const char *path) {
         program = path;
 }
 
+const char *libvirt_link_program(void) {
+        return program;
+}
+
 void libvirt_link_set_patience(uint64_t usec) {
         patience_usec = usec;
 }

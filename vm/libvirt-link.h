@@ -37,6 +37,7 @@ int libvirt_message_read(const void *data, size_t size, struct libvirt_message *
 
 /* The program that is started: set once, before anything runs. Default: the installed one. */
 void libvirt_link_set_program(const char *path);
+const char *libvirt_link_program(void);
 /* How long an answer may take, for tests; a start may take ten times as long. Default: a minute. */
 void libvirt_link_set_patience(uint64_t usec);
 /* The process, for tests; 0: none runs. */

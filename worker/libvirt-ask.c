@@ -58,8 +58,8 @@ static int add_abilities(virConnectPtr connection, const struct platform *platfo
                                                     platform->machine, "kvm", 0);
         int r, code = xml ? VIR_ERR_OK : virGetLastErrorCode();
 
-        if (code == VIR_ERR_INVALID_ARG || code == VIR_ERR_CONFIG_UNSUPPORTED)
-                return 0; /* without KVM, or without a QEMU of that architecture, it has nothing to say */
+        if (code == VIR_ERR_INVALID_ARG || code == VIR_ERR_CONFIG_UNSUPPORTED || code == VIR_ERR_NO_SUPPORT)
+                return 0; /* without KVM, or a QEMU of that architecture, or QEMU, it has nothing to say */
         if (!xml)
                 return fail(err, "libvirt does not tell what it can do");
         r = libvirt_abilities(xml, strlen(xml), platform, &abilities, err);

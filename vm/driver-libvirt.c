@@ -27,6 +27,8 @@
 #include "vm/program.h"
 #include "vm/stderr-words.h"
 
+#define SILENCE_USEC 5000000ull
+
 enum phase {
         DEFINING,
         DEFINED,  /* waits for go() */
@@ -52,7 +54,7 @@ struct driver_guest {
         char groups[LIBVIRT_FDS_MAX][16];
         size_t n_files;
         int pidfd;
-        sd_event_source *death;
+        sd_event_source *death, *silence;
         struct console_log *log;
         struct console_relay *console;
         struct confirm confirm;
@@ -87,6 +89,7 @@ static struct driver_guest *guest_release(struct driver_guest *g) {
         g->console = console_relay_free(g->console);
         g->log = console_log_free(g->log);
         g->death = sd_event_source_disable_unref(g->death);
+        g->silence = sd_event_source_disable_unref(g->silence);
         g->pidfd = cvm_close(g->pidfd);
         while (g->n_files > 0)
                 cvm_close(g->files[--g->n_files]);
@@ -126,12 +129,26 @@ static void tell_gone(struct driver_guest *g) {
         (void)tell(g, DRIVER_GONE, g->expected && !g->panicked ? &none : &g->why);
 }
 
-/* Nobody is there to say that it is shut off. */
-static void end_alone(struct driver_guest *g) {
+static void say_nothing_known(struct driver_guest *g) {
         if (!g->expected && !g->why.code)
                 cvm_fail(&g->why, &CVM_CODE_QEMU, EIO, "QEMU ended without a word");
+}
+
+/* Nobody is there to say that it is shut off. */
+static void end_alone(struct driver_guest *g) {
+        say_nothing_known(g);
         g->off = true;
         tell_gone(g);
+}
+
+/* libvirt says nothing of what died while it took up its domains again: it is told. */
+static int on_silence(sd_event_source *source, uint64_t usec, void *userdata) {
+        struct driver_guest *g = userdata;
+
+        g->silence = sd_event_source_disable_unref(g->silence);
+        say_nothing_known(g);
+        (void)ask(g, LIBVIRT_DESTROY, NULL, NULL, NULL);
+        return 0;
 }
 
 static int on_death(sd_event_source *source, int fd, uint32_t revents, void *userdata) {
@@ -142,8 +159,11 @@ static int on_death(sd_event_source *source, int fd, uint32_t revents, void *use
         g->dead = true;
         if (g->away)
                 end_alone(g);
-        else
-                tell_gone(g); /* or libvirt's word is still to come */
+        else if (g->off)
+                tell_gone(g);
+        else /* libvirt's word is still to come */
+                (void)sd_event_add_time_relative(g->event, &g->silence, CLOCK_MONOTONIC, SILENCE_USEC, 0,
+                                                 on_silence, g);
         return 0;
 }
 
@@ -268,6 +288,7 @@ static bool compare_definition(struct driver_guest *g, const struct libvirt_mess
 
 static int watch_process(struct driver_guest *g, int *fd) {
         g->death = sd_event_source_disable_unref(g->death);
+        g->silence = sd_event_source_disable_unref(g->silence);
         cvm_close(g->pidfd);
         g->pidfd = TAKE_FD(*fd);
         g->dead = false;
@@ -312,6 +333,11 @@ static bool tell_up(struct driver_guest *g) {
         return tell(g, DRIVER_UP, NULL) && tell_reborn(g);
 }
 
+static void find_paused(struct driver_guest *g) {
+        if (tell_up(g))
+                (void)tell_in_order(g, DRIVER_PAUSED);
+}
+
 /* Paused, or not yet begun? libvirt has one word for both. */
 static void on_status(void *ctx, const struct libvirt_message *answer, struct cvm_error *err) {
         CVM_CLEANUP(cvm_json_putp) json_object *result = NULL;
@@ -323,8 +349,8 @@ static void on_status(void *ctx, const struct libvirt_message *answer, struct cv
         result = answer ? monitor_answer(answer, &why) : NULL;
         place = cvm_json_root(result, "query-status");
         (void)cvm_json_get_text(&place, "status", &status, &why);
-        if (strcmp(status, "prelaunch") != 0 && !g->runs && g->phase == FINDING && tell_up(g))
-                (void)tell_in_order(g, DRIVER_PAUSED);
+        if (strcmp(status, "prelaunch") != 0 && !g->runs && g->phase == FINDING)
+                find_paused(g);
         else if (g->phase == FINDING)
                 (void)tell_up(g);
 }
@@ -336,6 +362,8 @@ static void find(struct driver_guest *g, const struct libvirt_message *m) {
                 g->runs = true;
                 if (tell_up(g))
                         (void)tell_in_order(g, DRIVER_RUNNING);
+        } else if (m->state == LIBVIRT_PAUSED && g->start.has_begun) {
+                find_paused(g);
         } else if (m->state == LIBVIRT_PAUSED) {
                 if (ask_monitor(g, "query-status", on_status, g, &why) < 0)
                         give_up(g, &why);
@@ -378,8 +406,7 @@ static void shut_off(struct driver_guest *g, const struct libvirt_message *m) {
         if (!g->expected && !g->why.code && m->destroyed)
                 cvm_fail(&g->why, &CVM_CODE_DOMAIN_ENDED, ECANCELED,
                          "'%s' was ended in libvirt, and not by cvmd", g->start.name);
-        else if (!g->expected && !g->why.code)
-                cvm_fail(&g->why, &CVM_CODE_QEMU, EIO, "QEMU ended without a word");
+        say_nothing_known(g);
         g->off = true;
         tell_gone(g);
 }
@@ -389,18 +416,21 @@ static void on_domain(void *ctx, const struct libvirt_message *m, int *fd) {
         bool was_away = g->away, lives = m->state > LIBVIRT_OFF;
 
         g->away = false;
-        take_process(g, m, fd);
+        if (g->phase > DEFINED) /* what runs before that is not ours */
+                take_process(g, m, fd);
         if (lives && was_away && g->killed)
                 destroy(g); /* it may not have been heard */
         if (!compare_definition(g, m) || g->off)
                 return;
+        if (lives && g->pidfd < 0)
+                return; /* its process is dead, or not there yet: libvirt will see it */
         if (g->phase == FINDING)
                 find(g, m);
         else if (g->phase == STARTING && lives && !g->killed && (g->started || was_away))
                 (void)tell_up(g); /* before that it is not our run */
-        else if (g->phase == STARTING && !lives && (g->started || (was_away && g->why.code)))
-                end_without(g, &g->why); /* it has ended again, or never began */
-        else if (g->phase == LIVE && !lives)
+        else if (g->phase == STARTING && !lives && !g->started && was_away && g->why.code)
+                end_without(g, &g->why); /* it never began */
+        else if (!lives && (g->phase == LIVE || (g->phase == STARTING && g->started)))
                 shut_off(g, m);
         else if (g->phase == LIVE && (!was_away || tell(g, DRIVER_FOUND, NULL)) && tell_reborn(g))
                 (void)compare_state(g, m->state);

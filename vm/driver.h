@@ -52,6 +52,7 @@ struct driver_start {
         const int *files;        /* plan->n_files descriptors */
         uid_t uid;               /* 0: do not change (not root, or tests) */
         bool use_kvm;
+        bool has_begun; /* adopt(): its first instruction was told: if it is stopped, it is paused */
         driver_event_fn on_event;
         void *ctx;
 };

@@ -16,6 +16,8 @@
 #include "vm/spawn.h"
 
 #define RESTART_USEC 1000000ull
+#define AT_ONCE 64              /* messages in one turn of the loop */
+#define LINGER_USEC 60000000ull /* while nobody watches */
 
 static uint64_t patience_usec = 60 * 1000000ull;
 static const char *program = "/usr/libexec/cvmd/cvmd-libvirt";
@@ -47,7 +49,7 @@ static struct libvirt_link {
         sd_event *event; /* NULL: nobody watches */
         pid_t pid;
         int pidfd, socket;
-        sd_event_source *end, *talk, *restart, *late;
+        sd_event_source *end, *talk, *restart, *late, *linger;
         struct libvirt_watch *watches;
         struct call *calls; /* in the order of their ids */
         uint64_t last_id, seq;
@@ -284,10 +286,29 @@ static int on_restart(sd_event_source *source, uint64_t usec, void *userdata) {
         return 0;
 }
 
+void libvirt_link_end(void) {
+        struct call *next;
+
+        if (the_link.watches)
+                return;
+        stop_process();
+        the_link.linger = sd_event_source_disable_unref(the_link.linger);
+        the_link.restart = sd_event_source_disable_unref(the_link.restart);
+        for (; the_link.calls; the_link.calls = next) {
+                next = the_link.calls->next;
+                call_free(the_link.calls);
+        }
+        the_link.event = sd_event_unref(the_link.event);
+}
+
 /* It died, or may not go on; late_id: for the sake of that call, or 0. */
 static void begin_anew(const struct cvm_error *why, uint64_t late_id) {
         if (why->code)
                 fprintf(stderr, "cvmd: %s\n", why->text);
+        if (!the_link.watches) {
+                libvirt_link_end();
+                return;
+        }
         stop_process();
         (void)sd_event_add_time(the_link.event, &the_link.restart, CLOCK_MONOTONIC,
                                 the_link.started_usec + RESTART_USEC, 0, on_restart, NULL);
@@ -346,20 +367,28 @@ static int on_end(sd_event_source *source, int fd, uint32_t revents, void *userd
         return 0;
 }
 
-static int on_talk(sd_event_source *source, int fd, uint32_t revents, void *userdata) {
+/* true: there was one. Behind it there may be another process to talk to, or none. */
+static bool take_next(void) {
         CVM_CLEANUP(libvirt_message_done) struct libvirt_message m = { 0 };
         CVM_CLEANUP(cvm_closep) int passed = -EBADF;
         struct cvm_error err = { 0 };
-        int r = 0;
+        int r = receive(&m, &passed, &err);
 
-        if (revents & EPOLLOUT)
-                send_all();
-        if (revents & ~EPOLLOUT)
-                r = receive(&m, &passed, &err);
         if (r > 0)
                 take_message(&m, &passed);
         else if (r < 0)
                 begin_anew(&err, 0);
+        return r > 0;
+}
+
+/* What has come is taken together: it is one commit of the store. */
+static int on_talk(sd_event_source *source, int fd, uint32_t revents, void *userdata) {
+        bool more = revents & ~EPOLLOUT;
+
+        if (revents & EPOLLOUT)
+                send_all();
+        for (size_t n = 0; more && n < AT_ONCE && the_link.talk == source; n++)
+                more = take_next();
         mind_calls();
         return 0;
 }
@@ -410,6 +439,7 @@ int libvirt_watch_new(sd_event *event, const char *uuid, const struct libvirt_ha
                 return cvm_fail(err, &CVM_CODE_NO_MEMORY, ENOMEM, "watching a domain");
         *w = (struct libvirt_watch){ .next = the_link.watches, .handlers = handlers, .ctx = ctx };
         snprintf(w->uuid, sizeof w->uuid, "%s", uuid);
+        the_link.linger = sd_event_source_disable_unref(the_link.linger);
         if (!the_link.event) {
                 the_link.event = sd_event_ref(event);
                 r = start_process(err);
@@ -421,16 +451,15 @@ int libvirt_watch_new(sd_event *event, const char *uuid, const struct libvirt_ha
         return r;
 }
 
-static void end_link(void) {
-        struct call *next;
+static int on_linger(sd_event_source *source, uint64_t usec, void *userdata) {
+        libvirt_link_end();
+        return 0;
+}
 
-        stop_process();
-        the_link.restart = sd_event_source_disable_unref(the_link.restart);
-        for (; the_link.calls; the_link.calls = next) {
-                next = the_link.calls->next;
-                call_free(the_link.calls);
-        }
-        the_link.event = sd_event_unref(the_link.event);
+/* Its start and its connection are a part of what a start takes: the next one may come soon. */
+static int linger(void) {
+        return sd_event_add_time_relative(the_link.event, &the_link.linger, CLOCK_MONOTONIC, LINGER_USEC, 0,
+                                          on_linger, NULL);
 }
 
 struct libvirt_watch *libvirt_watch_free(struct libvirt_watch *watch) {
@@ -445,8 +474,8 @@ struct libvirt_watch *libvirt_watch_free(struct libvirt_watch *watch) {
                 if (c->watch == watch)
                         c->watch = NULL;
         free(watch);
-        if (!the_link.watches)
-                end_link();
+        if (!the_link.watches && (the_link.pid == 0 || linger() < 0))
+                libvirt_link_end();
         return NULL;
 }
 

@@ -1,7 +1,8 @@
 /*
  * The daemon's end of cvmd-libvirt: it is started with the first who watches a domain, started again when it
- * dies, and ends with the last. What it says is hostile: one message that is none, or out of its order, and
- * it is killed and started anew; so it is where an answer does not come in time, for then libvirt hangs.
+ * dies, and ends a minute after the last. What it says is hostile: one message that is none, or out of its
+ * order, and it is killed and started anew; so it is where an answer does not come in time, for then libvirt
+ * hangs.
  */
 #pragma once
 
@@ -40,5 +41,7 @@ void libvirt_link_set_program(const char *path);
 const char *libvirt_link_program(void);
 /* How long an answer may take, for tests; a start may take ten times as long. Default: a minute. */
 void libvirt_link_set_patience(uint64_t usec);
+/* It ends now, unless somebody watches: for who ends its loop. */
+void libvirt_link_end(void);
 /* The process, for tests; 0: none runs. */
 pid_t libvirt_link_pid(void);

@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 
 #include "base/fd.h"
+#include "vm/libvirt-link.h"
 #include "vm/steps.h"
 #include "vm/record-key.h"
 
@@ -182,6 +183,7 @@ struct manager *manager_free(struct manager *m) {
                 vm_free(m->vms[--m->n_vms]);
         free(m->vms);
         operation_free_all(m);
+        libvirt_link_end();
         m->journal = journal_free(m->journal);
         m->store = store_free(m->store);
         EVP_PKEY_free(m->record_key);

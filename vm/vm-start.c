@@ -207,6 +207,7 @@ static struct driver_start driver_start_of(struct vm *vm, const char *dir) {
                 .files = vm->work.files,
                 .uid = vm->row.uid,
                 .use_kvm = vm->use_kvm,
+                .has_begun = vm->state != VM_STARTING && vm->state != VM_AWAITING_APPROVAL,
                 .on_event = vm_on_driver,
                 .ctx = vm,
         };

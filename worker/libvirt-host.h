@@ -14,11 +14,14 @@
 #include "worker/wire-libvirt.h"
 
 #define LIBVIRT_URI "qemu:///system"
+#define HOST_EVENTS_MAX 5
 
 struct libvirt_host {
-        int socket;               /* the daemon's; it stays open until the process ends */
-        virConnectPtr connection; /* NULL: libvirt is away; the first thread's */
-        int retry;                /* timer of the event loop, -1: none */
+        int socket;                              /* the daemon's; it stays open until the process ends */
+        virConnectPtr connection;                /* NULL: libvirt is away; the first thread's */
+        int retry;                               /* timer of the event loop, -1: none */
+        int events[HOST_EVENTS_MAX], qemu_event; /* what is registered with it; -1: not */
+        size_t n_events;
         /* Held from the look at a domain until it is told: no older state comes behind a newer one. */
         pthread_mutex_t looking;
         bool there; /* what libvirt says may be told: under looking */
@@ -50,8 +53,6 @@ bool host_connect(struct libvirt_host *host);
 void host_look_for_loss(struct libvirt_host *host, virConnectPtr connection);
 /* By its name: what somebody else made is not touched, whatever its uuid. */
 bool host_is_ours(virDomainPtr domain);
-/* What this domain is now. */
-void host_tell_domain(struct libvirt_host *host, virDomainPtr domain);
 /* An answer and what the domain is then (NULL: nothing of it), with no other look between them: whoever has
  * started it takes what it hears behind that for its own run, and a failure comes behind what explains it.
  */

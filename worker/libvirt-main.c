@@ -33,6 +33,7 @@ static void be_silent(void *ctx, virErrorPtr error) {
 int main(int argc, char **argv) {
         struct libvirt_host host = { .socket = WORKER_FD_FIRST,
                                      .retry = -1,
+                                     .qemu_event = -1,
                                      .looking = PTHREAD_MUTEX_INITIALIZER,
                                      .sending = PTHREAD_MUTEX_INITIALIZER };
         struct cvm_error err = { 0 };

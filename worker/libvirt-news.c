@@ -7,6 +7,7 @@
 #include <fcntl.h>
 #include <libvirt/libvirt-qemu.h>
 #include <limits.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -45,26 +46,37 @@ int host_digest(virDomainPtr domain, uint8_t ret[CVM_SHA256_SIZE]) {
         return 0;
 }
 
-/* libvirt has no question for it. The domain must still run behind the look at the file: then the process
- * that the descriptor stands for is its own. */
-static int open_process(virDomainPtr domain, uint32_t *ret_pid) {
+/* What runs an active domain: libvirt's number of the run names one process for ever. */
+struct process {
+        unsigned int run;
+        uint32_t pid;
+        int fd;       /* negative: none lives */
+        bool is_dead; /* libvirt wrote down which one it was */
+};
+#define NO_RUN ((unsigned int)-1)
+
+/* libvirt has no question for it: the file is read, and whoever did so asks whether it is still the same
+ * run. */
+static struct process open_process(virDomainPtr domain) {
         CVM_CLEANUP(cvm_bytes_done) struct cvm_bytes text = { 0 };
+        struct process process = { .run = virDomainGetID(domain), .fd = -EBADF };
         struct cvm_error err = { 0 };
+        struct pollfd end = { .events = POLLIN };
         char path[512];
         long pid;
-        int fd;
 
         snprintf(path, sizeof path, PID_FILE, virDomainGetName(domain));
-        if (cvm_read_file(path, 32, &text, &err) < 0)
-                return -ESRCH;
+        if (process.run == NO_RUN || cvm_read_file(path, 32, &text, &err) < 0)
+                return process;
         pid = strtol((const char *)text.data, NULL, 10);
-        fd = pid > 0 && pid <= INT_MAX ? (int)syscall(SYS_pidfd_open, (pid_t)pid, 0) : -1;
-        if (fd < 0 || virDomainIsActive(domain) != 1) {
-                cvm_close(fd);
-                return -ESRCH;
-        }
-        *ret_pid = (uint32_t)pid;
-        return fd;
+        if (pid <= 0 || pid > INT_MAX)
+                return process;
+        process.pid = (uint32_t)pid;
+        process.fd = end.fd = (int)syscall(SYS_pidfd_open, (pid_t)pid, 0);
+        process.is_dead = process.fd < 0 ? errno == ESRCH : poll(&end, 1, 0) == 1;
+        if (process.is_dead)
+                process.fd = cvm_close(process.fd);
+        return process;
 }
 
 /* The end of what libvirt keeps of QEMU's words: they tell why it ended. */
@@ -83,52 +95,78 @@ static void read_log(virDomainPtr domain, struct cvm_bytes *ret) {
         ret->size = n > 0 ? (size_t)n : 0;
 }
 
-/* enum libvirt_state; negative: it cannot be asked now */
-static int state_of(virDomainPtr domain) {
-        int state = VIR_DOMAIN_NOSTATE, active = virDomainIsActive(domain);
+static int state_in(virDomainStatsRecordPtr record) {
+        int state = VIR_DOMAIN_NOSTATE;
 
-        if (active < 0 || virDomainGetState(domain, &state, NULL, 0) < 0)
-                return virGetLastErrorCode() == VIR_ERR_NO_DOMAIN ? LIBVIRT_ABSENT : -1;
-        if (!active) /* shut off, and crashed too */
+        if (virDomainGetID(record->dom) == NO_RUN) /* shut off, and crashed too */
                 return LIBVIRT_OFF;
+        (void)virTypedParamsGetInt(record->params, record->nparams, "state.state", &state);
         return state == VIR_DOMAIN_RUNNING || state == VIR_DOMAIN_BLOCKED ? LIBVIRT_RUNNING : LIBVIRT_PAUSED;
 }
 
-enum end { NOT_NOW, BY_ITSELF, DESTROYED };
+static void free_records(virDomainStatsRecordPtr **records) {
+        virDomainStatsRecordListFree(*records);
+}
 
-static void tell_domain(struct libvirt_host *host, virDomainPtr domain, int state, enum end end) {
-        CVM_CLEANUP(cvm_closep) int fd = -EBADF;
-        CVM_CLEANUP(cvm_bytes_done) struct cvm_bytes log = { 0 };
+static void send_domain(struct libvirt_host *host, virDomainPtr domain, struct libvirt_message *m,
+                        const struct process *process) {
         char uuid[VIR_UUID_STRING_BUFLEN];
-        struct libvirt_message m = { .kind = LIBVIRT_DOMAIN, .state = state, .destroyed = end == DESTROYED };
 
-        if (state < 0 || !host->there || virDomainGetUUIDString(domain, uuid) < 0)
+        if (!host->there || virDomainGetUUIDString(domain, uuid) < 0)
                 return; /* with the next connection it is looked at again */
-        m.uuid = uuid;
-        if (state != LIBVIRT_ABSENT)
+        m->kind = LIBVIRT_DOMAIN;
+        m->uuid = uuid;
+        m->pid = process->fd < 0 ? 0 : process->pid;
+        host_send(host, m, process->fd);
+}
+
+/* What has happened to it. */
+struct news {
+        int state; /* as it was then; negative: as it is now */
+        bool stopped, destroyed;
+        bool defined; /* it may be another one */
+};
+
+/* Under looking. */
+static void tell_domain(struct libvirt_host *host, virDomainPtr domain, const struct news *news) {
+        CVM_CLEANUP(free_records) virDomainStatsRecordPtr *now = NULL;
+        CVM_CLEANUP(cvm_bytes_done) struct cvm_bytes log = { 0 };
+        struct libvirt_message m = { .state = news->state, .destroyed = news->destroyed };
+        struct process process = open_process(domain);
+        int n = virDomainListGetStats((virDomainPtr[]){ domain, NULL }, VIR_DOMAIN_STATS_STATE, &now, 0);
+
+        if (m.state < 0 && n >= 0)
+                m.state = n == 0 ? LIBVIRT_ABSENT : state_in(now[0]);
+        if (n <= 0 || virDomainGetID(now[0]->dom) != process.run)
+                process.fd = cvm_close(process.fd); /* whatever runs it now: that is told too */
+        if (news->defined && m.state > LIBVIRT_ABSENT)
                 m.has_sha256 = host_digest(domain, m.sha256) >= 0;
-        if (state > LIBVIRT_OFF)
-                fd = open_process(domain, &m.pid);
-        else if (end == BY_ITSELF) {
+        if (news->stopped && !news->destroyed && m.state <= LIBVIRT_OFF) {
                 read_log(domain, &log);
                 m.text = log;
         }
-        host_send(host, &m, fd);
+        /* Nor is told what ends only now: STOPPED follows, and says why. */
+        if (n >= 0 && (m.state != LIBVIRT_OFF || news->stopped))
+                send_domain(host, domain, &m, &process);
+        cvm_close(process.fd);
 }
 
-void host_tell_domain(struct libvirt_host *host, virDomainPtr domain) {
+static void look_and_tell(struct libvirt_host *host, virDomainPtr domain, const struct news *news) {
         pthread_mutex_lock(&host->looking);
-        tell_domain(host, domain, state_of(domain), NOT_NOW);
+        tell_domain(host, domain, news);
         pthread_mutex_unlock(&host->looking);
 }
 
 void host_answer(struct libvirt_host *host, struct libvirt_message *answer, virDomainPtr domain) {
+        bool failed = answer->error_code;
+        const struct news news = { .state = -1, .stopped = failed, .defined = failed };
+
         pthread_mutex_lock(&host->looking);
-        if (domain && answer->error_code)
-                tell_domain(host, domain, state_of(domain), NOT_NOW);
+        if (domain && failed)
+                tell_domain(host, domain, &news);
         host_send(host, answer, -EBADF);
-        if (domain && !answer->error_code)
-                tell_domain(host, domain, state_of(domain), NOT_NOW);
+        if (domain && !failed)
+                tell_domain(host, domain, &news);
         pthread_mutex_unlock(&host->looking);
 }
 
@@ -145,52 +183,50 @@ static void tell(struct libvirt_host *host, virDomainPtr domain, int kind, bool 
 }
 
 /* Somebody asked libvirt for these; all others are QEMU's own. */
-static enum end end_of(int detail) {
+static bool is_asked_for(int detail) {
         static const int asked[] = { VIR_DOMAIN_EVENT_STOPPED_DESTROYED, VIR_DOMAIN_EVENT_STOPPED_SAVED,
                                      VIR_DOMAIN_EVENT_STOPPED_MIGRATED,
                                      VIR_DOMAIN_EVENT_STOPPED_FROM_SNAPSHOT };
 
         for (size_t i = 0; i < ARRAY_SIZE(asked); i++)
                 if (asked[i] == detail)
-                        return DESTROYED;
-        return BY_ITSELF;
+                        return true;
+        return false;
 }
 
-/* What a domain is behind such an event; negative: another one tells it. */
-static int state_behind(virDomainPtr domain, int event, int detail) {
-        bool stopped = event == VIR_DOMAIN_EVENT_STOPPED;
-        int state;
-
+/* What it is behind such an event, another one tells. */
+static bool is_told_by_another(int event, int detail) {
         /* It is not off: STARTED follows. Nor is what only begins to end: STOPPED follows, and tells why. */
-        if ((stopped && detail == STOPPED_RECREATED) || event == VIR_DOMAIN_EVENT_SHUTDOWN)
-                return -1;
+        if ((event == VIR_DOMAIN_EVENT_STOPPED && detail == STOPPED_RECREATED) ||
+            event == VIR_DOMAIN_EVENT_SHUTDOWN)
+                return true;
         /* SUSPENDED or RESUMED comes beside it, and says what it was then: by now it may have gone on. */
-        if (event == VIR_DOMAIN_EVENT_STARTED && detail == VIR_DOMAIN_EVENT_STARTED_BOOTED)
-                return -1;
-        state = event == VIR_DOMAIN_EVENT_SUSPENDED ? LIBVIRT_PAUSED
-                : event == VIR_DOMAIN_EVENT_RESUMED ? LIBVIRT_RUNNING
-                                                    : state_of(domain);
-        return state == LIBVIRT_OFF && !stopped ? -1 : state; /* likewise */
+        return event == VIR_DOMAIN_EVENT_STARTED && detail == VIR_DOMAIN_EVENT_STARTED_BOOTED;
 }
 
 static int on_lifecycle(virConnectPtr connection, virDomainPtr domain, int event, int detail, void *ctx) {
-        struct libvirt_host *host = ctx;
-        enum end end = event == VIR_DOMAIN_EVENT_STOPPED ? end_of(detail) : NOT_NOW;
+        const struct news news = {
+                .state = event == VIR_DOMAIN_EVENT_SUSPENDED ? LIBVIRT_PAUSED
+                         : event == VIR_DOMAIN_EVENT_RESUMED ? LIBVIRT_RUNNING
+                                                             : -1,
+                .stopped = event == VIR_DOMAIN_EVENT_STOPPED,
+                .destroyed = event == VIR_DOMAIN_EVENT_STOPPED && is_asked_for(detail),
+                .defined = event == VIR_DOMAIN_EVENT_DEFINED || event == VIR_DOMAIN_EVENT_UNDEFINED,
+        };
 
         if (!host_is_ours(domain))
                 return 0;
         if (event == VIR_DOMAIN_EVENT_CRASHED)
-                tell(host, domain, LIBVIRT_ENDS, true, "guest-panic");
-        pthread_mutex_lock(&host->looking);
-        tell_domain(host, domain, state_behind(domain, event, detail), end);
-        pthread_mutex_unlock(&host->looking);
+                tell(ctx, domain, LIBVIRT_ENDS, true, "guest-panic");
+        if (!is_told_by_another(event, detail))
+                look_and_tell(ctx, domain, &news);
         return 0;
 }
 
 static void on_metadata(virConnectPtr connection, virDomainPtr domain, int type, const char *space,
                         void *ctx) {
         if (host_is_ours(domain))
-                host_tell_domain(ctx, domain); /* it is a part of the definition */
+                look_and_tell(ctx, domain, &(struct news){ .state = -1, .defined = true });
 }
 
 static void on_reboot(virConnectPtr connection, virDomainPtr domain, void *ctx) {
@@ -227,39 +263,92 @@ static int watch(struct libvirt_host *host) {
         static const struct {
                 int id;
                 virConnectDomainEventGenericCallback fn;
-        } events[] = {
+        } events[HOST_EVENTS_MAX] = {
                 { VIR_DOMAIN_EVENT_ID_LIFECYCLE, VIR_DOMAIN_EVENT_CALLBACK(on_lifecycle) },
                 { VIR_DOMAIN_EVENT_ID_METADATA_CHANGE, VIR_DOMAIN_EVENT_CALLBACK(on_metadata) },
                 { VIR_DOMAIN_EVENT_ID_REBOOT, VIR_DOMAIN_EVENT_CALLBACK(on_reboot) },
                 { VIR_DOMAIN_EVENT_ID_DEVICE_ADDED, VIR_DOMAIN_EVENT_CALLBACK(on_device) },
                 { VIR_DOMAIN_EVENT_ID_DEVICE_REMOVED, VIR_DOMAIN_EVENT_CALLBACK(on_device) },
         };
-        int r = 0;
 
-        for (size_t i = 0; r >= 0 && i < ARRAY_SIZE(events); i++)
-                r = virConnectDomainEventRegisterAny(host->connection, NULL, events[i].id, events[i].fn,
-                                                     host, NULL);
-        if (r >= 0)
-                r = virConnectDomainQemuMonitorEventRegister(
-                                host->connection, NULL, "^(VSERPORT_CHANGE|SHUTDOWN)$", on_qemu, host, NULL,
-                                VIR_CONNECT_DOMAIN_QEMU_MONITOR_EVENT_REGISTER_REGEX);
-        return r;
+        for (; host->n_events < HOST_EVENTS_MAX; host->n_events++) {
+                int id = virConnectDomainEventRegisterAny(host->connection, NULL, events[host->n_events].id,
+                                                          events[host->n_events].fn, host, NULL);
+
+                if (id < 0)
+                        return id;
+                host->events[host->n_events] = id;
+        }
+        host->qemu_event = virConnectDomainQemuMonitorEventRegister(
+                        host->connection, NULL, "^(VSERPORT_CHANGE|SHUTDOWN)$", on_qemu, host, NULL,
+                        VIR_CONNECT_DOMAIN_QEMU_MONITOR_EVENT_REGISTER_REGEX);
+        return host->qemu_event;
+}
+
+/* --- all of them --- */
+
+static int look(struct libvirt_host *host, virDomainStatsRecordPtr **ret) {
+        return virConnectGetAllDomainStats(host->connection, VIR_DOMAIN_STATS_STATE, ret, 0);
+}
+
+static const struct process *find_process(const struct process *processes, int n, virDomainPtr domain) {
+        static const struct process none = { .fd = -EBADF };
+        unsigned int run = virDomainGetID(domain);
+
+        for (int i = 0; run != NO_RUN && i < n; i++)
+                if (processes[i].run == run)
+                        return &processes[i];
+        return &none;
+}
+
+/* A libvirt that has just come back may show what is dead. It is not told when it has seen it; what it is
+ * asked to do waits until it has. */
+static void bury(struct libvirt_host *host, virDomainPtr domain, const struct process *process) {
+        if (!process->is_dead)
+                return;
+        (void)virDomainDestroy(domain);
+        look_and_tell(host, domain, &(struct news){ .state = -1, .stopped = true });
+}
+
+/* Each that still is the run that it was before its process was opened. */
+static int tell_each(struct libvirt_host *host, const struct process *processes, int n_processes) {
+        CVM_CLEANUP(free_records) virDomainStatsRecordPtr *now = NULL;
+        struct libvirt_message connected = { .kind = LIBVIRT_CONNECTED };
+        int n = look(host, &now);
+
+        for (int i = 0; i < n; i++) {
+                struct libvirt_message m = { .state = state_in(now[i]) };
+
+                if (!host_is_ours(now[i]->dom))
+                        continue;
+                m.has_sha256 = host_digest(now[i]->dom, m.sha256) >= 0;
+                send_domain(host, now[i]->dom, &m, find_process(processes, n_processes, now[i]->dom));
+        }
+        if (n >= 0 && host->there)
+                host_send(host, &connected, -EBADF);
+        return n;
 }
 
 /* Registered before it is looked: what changes in between is told twice rather than not at all. */
 static int tell_all(struct libvirt_host *host) {
-        struct libvirt_message m = { .kind = LIBVIRT_CONNECTED };
-        virDomainPtr *domains = NULL;
-        int n = virConnectListAllDomains(host->connection, &domains, 0);
+        CVM_CLEANUP(free_records) virDomainStatsRecordPtr *before = NULL;
+        CVM_CLEANUP(cvm_freep) struct process *processes = NULL;
+        int n_before = look(host, &before), n;
 
-        for (int i = 0; i < n; i++) {
-                if (host_is_ours(domains[i]))
-                        host_tell_domain(host, domains[i]);
-                virDomainFree(domains[i]);
+        processes = calloc(n_before > 0 ? (size_t)n_before : 1, sizeof *processes);
+        if (n_before < 0 || !processes)
+                return -1;
+        for (int i = 0; i < n_before; i++)
+                processes[i] = host_is_ours(before[i]->dom)
+                                               ? open_process(before[i]->dom)
+                                               : (struct process){ .run = NO_RUN, .fd = -EBADF };
+        pthread_mutex_lock(&host->looking);
+        n = tell_each(host, processes, n_before);
+        pthread_mutex_unlock(&host->looking);
+        for (int i = 0; i < n_before; i++) {
+                bury(host, before[i]->dom, &processes[i]);
+                cvm_close(processes[i].fd);
         }
-        free(domains);
-        if (n >= 0)
-                host_send(host, &m, -EBADF);
         return n;
 }
 
@@ -268,18 +357,22 @@ static void on_retry(int timer, void *ctx) {
         (void)host_connect(ctx);
 }
 
-static void drop(struct libvirt_host *host) {
-        virConnectPtr connection = TAKE_PTR(host->connection);
-
-        if (connection)
-                virConnectClose(connection);
-}
-
 /* In whichever thread finds it out. */
 static void on_close(virConnectPtr connection, int reason, void *ctx) {
         struct libvirt_host *host = ctx;
 
         virEventUpdateTimeout(host->retry, 0);
+}
+
+/* Each of what is registered holds the connection. */
+static void drop(struct libvirt_host *host) {
+        while (host->n_events > 0)
+                (void)virConnectDomainEventDeregisterAny(host->connection, host->events[--host->n_events]);
+        if (host->qemu_event >= 0)
+                (void)virConnectDomainQemuMonitorEventDeregister(host->connection, host->qemu_event);
+        host->qemu_event = -1;
+        (void)virConnectUnregisterCloseCallback(host->connection, on_close);
+        virConnectClose(TAKE_PTR(host->connection));
 }
 
 static void set_there(struct libvirt_host *host, bool there) {

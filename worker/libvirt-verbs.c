@@ -148,7 +148,7 @@ static const struct {
         [LIBVIRT_SUSPEND] = { do_suspend, true, true, false },
         [LIBVIRT_SHUTDOWN] = { do_shutdown, true, true, false },
         [LIBVIRT_RESET] = { do_reset, true, true, false },
-        [LIBVIRT_DESTROY] = { do_destroy, true, true, false },
+        [LIBVIRT_DESTROY] = { do_destroy, true, true, true },
         [LIBVIRT_UNDEFINE] = { do_undefine, true, false, false },
         [LIBVIRT_DUMP] = { do_dump, false, false, false },
         [LIBVIRT_MONITOR] = { do_monitor, true, true, false },

@@ -63,9 +63,10 @@ static const struct cvm_json_field libvirt_request_fields[] = {
 #undef AT
 
 enum libvirt_kind {
-        LIBVIRT_ANSWER,       /* to `id`; error_code 0: done */
-        LIBVIRT_DOMAIN,       /* state, sha256; with the pidfd of its QEMU where there is one, and its pid */
-        LIBVIRT_CONNECTED,    /* and every domain has been told */
+        LIBVIRT_ANSWER,    /* to `id`; error_code 0: done */
+        LIBVIRT_DOMAIN,    /* state; sha256 where it may be another; the pidfd of its QEMU, and its pid: an
+                              active one without is dead, and libvirt has not seen it yet, or only starts */
+        LIBVIRT_CONNECTED, /* and every domain has been told */
         LIBVIRT_DISCONNECTED, /* libvirt is away: nothing will be told until it is back */
         LIBVIRT_REBOOTED,
         LIBVIRT_ENDS,    /* QEMU says that the guest has ended; text: QEMU's reason */

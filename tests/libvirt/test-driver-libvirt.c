@@ -2,12 +2,17 @@
  * What happens to a domain besides the driver: libvirtd dies and comes back, cvmd-libvirt dies, and somebody
  * is at the domain with virsh. Run by tests/libvirt/with-libvirtd.
  */
+#include <dirent.h>
+#include <glob.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -117,6 +122,35 @@ static void test_libvirtd_restarts_while_it_is_dumped(void **state) {
         assert_int_equal(f.seen[DRIVER_PAUSED], 1);
 }
 
+static size_t count_files(pid_t pid) {
+        char path[64];
+        size_t n = 0;
+        DIR *dir;
+
+        snprintf(path, sizeof path, "/proc/%d/fd", (int)pid);
+        dir = opendir(path);
+        assert_non_null(dir);
+        while (readdir(dir))
+                n++;
+        closedir(dir);
+        return n;
+}
+
+/* Each connection has descriptors of its own; one more is open for a moment with each message. */
+static void test_lost_connections_leave_nothing(void **state) {
+        CVM_CLEANUP(end) struct fixture f;
+        size_t before;
+
+        run(&f);
+        before = count_files(libvirt_link_pid());
+        for (unsigned i = 1; i <= 4; i++) {
+                libvirtd("kill");
+                libvirtd("start");
+                wait_for(&f, DRIVER_FOUND, i);
+        }
+        assert_true(count_files(libvirt_link_pid()) < before + 3);
+}
+
 static void test_cvmd_libvirt_dies(void **state) {
         CVM_CLEANUP(end) struct fixture f;
         pid_t pid;
@@ -155,6 +189,110 @@ static void test_killed_while_libvirtd_is_away(void **state) {
         assert_ptr_equal(f.why.code, &CVM_CODE_QEMU);
         libvirtd("start");
         start_again(&f); /* and it can be started again */
+}
+
+static void on_other_domain(void *ctx, const struct libvirt_message *message, int *fd) {
+        *(bool *)ctx = true;
+}
+
+static void on_other_news(void *ctx, const struct libvirt_message *message) {
+}
+
+static void on_other_away(void *ctx) {
+}
+
+/* The next libvirtd takes the domain for alive, whatever comes of it: its monitor lets itself be connected
+ * to, and says nothing. Closing what is returned ends that. */
+static int make_blind(struct fixture *f) {
+        struct sockaddr_un address = { .sun_family = AF_UNIX };
+        int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+        glob_t found;
+
+        libvirtd("kill");
+        assert_int_equal(glob("/var/lib/libvirt/qemu/domain-*-" NAME "/monitor.sock", 0, NULL, &found), 0);
+        snprintf(address.sun_path, sizeof address.sun_path, "%s", found.gl_pathv[found.gl_pathc - 1]);
+        globfree(&found);
+        unlink(address.sun_path);
+        assert_int_equal(bind(fd, (struct sockaddr *)&address, sizeof address), 0);
+        assert_int_equal(listen(fd, 8), 0);
+        return fd;
+}
+
+/* Until what there is has been told: of a domain that is not there, that is told last. */
+static void come_back(struct fixture *f) {
+        static const struct libvirt_handlers others = { on_other_domain, on_other_news, on_other_away };
+        CVM_CLEANUP(libvirt_watch_freep) struct libvirt_watch *watch = NULL;
+        struct cvm_error err = { 0 };
+        bool told = false;
+
+        if (libvirt_watch_new(f->event, "99999999-2222-3333-4444-555555555555", &others, &told, &watch,
+                              &err) < 0)
+                fail_msg("%s", err.text);
+        libvirtd("start");
+        shell("virsh -q -c qemu:///system domstate " NAME " | grep -q running");
+        while (!told)
+                pass(f);
+}
+
+/* Dead, whatever is shown: never up, and its end is told when libvirt has seen it. */
+static void test_found_dead_by_a_libvirtd_that_is_blind(void **state) {
+        CVM_CLEANUP(end) struct fixture f;
+        struct cvm_error err = { 0 };
+        struct driver_start s;
+        int monitor;
+
+        run(&f);
+        forget(&f);
+        monitor = make_blind(&f);
+        kill(f.trace.pid, SIGKILL);
+        s = start_of(&f);
+        assert_int_equal(the_driver->adopt(&s, &f.trace, &f.guest, &err), 1);
+        come_back(&f);
+        assert_int_equal(f.seen[DRIVER_UP], 1);
+        cvm_close(monitor);
+        wait_for(&f, DRIVER_GONE, 1);
+        assert_ptr_equal(f.why.code, &CVM_CODE_ENDED_AWAY);
+        assert_int_equal(f.seen[DRIVER_UP], 1);
+}
+
+/* It is started when libvirt has seen that it is not running any more. */
+static void test_started_under_a_libvirtd_that_is_blind(void **state) {
+        CVM_CLEANUP(end) struct fixture f;
+        struct cvm_error err = { 0 };
+        struct driver_start s;
+        int monitor;
+
+        run(&f);
+        monitor = make_blind(&f);
+        kill(f.trace.pid, SIGKILL);
+        wait_for(&f, DRIVER_GONE, 1);
+        come_back(&f);
+        f.why = (struct cvm_error){ 0 };
+        memset(f.seen, 0, sizeof f.seen);
+        f.files[0] = open(f.disk, O_RDWR | O_CLOEXEC);
+        s = start_of(&f);
+        assert_int_equal(the_driver->spawn(&s, &f.guest, &err), 1);
+        cvm_close(monitor);
+        wait_for(&f, DRIVER_SPAWNED, 1);
+        assert_int_equal(the_driver->go(f.guest, &err), 0);
+        wait_for(&f, DRIVER_UP, 1);
+        command(&f, DRIVER_CONT);
+        wait_for(&f, DRIVER_RUNNING, 1);
+}
+
+/* Nothing is told of what dies while libvirt takes up its domains again. */
+static void test_killed_under_a_libvirtd_that_is_blind(void **state) {
+        CVM_CLEANUP(end) struct fixture f;
+        int monitor;
+
+        run(&f);
+        monitor = make_blind(&f);
+        come_back(&f);
+        wait_for(&f, DRIVER_FOUND, 1);
+        kill(f.trace.pid, SIGKILL);
+        cvm_close(monitor);
+        wait_for(&f, DRIVER_GONE, 1);
+        assert_ptr_equal(f.why.code, &CVM_CODE_QEMU);
 }
 
 static void test_destroyed_by_somebody(void **state) {
@@ -225,9 +363,8 @@ static void test_started_by_somebody(void **state) {
                 undisked();
                 virsh("start " NAME);
         }
-        the_driver->remove(f.event, f.definition->uuid, NULL, NULL);
-        while (libvirt_link_pid() > 0)
-                pass(&f);
+        the_driver->remove(f.event, f.definition->uuid, on_removed, &f.removed);
+        wait_until_removed(&f);
         shell("! virsh -c qemu:///system dominfo " NAME " >/dev/null 2>&1");
 }
 
@@ -247,9 +384,8 @@ static void test_a_domain_of_somebody_else(void **state) {
         assert_int_equal(the_driver->spawn(&s, &f.guest, &err), 1);
         wait_for(&f, DRIVER_GONE, 1);
         assert_ptr_equal(f.why.code, &CVM_CODE_EXISTS);
-        the_driver->remove(f.event, f.definition->uuid, NULL, NULL);
-        while (libvirt_link_pid() > 0)
-                pass(&f);
+        the_driver->remove(f.event, f.definition->uuid, on_removed, &f.removed);
+        wait_until_removed(&f);
         shell("virsh -q -c qemu:///system undefine %s >/dev/null", name); /* it was still there */
 }
 
@@ -305,7 +441,7 @@ static void test_edited_while_the_daemon_was_away(void **state) {
         struct driver_start s;
 
         run(&f);
-        f.guest = the_driver->release(f.guest);
+        forget(&f);
         edit();
         s = start_of(&f);
         assert_int_equal(the_driver->adopt(&s, &f.trace, &f.guest, &err), 1);
@@ -407,10 +543,9 @@ static void test_removed_while_libvirtd_is_away(void **state) {
         wait_for(&f, DRIVER_GONE, 1);
         virsh("dominfo " NAME);
         libvirtd("kill");
-        the_driver->remove(f.event, f.definition->uuid, NULL, NULL);
+        the_driver->remove(f.event, f.definition->uuid, on_removed, &f.removed);
         libvirtd("start");
-        while (libvirt_link_pid() > 0)
-                pass(&f);
+        wait_until_removed(&f);
         shell("! virsh -c qemu:///system dominfo " NAME " >/dev/null 2>&1");
 }
 
@@ -418,9 +553,13 @@ int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_libvirtd_restarts),
                 cmocka_unit_test(test_libvirtd_restarts_while_it_is_dumped),
+                cmocka_unit_test(test_lost_connections_leave_nothing),
                 cmocka_unit_test(test_cvmd_libvirt_dies),
                 cmocka_unit_test(test_paused_while_cvmd_libvirt_is_dead),
                 cmocka_unit_test(test_killed_while_libvirtd_is_away),
+                cmocka_unit_test(test_found_dead_by_a_libvirtd_that_is_blind),
+                cmocka_unit_test(test_started_under_a_libvirtd_that_is_blind),
+                cmocka_unit_test(test_killed_under_a_libvirtd_that_is_blind),
                 cmocka_unit_test(test_destroyed_by_somebody),
                 cmocka_unit_test(test_destroyed_while_cvmd_libvirt_is_dead),
                 cmocka_unit_test(test_saved_by_somebody),

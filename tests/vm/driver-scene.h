@@ -32,7 +32,7 @@ struct fixture {
         struct driver_trace trace;
         unsigned seen[DRIVER_GONE + 1];
         struct cvm_error why;
-        bool answered;
+        bool answered, removed;
         unsigned progress; /* how often it was told */
 };
 
@@ -108,6 +108,22 @@ static inline void start(struct fixture *f) {
         spawn_and_go(f, &s);
 }
 
+/* As a daemon that dies. */
+static inline void forget(struct fixture *f) {
+        f->guest = the_driver->release(f->guest);
+        libvirt_link_end();
+}
+
+static inline void on_removed(void *ctx, const char *uuid) {
+        *(bool *)ctx = true;
+}
+
+/* Until nothing is kept of it. */
+static inline void wait_until_removed(struct fixture *f) {
+        while (!f->removed)
+                assert_true(sd_event_run(f->event, 60000000) > 0);
+}
+
 static inline void end(struct fixture *f) {
         char command[128];
 
@@ -115,10 +131,12 @@ static inline void end(struct fixture *f) {
                 the_driver->kill(f->guest);
                 wait_for(f, DRIVER_GONE, 1);
         }
-        if (the_driver->remove)
-                the_driver->remove(f->event, f->definition->uuid, NULL, NULL);
-        while (libvirt_link_pid() > 0) /* until it is removed; the next loop is another one */
-                assert_true(sd_event_run(f->event, 60000000) > 0);
+        if (the_driver->remove) {
+                f->removed = false;
+                the_driver->remove(f->event, f->definition->uuid, on_removed, &f->removed);
+                wait_until_removed(f);
+        }
+        libvirt_link_end(); /* the next loop is another one */
         plan_free(f->plan);
         definition_free(f->definition);
         sd_event_unref(f->event);

@@ -56,7 +56,7 @@ static void find_again(struct fixture *f) {
         const struct driver_start s = start_of(f);
         struct cvm_error err = { 0 };
 
-        f->guest = the_driver->release(f->guest);
+        forget(f);
         memset(f->seen, 0, sizeof f->seen);
         if (the_driver->adopt(&s, &f->trace, &f->guest, &err) != 1)
                 fail_msg("%s", err.text);
@@ -103,8 +103,10 @@ static void test_found_before_it_began(void **state) {
 static void expect_no_more(struct fixture *f, const struct driver_trace *trace) {
         const struct driver_start s = start_of(f);
         struct cvm_error err = { 0 };
-        int r = the_driver->adopt(&s, trace, &f->guest, &err);
+        int r;
 
+        forget(f);
+        r = the_driver->adopt(&s, trace, &f->guest, &err);
         if (r == 0)
                 return;
         assert_int_equal(r, 1);
@@ -174,7 +176,7 @@ static void test_what_may_not_go_is_nothing(void **state) {
         if (!is_qemu())
                 wait_for(&f, DRIVER_SPAWNED, 1);
         the_driver->trace(f.guest, &f.trace);
-        f.guest = the_driver->release(f.guest);
+        forget(&f);
         if (is_qemu()) {
                 assert_int_equal(waitpid(f.trace.pid, &status, 0), f.trace.pid);
                 assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 0);

@@ -67,6 +67,7 @@ static void begin(struct scene *s, const char *body) {
 
 static void end(struct scene *s) {
         libvirt_watch_free(s->watch);
+        libvirt_link_end();
         sd_event_unref(s->event);
         unlink(s->program);
 }

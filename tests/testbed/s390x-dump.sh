@@ -1,6 +1,6 @@
 #!/bin/bash
-# In the root: a protected image whose owner allows dumps is dumped, by both drivers' one rule: what the simulated guest has
-# in its memory stands in the dump, until a secret forbids it; an image without the flag is refused.
+# In the root: a protected image whose owner allows dumps is dumped, by the driver that CVM_DRIVER names: what the simulated
+# guest has in its memory stands in the dump, until a secret forbids it; an image without the flag is refused.
 set -euo pipefail
 . "$(dirname "$0")/scene.sh"
 tree=$(cd "$here/../.." && pwd)

@@ -20,6 +20,7 @@
 #include "vm/console-relay.h"
 #include "vm/dump.h"
 #include "vm/libvirt-link.h"
+#include "vm/libvirt-monitor.h"
 #include "vm/libvirt-removal.h"
 #include "vm/libvirt-words.h"
 #include "vm/libvirt-xml.h"
@@ -212,37 +213,13 @@ static bool tell_waiting(struct driver_guest *g) {
         return there;
 }
 
-/* QEMU's own answer, {"return":...}, as text. */
-static json_object *monitor_answer(const struct libvirt_message *answer, struct cvm_error *err) {
-        CVM_CLEANUP(cvm_json_putp) json_object *node = NULL;
-        json_object *result = NULL;
-
-        if (cvm_json_parse(answer->text.data, answer->text.size, "QEMU's answer", &node, err) >= 0 &&
-            !json_object_object_get_ex(node, "return", &result))
-                cvm_fail(err, &CVM_CODE_QMP, EPROTO, "QEMU's answer is none");
-        return json_object_get(result);
-}
-
-static int ask_monitor(struct driver_guest *g, const char *command, libvirt_done_fn done, void *ctx,
-                       struct cvm_error *err) {
-        struct libvirt_request request = { .verb = LIBVIRT_MONITOR };
-        CVM_CLEANUP(cvm_freep) char *text = NULL;
-
-        if (asprintf(&text, "{\"execute\":\"%s\"}", command) < 0) {
-                text = NULL;
-                return cvm_fail(err, &CVM_CODE_NO_MEMORY, ENOMEM, "asking QEMU");
-        }
-        request.text = (struct cvm_bytes){ (uint8_t *)text, strlen(text) };
-        return libvirt_watch_ask(g->watch, &request, NULL, 0, done, ctx, err);
-}
-
 static void on_confirmed(void *ctx, const struct libvirt_message *answer, struct cvm_error *err) {
         CVM_CLEANUP(cvm_json_putp) json_object *result = NULL;
         struct driver_guest *g = ctx;
         struct cvm_error why = { 0 };
 
         if (answer)
-                result = monitor_answer(answer, &why);
+                result = libvirt_monitor_answer(answer, &why);
         else
                 why = *err;
         if (why.code || !confirm_is_fine(&g->confirm, result, &why))
@@ -257,7 +234,8 @@ static bool tell_in_order(struct driver_guest *g, enum driver_event event) {
         int r = confirm_event(&g->confirm, event, &how, &why);
 
         if (r >= 0 && how == CONFIRM_ASK)
-                r = ask_monitor(g, g->confirm.plan->platform->state_query, on_confirmed, g, &why);
+                r = libvirt_monitor_ask(g->watch, g->confirm.plan->platform->state_query, on_confirmed, g,
+                                        &why);
         if (r < 0)
                 give_up(g, &why);
         return r < 0 || how != CONFIRM_TELL || tell(g, event, NULL);
@@ -346,7 +324,7 @@ static void on_status(void *ctx, const struct libvirt_message *answer, struct cv
         struct cvm_json place;
         const char *status = "";
 
-        result = answer ? monitor_answer(answer, &why) : NULL;
+        result = answer ? libvirt_monitor_answer(answer, &why) : NULL;
         place = cvm_json_root(result, "query-status");
         (void)cvm_json_get_text(&place, "status", &status, &why);
         if (strcmp(status, "prelaunch") != 0 && !g->runs && g->phase == FINDING)
@@ -365,7 +343,7 @@ static void find(struct driver_guest *g, const struct libvirt_message *m) {
         } else if (m->state == LIBVIRT_PAUSED && g->start.has_begun) {
                 find_paused(g);
         } else if (m->state == LIBVIRT_PAUSED) {
-                if (ask_monitor(g, "query-status", on_status, g, &why) < 0)
+                if (libvirt_monitor_ask(g->watch, "query-status", on_status, g, &why) < 0)
                         give_up(g, &why);
         } else {
                 cvm_fail(&why, &CVM_CODE_ENDED_AWAY, ESRCH, "it ended while the daemon was away");
@@ -769,7 +747,7 @@ static void on_dump_progress(void *ctx, const struct libvirt_message *answer, st
 
         if (!g->dump.done)
                 return;
-        result = answer ? monitor_answer(answer, &why) : NULL;
+        result = answer ? libvirt_monitor_answer(answer, &why) : NULL;
         if (result && dump_progress_read(result, &progress, &why) >= 0 && progress.status == DUMP_ACTIVE)
                 g->dump.progress(g->dump.ctx, progress.percent);
         (void)sd_event_add_time_relative(g->event, &g->dump.timer, CLOCK_MONOTONIC, DUMP_POLL_USEC,
@@ -779,7 +757,7 @@ static void on_dump_progress(void *ctx, const struct libvirt_message *answer, st
 /* Its end is libvirt's to tell. */
 static void ask_for_progress(struct driver_guest *g) {
         g->dump.timer = sd_event_source_disable_unref(g->dump.timer);
-        (void)ask_monitor(g, "query-dump", on_dump_progress, g, NULL);
+        (void)libvirt_monitor_ask(g->watch, "query-dump", on_dump_progress, g, NULL);
 }
 
 static void on_dumped(void *ctx, const struct libvirt_message *answer, struct cvm_error *err) {

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/bytes.h"
+#include "base/fd.h"
 #include "dbus/objects.h"
 
 #define DEFINITION_MAX (256u << 10)
@@ -264,17 +265,27 @@ static int call_approve(struct call *c, struct cvm_error *err) {
         return r < 0 ? r : vm_approve(c->vm, envelope, &c->caller, err);
 }
 
+static void on_console(void *ctx, int fd, struct cvm_error *err) {
+        CVM_CLEANUP(sd_bus_message_unrefp) sd_bus_message *m = ctx;
+        CVM_CLEANUP(sd_bus_error_free) sd_bus_error error = SD_BUS_ERROR_NULL;
+
+        if (err) {
+                (void)face_refuse(&error, err, -EIO);
+                (void)sd_bus_reply_method_error(m, &error);
+        } else
+                (void)sd_bus_reply_method_return(m, "h", fd);
+        cvm_close(fd);
+}
+
 static int call_open_console(struct call *c, struct cvm_error *err) {
-        int fd, r;
+        int r;
 
         if (sd_bus_can_send(c->face->bus, 'h') <= 0)
                 return cvm_fail(err, &CVM_CODE_CONSOLE, EOPNOTSUPP,
                                 "this connection cannot pass descriptors: run cvmctl on the host itself");
-        r = vm_open_console(c->vm, &c->caller, &fd, err);
+        r = vm_open_console(c->vm, &c->caller, on_console, sd_bus_message_ref(c->m), err);
         if (r < 0)
-                return r;
-        r = sd_bus_reply_method_return(c->m, "h", fd);
-        close(fd);
+                sd_bus_message_unref(c->m);
         c->answered = true;
         return r;
 }

@@ -11,9 +11,6 @@
 #include "base/fd.h"
 #include "vm/unix-socket.h"
 
-/* Behind everything else: a guest that prints without end may not hold up the daemon. */
-#define PRIORITY (SD_EVENT_PRIORITY_NORMAL + 10)
-
 /* What one end has not taken yet. */
 struct stock {
         char data[64 << 10];
@@ -124,9 +121,9 @@ int console_relay_new(sd_event *event, int qemu, struct console_relay **ret, int
         if (r >= 0)
                 r = sd_event_add_io(event, &relay->of_client, relay->client, EPOLLIN, on_client, relay);
         if (r >= 0)
-                r = sd_event_source_set_priority(relay->of_qemu, PRIORITY);
+                r = sd_event_source_set_priority(relay->of_qemu, CONSOLE_RELAY_PRIORITY);
         if (r >= 0)
-                r = sd_event_source_set_priority(relay->of_client, PRIORITY);
+                r = sd_event_source_set_priority(relay->of_client, CONSOLE_RELAY_PRIORITY);
         if (r < 0)
                 return cvm_fail(err, &CVM_CODE_INTERNAL, r, "opening the console: %s", strerror(-r));
         *ret_fd = TAKE_FD(end);

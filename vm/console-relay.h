@@ -12,6 +12,9 @@
 
 struct console_relay;
 
+/* Behind everything else, but the guest's end: one that prints without end may not hold up the daemon. */
+#define CONSOLE_RELAY_PRIORITY (SD_EVENT_PRIORITY_NORMAL + 10)
+
 /* qemu: a connected, non-blocking descriptor, taken in any case. *ret_fd is the other end, owned by the
  * caller, non-blocking. */
 int console_relay_new(sd_event *event, int qemu, struct console_relay **ret, int *ret_fd,

@@ -17,8 +17,8 @@
 #include "base/fd.h"
 #include "vm/confirm.h"
 #include "vm/console-log.h"
-#include "vm/console-relay.h"
 #include "vm/dump.h"
+#include "vm/libvirt-console.h"
 #include "vm/libvirt-link.h"
 #include "vm/libvirt-monitor.h"
 #include "vm/libvirt-removal.h"
@@ -57,7 +57,7 @@ struct driver_guest {
         int pidfd;
         sd_event_source *death, *silence;
         struct console_log *log;
-        struct console_relay *console;
+        struct libvirt_console *console; /* NULL: nobody has been at it */
         struct confirm confirm;
         struct pending pending[DRIVER_QUIT + 1];
         struct {
@@ -87,7 +87,7 @@ static struct driver_guest *guest_release(struct driver_guest *g) {
                 *g->released = true;
         g->watch = libvirt_watch_free(g->watch);
         g->dump.timer = sd_event_source_disable_unref(g->dump.timer);
-        g->console = console_relay_free(g->console);
+        g->console = libvirt_console_free(g->console);
         g->log = console_log_free(g->log);
         g->death = sd_event_source_disable_unref(g->death);
         g->silence = sd_event_source_disable_unref(g->silence);
@@ -122,10 +122,11 @@ static int ask(struct driver_guest *g, enum libvirt_verb verb, libvirt_done_fn d
 
 /* --- its end --- */
 
-static void tell_gone(struct driver_guest *g) {
+static void tell_gone(void *ctx) {
+        struct driver_guest *g = ctx;
         struct cvm_error none = { 0 };
 
-        if (!g->off || g->pidfd >= 0)
+        if (!g->off || g->pidfd >= 0 || libvirt_console_wait(g->console, tell_gone, g))
                 return;
         (void)tell(g, DRIVER_GONE, g->expected && !g->panicked ? &none : &g->why);
 }
@@ -796,8 +797,8 @@ static int guest_dump(struct driver_guest *g, int fd, driver_progress_fn progres
         return 0;
 }
 
-static int guest_console(struct driver_guest *g, int *ret_fd, struct cvm_error *err) {
-        return console_open(g->event, g->dir, &g->console, ret_fd, err);
+static int guest_console(struct driver_guest *g, driver_console_fn done, void *ctx, struct cvm_error *err) {
+        return libvirt_console_open(g->event, g->start.uuid, &g->console, done, ctx, err);
 }
 
 const struct driver driver_libvirt = {

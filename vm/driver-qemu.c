@@ -301,8 +301,8 @@ static int connect_monitor(struct driver_guest *g, struct cvm_error *err) {
 static int watch(struct driver_guest *g, struct cvm_error *err) {
         int r = sd_event_add_io(g->event, &g->death, g->pidfd, EPOLLIN, on_death, g);
 
-        if (r >= 0) /* behind what it said on its monitor before */
-                r = sd_event_source_set_priority(g->death, SD_EVENT_PRIORITY_NORMAL + 10);
+        if (r >= 0) /* behind what it said on its monitor before, and on its console */
+                r = sd_event_source_set_priority(g->death, CONSOLE_RELAY_PRIORITY + 1);
         if (r < 0)
                 return cvm_fail(err, &CVM_CODE_INTERNAL, r, "watching QEMU: %s", strerror(-r));
         return console_log_new(g->event, g->dir, &g->log, err);
@@ -559,8 +559,12 @@ static int qemu_dump(struct driver_guest *g, int fd, driver_progress_fn progress
         return dump_begin(&g->dump, fd, progress, done, ctx, err);
 }
 
-static int qemu_console(struct driver_guest *g, int *ret_fd, struct cvm_error *err) {
-        return console_open(g->event, g->dir, &g->console, ret_fd, err);
+static int qemu_console(struct driver_guest *g, driver_console_fn done, void *ctx, struct cvm_error *err) {
+        int fd, r = console_open(g->event, g->dir, &g->console, &fd, err);
+
+        if (r >= 0)
+                done(ctx, fd, NULL);
+        return r;
 }
 
 const struct driver driver_qemu = {

@@ -69,6 +69,10 @@ typedef void (*driver_done_fn)(void *ctx, struct cvm_error *err); /* err: NULL w
 
 typedef void (*driver_progress_fn)(void *ctx, uint32_t percent);
 
+/* fd: a connected console descriptor, owned by whoever is told, non-blocking; it may be left unread, and
+ * ends with the guest or the daemon. Negative where err has words. */
+typedef void (*driver_console_fn)(void *ctx, int fd, struct cvm_error *err);
+
 typedef void (*driver_removed_fn)(void *ctx, const char *uuid);
 
 struct driver_probe {
@@ -103,10 +107,9 @@ struct driver {
         int (*dump)(struct driver_guest *guest, int fd, driver_progress_fn progress, driver_done_fn done,
                     void *ctx, struct cvm_error *err);
         void (*kill)(struct driver_guest *guest); /* SIGKILL by pidfd; DRIVER_GONE follows */
-        /* a connected console descriptor, owned by the caller, non-blocking; it may be left unread, and
-         * ends with the guest or the daemon. CVM_CODE_CONSOLE where the definition has none,
-         * CVM_CODE_CONSOLE_BUSY while somebody is at it */
-        int (*console)(struct driver_guest *guest, int *ret_fd, struct cvm_error *err);
+        /* 0: done() is called once, before it returns or later. CVM_CODE_CONSOLE where the definition has
+         * none, CVM_CODE_CONSOLE_BUSY while somebody is at it: from here or to done() */
+        int (*console)(struct driver_guest *guest, driver_console_fn done, void *ctx, struct cvm_error *err);
         /* forgets, without touching the process: the daemon ends, the guest lives on */
         struct driver_guest *(*release)(struct driver_guest *guest);
         /* The VM goes, or changes its driver: what is kept of it outside goes too, when it can; done (may be

@@ -26,6 +26,7 @@ static const char *const quotes[] = {
 #define NO_MACHINE &CVM_CODE_QEMU_OPTION, "the QEMU that libvirt found does not know the machine"
 #define NO_FILE &CVM_CODE_FILE, "a file of the guest is not where libvirt looks for it"
 #define NO_LINK(text) &CVM_CODE_NETWORK, text
+#define NO_CONSOLE &CVM_CODE_CONSOLE, "the VM has no interactive console"
 #define THERE &CVM_CODE_EXISTS, "libvirt has a domain of that name or uuid already"
 #define UNREACHED &CVM_CODE_LIBVIRT_CONNECTION, "libvirt does not answer"
 #define OURS(text) &CVM_CODE_INTERNAL, "cvmd gave libvirt " text
@@ -93,6 +94,13 @@ static const struct failure_row texts[] = {
         { "Cannot write data", UNREACHED },
         { "no connection driver available", UNREACHED },
         { "An error occurred, but the cause is unknown", UNREACHED }, /* it went in the middle of a call */
+
+        /* the console */
+        { "Active console session exists", &CVM_CODE_CONSOLE_BUSY,
+          "somebody else is at the VM's console: `virsh console`, or another client of libvirt" },
+        { "is not using a PTY", NO_CONSOLE },
+        { "cannot find character device", NO_CONSOLE },
+        { "cannot find default console device", NO_CONSOLE },
 
         /* files */
         { "Unable to bind to UNIX socket", OURS("a place for a socket that is not there") },

@@ -13,7 +13,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "vm/console-relay.h"
 #include "vm/driver.h"
 #include "vm/xml-writer.h"
 
@@ -298,17 +297,12 @@ static int write_channels(struct rendering *r, struct cvm_error *err) {
         return 0;
 }
 
+/* A pty is what virDomainOpenConsole() opens. */
 static void write_console_source(struct rendering *r) {
         bool is_interactive = r->definition->console == CONSOLE_INTERACTIVE;
         const char *log = r->domain->console_log;
 
-        xml_attribute(&r->w, "type", "%s", is_interactive ? "unix" : log ? "file" : "null");
-        if (is_interactive) {
-                xml_open(&r->w, "source");
-                xml_attribute(&r->w, "mode", "bind");
-                xml_attribute(&r->w, "path", "%s/" CONSOLE_SOCKET, r->domain->runtime_dir);
-                xml_close(&r->w);
-        }
+        xml_attribute(&r->w, "type", "%s", is_interactive ? "pty" : log ? "file" : "null");
         if (log) {
                 xml_open(&r->w, is_interactive ? "log" : "source");
                 xml_attribute(&r->w, is_interactive ? "file" : "path", "%s", log);

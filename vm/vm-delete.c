@@ -62,7 +62,9 @@ static void remove_runtime_dir(const struct vm *vm) {
         char dir[4096];
 
         vm_do_release((void *)vm, NULL);
-        vm_remove_files(vm, (const char *const[]){ "stderr.log", "console.log", DRIVER_DOMAIN_FILE, NULL });
+        vm_remove_files(vm, (const char *const[]){ "stderr.log", "console.log", "console.log.0",
+                                                   "console.log.1", "console.log.2", DRIVER_DOMAIN_FILE,
+                                                   NULL }); /* numbers: virtlogd's */
         if (vm_runtime_dir(vm, dir, sizeof dir) == 0)
                 rmdir(dir);
 }

@@ -274,11 +274,13 @@ int vm_kill(struct vm *vm, const struct caller *caller, struct operation **ret, 
         return 0;
 }
 
-int vm_open_console(struct vm *vm, const struct caller *caller, int *ret_fd, struct cvm_error *err) {
+int vm_open_console(struct vm *vm, const struct caller *caller,
+                    void (*done)(void *ctx, int fd, struct cvm_error *err), void *ctx,
+                    struct cvm_error *err) {
         if (!vm->guest)
                 return cvm_fail(err, &CVM_CODE_WRONG_STATE, ENOTCONN, "'%s' is %s: it has no console now",
                                 vm->row.name, vm_state_text(vm->state));
-        return vm->driver->console(vm->guest, ret_fd, err);
+        return vm->driver->console(vm->guest, done, ctx, err);
 }
 
 int vm_logs(struct vm *vm, size_t max_bytes, char **ret, struct cvm_error *err) {

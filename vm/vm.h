@@ -105,7 +105,10 @@ int vm_record_verdict(struct vm *vm, const char *envelope, const struct caller *
                       struct cvm_error *err);
 /* An approval (for the agent) or a start permit (for the hold), by its type. */
 int vm_approve(struct vm *vm, const char *envelope, const struct caller *caller, struct cvm_error *err);
-int vm_open_console(struct vm *vm, const struct caller *caller, int *ret_fd, struct cvm_error *err);
+/* fd, owned by whoever is told, or negative with words; as a driver's console() has it */
+int vm_open_console(struct vm *vm, const struct caller *caller,
+                    void (*done)(void *ctx, int fd, struct cvm_error *err), void *ctx,
+                    struct cvm_error *err);
 /* The tail of QEMU's stderr and, with console log, of the console: cleaned text, owned. */
 int vm_logs(struct vm *vm, size_t max_bytes, char **ret, struct cvm_error *err);
 /* What libvirt was given at the last start, owned. CVM_CODE_NO_XML where it was given nothing. */

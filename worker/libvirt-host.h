@@ -71,6 +71,11 @@ void host_wait_unused(void);
 void host_serve(struct libvirt_host *host, struct libvirt_work *work);
 /* Does it need a connection? */
 bool host_needs_libvirt(const struct libvirt_request *request);
+/* Into an answer: libvirt's last error or, where there is none, that of the negative errno. */
+void host_describe_failure(struct libvirt_message *answer, int r);
+
+/* libvirt-console.c: as long as it is open. The exit status. */
+int libvirt_console(const char *uuid);
 
 /* The last error of this thread, or without one the errno. */
 void host_describe_failure(struct libvirt_message *answer, int r);

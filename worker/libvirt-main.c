@@ -1,7 +1,8 @@
 /* cvmd-libvirt: started by the daemon with their socket as descriptor 3; `cvmd-libvirt VERB` for one
- * question (worker/libvirt-ask.h). */
+ * question (worker/libvirt-ask.h), `cvmd-libvirt console UUID` for a console (libvirt-console.c). */
 #include <errno.h>
 #include <stdio.h>
+#include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -47,6 +48,8 @@ int main(int argc, char **argv) {
         }
         if (argc > 1 && libvirt_has_ask(argv[1]))
                 return libvirt_ask(argv[1]);
+        if (argc > 2 && strcmp(argv[1], "console") == 0)
+                return libvirt_console(argv[2]);
         (void)host_connect(&host);
         if (virEventAddHandle(host.socket, VIR_EVENT_HANDLE_READABLE | VIR_EVENT_HANDLE_HANGUP, on_request,
                               &host, NULL) < 0)

@@ -4,6 +4,7 @@
  */
 #include <dirent.h>
 #include <glob.h>
+#include <pty.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -12,6 +13,7 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/un.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -549,7 +551,112 @@ static void test_removed_while_libvirtd_is_away(void **state) {
         shell("! virsh -c qemu:///system dominfo " NAME " >/dev/null 2>&1");
 }
 
-int main(void) {
+/* --- the console --- */
+
+/* `virsh console` at a terminal of its own. */
+static pid_t virsh_console(int *ret_terminal) {
+        pid_t pid = forkpty(ret_terminal, NULL, NULL, NULL);
+
+        if (pid == 0) {
+                execlp("virsh", "virsh", "-c", "qemu:///system", "console", NAME, NULL);
+                _exit(127);
+        }
+        return pid;
+}
+
+static bool says(int terminal, const char *words) {
+        char said[4096] = "";
+        size_t n = 0;
+        ssize_t r;
+
+        while (!strstr(said, words) && (r = read(terminal, said + n, sizeof said - 1 - n)) > 0)
+                n += (size_t)r;
+        return strstr(said, words);
+}
+
+static void test_somebody_is_at_the_console(void **state) {
+        CVM_CLEANUP(end) struct fixture f;
+        CVM_CLEANUP(cvm_closep) int fd = begin_at_console(&f, NULL, 0);
+        CVM_CLEANUP(cvm_closep) int terminal = -EBADF;
+        struct cvm_error err = { 0 };
+        int status;
+        pid_t pid = virsh_console(&terminal);
+
+        assert_true(says(terminal, "Active console session exists"));
+        assert_int_equal(waitpid(pid, &status, 0), pid);
+        assert_true(WIFEXITED(status) && WEXITSTATUS(status) != 0);
+        fd = cvm_close(fd);
+        do { /* libvirtd hears a little later that we have gone */
+                pass(&f);
+                cvm_close(terminal);
+                pid = virsh_console(&terminal);
+        } while (!says(terminal, "5678") && waitpid(pid, &status, 0) == pid);
+        assert_true(open_console(&f, &err) < 0);
+        assert_ptr_equal(err.code, &CVM_CODE_CONSOLE_BUSY);
+        assert_non_null(strstr(err.text, "virsh console"));
+        kill(pid, SIGKILL);
+        assert_int_equal(waitpid(pid, &status, 0), pid);
+        fd = open_console(&f, &err);
+        if (fd < 0)
+                fail_msg("%s", err.text);
+}
+
+static void expect_printed(struct fixture *f, int fd) {
+        char some[4096];
+
+        while (take_printed(f, fd, some, sizeof some) == 0)
+                ;
+}
+
+static void expect_closed(struct fixture *f, int fd) {
+        char some[4096];
+
+        while (take_printed(f, fd, some, sizeof some) >= 0)
+                ;
+}
+
+static int open_again(struct fixture *f) {
+        struct cvm_error err = { 0 };
+        int fd = open_console(f, &err);
+
+        if (fd < 0)
+                fail_msg("%s", err.text);
+        expect_printed(f, fd);
+        return fd;
+}
+
+static void test_libvirtd_restarts_at_the_console(void **state) {
+        CVM_CLEANUP(end) struct fixture f;
+        CVM_CLEANUP(cvm_closep) int first = begin_at_console(&f, NULL, 0);
+        CVM_CLEANUP(cvm_closep) int second = -EBADF;
+        struct cvm_error err = { 0 };
+
+        expect_printed(&f, first);
+        libvirtd("kill");
+        expect_closed(&f, first);
+        assert_true(open_console(&f, &err) < 0);
+        assert_ptr_equal(err.code, &CVM_CODE_LIBVIRT_CONNECTION);
+        libvirtd("start");
+        wait_for(&f, DRIVER_FOUND, 1);
+        second = open_again(&f);
+}
+
+/* The one that carries the console; and the other one, without which it goes on. */
+static void test_cvmd_libvirt_dies_at_the_console(void **state) {
+        CVM_CLEANUP(end) struct fixture f;
+        CVM_CLEANUP(cvm_closep) int first = begin_at_console(&f, NULL, 0);
+        CVM_CLEANUP(cvm_closep) int second = -EBADF;
+
+        expect_printed(&f, first);
+        shell("kill -KILL $(pgrep -P %d -f 'cvmd-libvirt [c]onsole')", getpid());
+        expect_closed(&f, first);
+        second = open_again(&f);
+        assert_int_equal(kill(libvirt_link_pid(), SIGKILL), 0);
+        wait_for(&f, DRIVER_FOUND, 1);
+        expect_printed(&f, second);
+}
+
+int main(int argc, char **argv) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_libvirtd_restarts),
                 cmocka_unit_test(test_libvirtd_restarts_while_it_is_dumped),
@@ -577,6 +684,9 @@ int main(void) {
                 cmocka_unit_test(test_edited_before_it_goes),
                 cmocka_unit_test(test_autostart_stays_off),
                 cmocka_unit_test(test_removed_while_libvirtd_is_away),
+                cmocka_unit_test(test_somebody_is_at_the_console),
+                cmocka_unit_test(test_libvirtd_restarts_at_the_console),
+                cmocka_unit_test(test_cvmd_libvirt_dies_at_the_console),
         };
 
         if (!getenv("CVM_LIBVIRTD")) {
@@ -585,5 +695,7 @@ int main(void) {
         }
         the_driver = &driver_libvirt;
         libvirt_link_set_program(CVM_BINARY_DIR "/worker/cvmd-libvirt");
+        if (argc > 1)
+                cmocka_set_test_filter(argv[1]);
         return cmocka_run_group_tests(tests, NULL, NULL);
 }

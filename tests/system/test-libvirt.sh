@@ -54,6 +54,35 @@ cvmctl show web1 --xml | cmp - given || fault "something else was given"
 expect 0 "deleted" cvmctl delete web1
 expect 3 "CVM-NO-VM" cvmctl show web1 --xml
 
+# Its console, also when the daemon died at it, while more is typed than the guest takes.
+expect 0 "web3 is defined" cvmctl create web1.json --name web3
+expect 0 "runs" cvmctl start web3
+expect 2 "CVM-CONSOLE" cvmctl console web3
+expect 0 "was killed" cvmctl kill web3
+sed 's/"version":1/&,"console":"interactive"/' web1.json >interactive.json
+truncate -s 1M disk # the least that SeaBIOS boots from
+expect 0 '"applied": true' cvmctl update web3 interactive.json --name web3 -o json
+expect 0 "runs" cvmctl start web3
+mkfifo silence
+exec {silence}<>silence
+dots=$(printf '.%.0s' {1..100})
+prints() { [ "$(timeout 60 "$build/cli/cvmctl" --bus "$bus" console web3 <&$silence 2>/dev/null | head -c 1000 | tail -c 100)" = "$dots" ]; }
+prints || fault "nothing on the console"
+printed() { until [ -s printed ]; do sleep 0.1; done; }
+>printed
+{ printed; exec cat /dev/zero; } | "$build/cli/cvmctl" --bus "$bus" console web3 >printed 2>/dev/null &
+console=$!
+printed
+expect 8 "CVM-CONSOLE-BUSY" cvmctl console web3
+end_daemon KILL
+wait $console || true # it has ended
+start_daemon --set Driver=libvirt --set "Libvirt=$CVMD_LIBVIRT"
+prints || fault "nothing on the console when the daemon is back"
+cvmctl logs web3 >logs
+grep -q "$dots" logs || fault "nothing in the log"
+expect 0 "was killed" cvmctl kill web3
+expect 0 "deleted" cvmctl delete web3
+
 # A domain of libvirt's own becomes a VM, and is left as it is.
 cat >db1.xml <<D
 <domain type='qemu'><name>db1</name><memory unit='MiB'>256</memory><vcpu>1</vcpu>

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 
 #include <cmocka.h>
 
@@ -238,5 +239,59 @@ static inline size_t wait_for_output(struct fixture *f, size_t bytes) {
         return n;
 }
 
+struct opening {
+        int fd;
+        bool done;
+        struct cvm_error *err;
+};
+
+static inline void on_console(void *ctx, int fd, struct cvm_error *err) {
+        struct opening *o = ctx;
+
+        o->fd = fd;
+        o->done = true;
+        if (err)
+                *o->err = *err;
+}
+
+/* Its descriptor, or negative with words. */
+static inline int open_console(struct fixture *f, struct cvm_error *err) {
+        struct opening o = { .fd = -EBADF, .err = err };
+
+        if (the_driver->console(f->guest, on_console, &o, err) < 0)
+                return -EBADF;
+        while (!o.done)
+                assert_true(sd_event_run(f->event, 60000000) > 0);
+        return o.fd;
+}
+
 #define BOOT_DISK \
         "\"boot\":{\"disk\":\"root\"},\"disks\":[{\"path\":\"disk\",\"format\":\"raw\",\"serial\":\"root\"}]"
+
+/* A guest whose boot sector is this, at whose console somebody is. */
+static inline int begin_at_console(struct fixture *f, const uint8_t *code, size_t size) {
+        struct cvm_error err = { 0 };
+        int fd;
+
+        begin(f, "\"console\":\"interactive\"," BOOT_DISK);
+        if (size)
+                assert_int_equal(pwrite(f->files[0], code, size, 0), size);
+        start(f);
+        wait_for(f, DRIVER_UP, 1);
+        fd = open_console(f, &err);
+        if (fd < 0)
+                fail_msg("%s", err.text);
+        command(f, DRIVER_CONT);
+        return fd;
+}
+
+/* What there is now, after one more turn; 0: nothing, negative: it has ended. */
+static inline ssize_t take_printed(struct fixture *f, int fd, void *ret, size_t size) {
+        ssize_t n = recv(fd, ret, size, MSG_DONTWAIT);
+
+        if (n == 0)
+                return -EPIPE;
+        if (n < 0)
+                assert_true(sd_event_run(f->event, 10000) >= 0);
+        return n < 0 ? 0 : n;
+}

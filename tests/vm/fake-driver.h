@@ -109,7 +109,8 @@ static void fake_kill(struct driver_guest *guest) {
         fake_tell_of(guest, DRIVER_GONE);
 }
 
-static int fake_console(struct driver_guest *guest, int *ret_fd, struct cvm_error *err) {
+static int fake_console(struct driver_guest *guest, driver_console_fn done, void *ctx,
+                        struct cvm_error *err) {
         return cvm_fail(err, &CVM_CODE_CONSOLE, ENOTSUP, "a scripted guest has no console");
 }
 

@@ -137,9 +137,8 @@ static void test_each_feature(void **state) {
                   "<interface type='bridge'>\n      <source bridge='br0'/>\n      <mac address='52:54:00:" },
                 { ",\"tuning\":{\"hugepages\":true}", "<hugepages/>\n    <source type='memfd'/>\n" },
                 { ",\"tuning\":{\"numa_node\":1}", "<memory mode='strict' nodeset='1'/>\n" },
-                { ",\"console\":\"interactive\"",
-                  "<serial type='unix'>\n      <source mode='bind' path='/run/x/console.sock'/>\n      "
-                  "<log file='/run/x/console.log' append='on'/>\n" },
+                { ",\"console\":\"interactive\"", "<serial type='pty'>\n      "
+                                                  "<log file='/run/x/console.log' append='on'/>\n" },
         };
 
         for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {

@@ -442,7 +442,8 @@ static void on_news(void *ctx, const struct libvirt_message *m) {
                 (void)tell_in_order(g, DRIVER_RESET);
         else if (m->kind == LIBVIRT_ENDS)
                 on_ends(g, m);
-        else if (m->kind == LIBVIRT_PORT)
+        else if (m->kind == LIBVIRT_PORT && m->text.size == strlen(LIBVIRT_AGENT_ALIAS) &&
+                 memcmp(m->text.data, LIBVIRT_AGENT_ALIAS, m->text.size) == 0)
                 (void)tell(g, DRIVER_LISTENS, NULL);
         else if (m->kind == LIBVIRT_DEVICES)
                 (void)tell_changed(g, "a device was added or removed");

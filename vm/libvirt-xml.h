@@ -20,6 +20,9 @@ struct libvirt_domain {
         const char *console_log; /* file that libvirt appends the console to; NULL: none */
 };
 
+/* Of the agent's channel, the first that there is: libvirt counts them. */
+#define LIBVIRT_AGENT_ALIAS "channel0"
+
 /*
  * Owned text. The same domain gives the same bytes. CVM_CODE_LIBVIRT_FIELD, with the name of the
  * definition's field, for what libvirt cannot say: nothing is left out silently.

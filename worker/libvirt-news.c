@@ -241,7 +241,7 @@ static void on_device(virConnectPtr connection, virDomainPtr domain, const char 
 static void on_qemu(virConnectPtr connection, virDomainPtr domain, const char *event, long long seconds,
                     unsigned int micros, const char *details, void *ctx) {
         CVM_CLEANUP(cvm_json_putp) json_object *node = NULL;
-        const char *reason = "";
+        const char *reason = "", *id = "";
         struct cvm_error err = { 0 };
         struct cvm_json place;
         bool yes = false;
@@ -250,8 +250,9 @@ static void on_qemu(virConnectPtr connection, virDomainPtr domain, const char *e
                 return;
         place = cvm_json_root(node, event);
         if (strcmp(event, "VSERPORT_CHANGE") == 0) {
+                (void)cvm_json_get_text(&place, "id", &id, &err);
                 if (cvm_json_get_bool(&place, "open", &yes, &err) > 0 && yes)
-                        tell(ctx, domain, LIBVIRT_PORT, false, NULL);
+                        tell(ctx, domain, LIBVIRT_PORT, false, id);
         } else if (strcmp(event, "SHUTDOWN") == 0) {
                 (void)cvm_json_get_bool(&place, "guest", &yes, &err);
                 (void)cvm_json_get_text(&place, "reason", &reason, &err);

@@ -70,7 +70,7 @@ enum libvirt_kind {
         LIBVIRT_DISCONNECTED, /* libvirt is away: nothing will be told until it is back */
         LIBVIRT_REBOOTED,
         LIBVIRT_ENDS,    /* QEMU says that the guest has ended; text: QEMU's reason */
-        LIBVIRT_PORT,    /* the guest opened a channel */
+        LIBVIRT_PORT,    /* the guest opened a channel; text: its alias */
         LIBVIRT_DEVICES, /* somebody added or removed one of the devices; text: its alias */
 };
 static const char *const libvirt_kinds[] = { "answer",       "domain",   "connected",

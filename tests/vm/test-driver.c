@@ -19,6 +19,7 @@
 
 #include <cmocka.h>
 
+#include "tests/guest/port-opener.h"
 #include "tests/vm/driver-scene.h"
 #include "vm/libvirt-link.h"
 #include "vm/pidfd.h"
@@ -383,6 +384,22 @@ static void test_one_at_the_console(void **state) {
         assert_int_equal(recv(second, some, 1, 0), 0); /* and it ends with the guest */
 }
 
+/* The agent's channel is told of, once, and the other one, which was opened before it, is not. */
+static void test_the_guest_opens_its_channels(void **state) {
+        CVM_CLEANUP(end) struct fixture f;
+
+        begin(&f, BOOT_DISK);
+        assert_int_equal(pwrite(f.files[0], port_opener_code, sizeof port_opener_code, 0),
+                         sizeof port_opener_code);
+        start(&f);
+        wait_for(&f, DRIVER_UP, 1);
+        assert_int_equal(f.seen[DRIVER_LISTENS], 0);
+        command(&f, DRIVER_CONT);
+        wait_for(&f, DRIVER_LISTENS, 1);
+        command(&f, DRIVER_PAUSE); /* what was told before is here by then */
+        assert_int_equal(f.seen[DRIVER_LISTENS], 1);
+}
+
 static void test_no_console(void **state) {
         static const char *const definitions[] = { BOOT_DISK, "\"console\":\"none\"," BOOT_DISK };
 
@@ -527,6 +544,7 @@ int main(int argc, char **argv) {
                 cmocka_unit_test(test_last_words),
                 cmocka_unit_test(test_one_at_the_console),
                 cmocka_unit_test(test_no_console),
+                cmocka_unit_test(test_the_guest_opens_its_channels),
                 cmocka_unit_test(test_dump),
                 cmocka_unit_test(test_dump_of_one_that_is_paused),
                 cmocka_unit_test(test_dump_without_room),

@@ -98,6 +98,8 @@ static const struct failure_row texts[] = {
         /* the console */
         { "Active console session exists", &CVM_CODE_CONSOLE_BUSY,
           "somebody else is at the VM's console: `virsh console`, or another client of libvirt" },
+        { "' is locked by lock file", &CVM_CODE_CONSOLE_BUSY,
+          "another program holds the terminal of the VM's console" },
         { "is not using a PTY", NO_CONSOLE },
         { "cannot find character device", NO_CONSOLE },
         { "cannot find default console device", NO_CONSOLE },

@@ -216,8 +216,6 @@ static int on_lifecycle(virConnectPtr connection, virDomainPtr domain, int event
 
         if (!host_is_ours(domain))
                 return 0;
-        if (event == VIR_DOMAIN_EVENT_CRASHED)
-                tell(ctx, domain, LIBVIRT_ENDS, true, "guest-panic");
         if (!is_told_by_another(event, detail))
                 look_and_tell(ctx, domain, &news);
         return 0;
@@ -237,7 +235,8 @@ static void on_device(virConnectPtr connection, virDomainPtr domain, const char 
         tell(ctx, domain, LIBVIRT_DEVICES, false, alias);
 }
 
-/* What libvirt has no event for: a channel of ours that is opened, and why a guest ends. */
+/* What libvirt has no event for, a channel of ours that is opened, and why a guest ends; a panic, which it
+ * tells when QEMU has stopped the guest already. */
 static void on_qemu(virConnectPtr connection, virDomainPtr domain, const char *event, long long seconds,
                     unsigned int micros, const char *details, void *ctx) {
         CVM_CLEANUP(cvm_json_putp) json_object *node = NULL;
@@ -257,7 +256,8 @@ static void on_qemu(virConnectPtr connection, virDomainPtr domain, const char *e
                 (void)cvm_json_get_bool(&place, "guest", &yes, &err);
                 (void)cvm_json_get_text(&place, "reason", &reason, &err);
                 tell(ctx, domain, LIBVIRT_ENDS, yes, reason);
-        }
+        } else
+                tell(ctx, domain, LIBVIRT_ENDS, true, "guest-panic");
 }
 
 static int watch(struct libvirt_host *host) {
@@ -281,8 +281,8 @@ static int watch(struct libvirt_host *host) {
                 host->events[host->n_events] = id;
         }
         host->qemu_event = virConnectDomainQemuMonitorEventRegister(
-                        host->connection, NULL, "^(VSERPORT_CHANGE|SHUTDOWN)$", on_qemu, host, NULL,
-                        VIR_CONNECT_DOMAIN_QEMU_MONITOR_EVENT_REGISTER_REGEX);
+                        host->connection, NULL, "^(VSERPORT_CHANGE|SHUTDOWN|GUEST_PANICKED)$", on_qemu, host,
+                        NULL, VIR_CONNECT_DOMAIN_QEMU_MONITOR_EVENT_REGISTER_REGEX);
         return host->qemu_event;
 }
 

@@ -122,8 +122,9 @@ boots() {
 
 # Somebody else resets the domain, which libvirt does by another process, and ends it
 meddled() {
-        definition meddled "$td, $devices"
+        definition meddled "$td, $devices, \"console\": \"interactive\""
         same meddled
+        expect 0 "Connected to meddled" cvmctl console meddled </dev/null
         rm records/meddled.json
         virsh -q -c qemu:///system reset cvmd-meddled >virsh.said
         until_event meddled '"boot"' 2
@@ -131,6 +132,25 @@ meddled() {
         virsh -q -c qemu:///system destroy cvmd-meddled >virsh.said
         until_event meddled CVM-DOMAIN-ENDED
         cvmctl delete meddled -q >/dev/null
+}
+
+# told NAME: what happened to it, without what differs from VM to VM
+told() { cvmctl events "$1" --since 0 -q -o jsonl | sed -E 's/"(vm|name|boot|seq|time)":("[^"]*"|[0-9]+),?//g'; }
+
+# panics DRIVER NAME: the guest reports that it cannot go on; that ends it, and nobody starts or dumps it behind our back
+panics() {
+        local dumps=/var/lib/libvirt/qemu/dump
+        definition "$2" "$td"
+        sed -i "s/\"libvirt\"/\"$1\"/" "$2.json"
+        same "$2"
+        /usr/bin/python3 "$here/player.py" "players/$2" org.cvmd.agent.0 false
+        until_event "$2" CVM-GUEST-PANIC
+        told "$2" >"$1.told"
+        [ "$(shown "$2" state) $(shown "$2" state_code)" = "failed CVM-GUEST-PANIC" ] || fault "$2: $(shown "$2" state) $(shown "$2" state_code)"
+        [ -z "$(guests)" ] || fault "$2: a process is left"
+        [ -z "$(ls $dumps 2>/dev/null)" ] || fault "$2: there is a dump: $(ls $dumps)"
+        cvmctl start "$2" -q || fault "$2 does not start again"
+        gone "$2"
 }
 
 # causes NAME MEMBERS, and lines COMMAND STATUS CODE WORDS: a command of the launch fails, and an operator hears why
@@ -166,6 +186,11 @@ td_launches
 td_beside
 boots td-boots "$td"
 meddled
+touch plays
+panics libvirt td-panics
+panics qemu qemu-panics
+rm plays
+cmp -s libvirt.told qemu.told || fault "a panic is not told the same: $(diff libvirt.told qemu.told)"
 causes td-causes "$td" <<'E'
 TDX_INIT_VM:ENOSPC 9 CVM-GUEST-KEYS (KeyIDs) are taken
 TDX_FINALIZE_VM:EIO:0x100 9 CVM-LAUNCH-REFUSED measurement

@@ -73,6 +73,10 @@ static void test_real_texts(void **state) {
                   &CVM_CODE_NETWORK },
                 { 10, 9, "operation failed: Active console session exists for this domain",
                   &CVM_CODE_CONSOLE_BUSY },
+                { 0, 9,
+                  "operation failed: Requested device '/dev/pts/0' is locked by lock file '/var/lock/LCK.._pts_0' "
+                  "held by process 17",
+                  &CVM_CODE_CONSOLE_BUSY },
                 { 10, 1, "internal error: character device serial0 is not using a PTY", &CVM_CODE_CONSOLE },
                 { 10, 1, "internal error: cannot find character device <null>", &CVM_CODE_CONSOLE },
                 { 20, 55, "Requested operation is not valid: domain 'web1' is already active",

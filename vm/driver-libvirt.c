@@ -17,8 +17,8 @@
 #include "base/fd.h"
 #include "vm/confirm.h"
 #include "vm/console-log.h"
-#include "vm/dump.h"
 #include "vm/libvirt-console.h"
+#include "vm/libvirt-dump.h"
 #include "vm/libvirt-link.h"
 #include "vm/libvirt-monitor.h"
 #include "vm/libvirt-removal.h"
@@ -60,12 +60,7 @@ struct driver_guest {
         struct libvirt_console *console; /* NULL: nobody has been at it */
         struct confirm confirm;
         struct pending pending[DRIVER_QUIT + 1];
-        struct {
-                driver_done_fn done; /* NULL: none is under way */
-                driver_progress_fn progress;
-                void *ctx;
-                sd_event_source *timer;
-        } dump;
+        struct libvirt_dump dump;
         bool runs;      /* DRIVER_RUNNING was told, and no DRIVER_PAUSED since */
         bool away;      /* libvirt was, since it was last told */
         bool started;   /* libvirt has done so */
@@ -86,7 +81,7 @@ static struct driver_guest *guest_release(struct driver_guest *g) {
         if (g->released)
                 *g->released = true;
         g->watch = libvirt_watch_free(g->watch);
-        g->dump.timer = sd_event_source_disable_unref(g->dump.timer);
+        libvirt_dump_done(&g->dump);
         g->console = libvirt_console_free(g->console);
         g->log = console_log_free(g->log);
         g->death = sd_event_source_disable_unref(g->death);
@@ -678,7 +673,7 @@ static int find_process(struct driver_guest *g, struct cvm_error *err) {
         int r = 0;
 
         if (fd >= 0 && process_start_time(g->trace.pid, &start_time) >= 0 &&
-            start_time == g->trace.start_time)
+            start_time == g->trace.start_time && pidfd_is_alive(fd))
                 r = watch_process(g, &fd);
         return r < 0 ? cvm_fail(err, &CVM_CODE_INTERNAL, r, "watching QEMU: %s", strerror(-r)) : 0;
 }
@@ -732,70 +727,11 @@ static int guest_command(struct driver_guest *g, enum driver_command command, dr
         return r;
 }
 
-/* --- dumps --- */
-
-static void ask_for_progress(struct driver_guest *g);
-
-static int on_dump_timer(sd_event_source *source, uint64_t usec, void *userdata) {
-        ask_for_progress(userdata);
-        return 0;
-}
-
-static void on_dump_progress(void *ctx, const struct libvirt_message *answer, struct cvm_error *err) {
-        CVM_CLEANUP(cvm_json_putp) json_object *result = NULL;
-        struct driver_guest *g = ctx;
-        struct dump_progress progress;
-        struct cvm_error why = { 0 };
-
-        if (!g->dump.done)
-                return;
-        result = answer ? libvirt_monitor_answer(answer, &why) : NULL;
-        if (result && dump_progress_read(result, &progress, &why) >= 0 && progress.status == DUMP_ACTIVE)
-                g->dump.progress(g->dump.ctx, progress.percent);
-        (void)sd_event_add_time_relative(g->event, &g->dump.timer, CLOCK_MONOTONIC, DUMP_POLL_USEC,
-                                         DUMP_POLL_USEC / 10, on_dump_timer, g);
-}
-
-/* Its end is libvirt's to tell. */
-static void ask_for_progress(struct driver_guest *g) {
-        g->dump.timer = sd_event_source_disable_unref(g->dump.timer);
-        (void)libvirt_monitor_ask(g->watch, "query-dump", on_dump_progress, g, NULL);
-}
-
-static void on_dumped(void *ctx, const struct libvirt_message *answer, struct cvm_error *err) {
-        struct driver_guest *g = ctx;
-        driver_done_fn done = g->dump.done;
-        struct cvm_error why = { 0 };
-
-        g->dump.timer = sd_event_source_disable_unref(g->dump.timer);
-        g->dump.done = NULL;
-        g->dump.progress(g->dump.ctx, 99); /* libvirt may have stopped the vCPUs, whatever came of it */
-        if (err && err->code == &CVM_CODE_LIBVIRT)
-                cvm_fail(&why, &CVM_CODE_DUMP_FAILED, EIO, "QEMU did not write the whole dump: %s",
-                         err->text);
-        else if (err)
-                why = *err;
-        done(g->dump.ctx, err ? &why : NULL);
-}
-
-/* As a job of libvirt's: libvirt 9.0 dies of the event by which QEMU ends a dump that is none. */
 static int guest_dump(struct driver_guest *g, int fd, driver_progress_fn progress, driver_done_fn done,
                       void *ctx, struct cvm_error *err) {
-        const struct libvirt_request request = { .verb = LIBVIRT_DUMP };
-        int r;
-
         if (g->phase != LIVE || g->off)
                 return cvm_fail(err, &CVM_CODE_QMP, ENOTCONN, "the domain is not there yet");
-        if (g->dump.done)
-                return cvm_fail(err, &CVM_CODE_WRONG_STATE, EBUSY, "QEMU has a dump under way");
-        r = libvirt_watch_ask(g->watch, &request, &fd, 1, on_dumped, g, err);
-        if (r < 0)
-                return r;
-        g->dump.done = done;
-        g->dump.progress = progress;
-        g->dump.ctx = ctx;
-        ask_for_progress(g);
-        return 0;
+        return libvirt_dump_begin(&g->dump, g->event, g->watch, fd, progress, done, ctx, err);
 }
 
 static int guest_console(struct driver_guest *g, driver_console_fn done, void *ctx, struct cvm_error *err) {

@@ -66,7 +66,6 @@ enum driver_command {
 };
 
 typedef void (*driver_done_fn)(void *ctx, struct cvm_error *err); /* err: NULL when done */
-
 typedef void (*driver_progress_fn)(void *ctx, uint32_t percent);
 /* fd: a connected console descriptor, owned by whoever is told, non-blocking; it may be left unread, and
  * ends with the guest or the daemon. Negative where err has words. */

@@ -35,7 +35,7 @@ struct call {
         struct call *next;
         uint64_t id;
         int verb;
-        uint64_t due_usec;           /* CLOCK_MONOTONIC: then libvirt hangs */
+        uint64_t due_usec;           /* CLOCK_MONOTONIC: then libvirt hangs; UINT64_MAX: never */
         struct libvirt_watch *watch; /* borrowed; NULL: nobody waits for it */
         libvirt_done_fn done;
         void *ctx;
@@ -349,13 +349,16 @@ static void mind_calls(void) {
                                 NULL);
 }
 
-/* What is asked of one domain is done in its order. */
+/* What is asked of one domain is done in its order; but for a dump, which takes as long as the guest's
+ * memory is large, beside the rest. */
 static uint64_t due_usec(const struct libvirt_watch *watch, int verb) {
         uint64_t begins = 0;
 
+        if (verb == LIBVIRT_DUMP)
+                return UINT64_MAX;
         (void)sd_event_now(the_link.event, CLOCK_MONOTONIC, &begins);
         for (const struct call *c = the_link.calls; c; c = c->next)
-                if (c->watch == watch && c->due_usec > begins)
+                if (c->watch == watch && c->verb != LIBVIRT_DUMP && c->due_usec > begins)
                         begins = c->due_usec;
         return begins + patience_usec * (verb == LIBVIRT_START ? 10 : 1);
 }

@@ -4,6 +4,7 @@
  */
 #include <dirent.h>
 #include <glob.h>
+#include <poll.h>
 #include <pty.h>
 #include <setjmp.h>
 #include <signal.h>
@@ -19,6 +20,7 @@
 #include <cmocka.h>
 
 #include "tests/vm/driver-scene.h"
+#include "vm/pidfd.h"
 
 #define NAME "cvmd-t"
 
@@ -236,6 +238,14 @@ static void come_back(struct fixture *f) {
                 pass(f);
 }
 
+static void kill_and_wait(pid_t pid) {
+        CVM_CLEANUP(cvm_closep) int fd = pidfd_of(pid);
+        struct pollfd end = { .fd = fd, .events = POLLIN };
+
+        pidfd_kill(fd, SIGKILL);
+        assert_int_equal(poll(&end, 1, -1), 1);
+}
+
 /* Dead, whatever is shown: never up, and its end is told when libvirt has seen it. */
 static void test_found_dead_by_a_libvirtd_that_is_blind(void **state) {
         CVM_CLEANUP(end) struct fixture f;
@@ -246,7 +256,7 @@ static void test_found_dead_by_a_libvirtd_that_is_blind(void **state) {
         run(&f);
         forget(&f);
         monitor = make_blind(&f);
-        kill(f.trace.pid, SIGKILL);
+        kill_and_wait(f.trace.pid);
         s = start_of(&f);
         assert_int_equal(the_driver->adopt(&s, &f.trace, &f.guest, &err), 1);
         come_back(&f);

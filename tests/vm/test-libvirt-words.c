@@ -36,6 +36,7 @@ static void test_real_texts(void **state) {
                   "unsupported configuration: S390 PV launch security is not supported with this QEMU binary",
                   &CVM_CODE_LIBVIRT_OLD },
                 { 20, 27, "XML error: No PCI buses available", &CVM_CODE_QEMU_OPTION },
+                { 10, 38, "Unable to read from monitor: Connection reset by peer", &CVM_CODE_QEMU },
                 { 0, 1,
                   "internal error: Failed to start QEMU binary /usr/bin/qemu-system-s390x for probing: ",
                   &CVM_CODE_QEMU },

@@ -192,6 +192,8 @@ void host_describe_failure(struct libvirt_message *answer, int r) {
                 answer->error_code = VIR_ERR_OPERATION_ABORTED;
         if (r == -ENOENT)
                 answer->error_code = VIR_ERR_NO_DOMAIN;
+        if (r == -ENOTCONN)
+                answer->error_code = VIR_ERR_NO_CONNECT;
         take_text(answer, e && e->message ? e->message : strerror(-r));
 }
 

@@ -51,14 +51,6 @@ static void edit(void) {
               ">/run/libvirt/edited.xml && virsh -q -c qemu:///system define /run/libvirt/edited.xml >/dev/null");
 }
 
-static void run(struct fixture *f) {
-        begin(f, BOOT_DISK);
-        start(f);
-        wait_for(f, DRIVER_UP, 1);
-        command(f, DRIVER_CONT);
-        wait_for(f, DRIVER_RUNNING, 1);
-}
-
 static void start_again(struct fixture *f) {
         f->why = (struct cvm_error){ 0 };
         memset(f->seen, 0, sizeof f->seen);
@@ -92,7 +84,7 @@ static void expect_in_life(struct fixture *f) {
 static void test_libvirtd_restarts(void **state) {
         CVM_CLEANUP(end) struct fixture f;
 
-        run(&f);
+        begin_running(&f);
         libvirtd("kill");
         libvirtd("start");
         expect_in_life(&f);
@@ -109,7 +101,7 @@ static void test_libvirtd_restarts_while_it_is_dumped(void **state) {
         CVM_CLEANUP(end) struct fixture f;
         CVM_CLEANUP(cvm_closep) int fd = -EBADF;
 
-        run(&f);
+        begin_running(&f);
         fd = dump_into_pipe(&f);
         libvirtd("kill");
         libvirtd("start");
@@ -145,7 +137,7 @@ static void test_lost_connections_leave_nothing(void **state) {
         CVM_CLEANUP(end) struct fixture f;
         size_t before;
 
-        run(&f);
+        begin_running(&f);
         before = count_files(libvirt_link_pid());
         for (unsigned i = 1; i <= 4; i++) {
                 libvirtd("kill");
@@ -159,7 +151,7 @@ static void test_cvmd_libvirt_dies(void **state) {
         CVM_CLEANUP(end) struct fixture f;
         pid_t pid;
 
-        run(&f);
+        begin_running(&f);
         pid = libvirt_link_pid();
         assert_int_equal(kill(pid, SIGKILL), 0);
         while (libvirt_link_pid() == pid || libvirt_link_pid() == 0)
@@ -171,7 +163,7 @@ static void test_cvmd_libvirt_dies(void **state) {
 static void test_paused_while_cvmd_libvirt_is_dead(void **state) {
         CVM_CLEANUP(end) struct fixture f;
 
-        run(&f);
+        begin_running(&f);
         assert_int_equal(kill(libvirt_link_pid(), SIGKILL), 0);
         virsh("suspend " NAME);
         wait_for(&f, DRIVER_PAUSED, 1);
@@ -186,7 +178,7 @@ static void test_paused_while_cvmd_libvirt_is_dead(void **state) {
 static void test_killed_while_libvirtd_is_away(void **state) {
         CVM_CLEANUP(end) struct fixture f;
 
-        run(&f);
+        begin_running(&f);
         libvirtd("kill");
         kill(f.trace.pid, SIGKILL);
         wait_for(&f, DRIVER_GONE, 1);
@@ -253,7 +245,7 @@ static void test_found_dead_by_a_libvirtd_that_is_blind(void **state) {
         struct driver_start s;
         int monitor;
 
-        run(&f);
+        begin_running(&f);
         forget(&f);
         monitor = make_blind(&f);
         kill_and_wait(f.trace.pid);
@@ -274,7 +266,7 @@ static void test_started_under_a_libvirtd_that_is_blind(void **state) {
         struct driver_start s;
         int monitor;
 
-        run(&f);
+        begin_running(&f);
         monitor = make_blind(&f);
         kill(f.trace.pid, SIGKILL);
         wait_for(&f, DRIVER_GONE, 1);
@@ -297,7 +289,7 @@ static void test_killed_under_a_libvirtd_that_is_blind(void **state) {
         CVM_CLEANUP(end) struct fixture f;
         int monitor;
 
-        run(&f);
+        begin_running(&f);
         monitor = make_blind(&f);
         come_back(&f);
         wait_for(&f, DRIVER_FOUND, 1);
@@ -310,7 +302,7 @@ static void test_killed_under_a_libvirtd_that_is_blind(void **state) {
 static void test_destroyed_by_somebody(void **state) {
         CVM_CLEANUP(end) struct fixture f;
 
-        run(&f);
+        begin_running(&f);
         virsh("destroy " NAME);
         wait_for(&f, DRIVER_GONE, 1);
         assert_ptr_equal(f.why.code, &CVM_CODE_DOMAIN_ENDED);
@@ -320,7 +312,7 @@ static void test_destroyed_by_somebody(void **state) {
 static void test_destroyed_while_cvmd_libvirt_is_dead(void **state) {
         CVM_CLEANUP(end) struct fixture f;
 
-        run(&f);
+        begin_running(&f);
         assert_int_equal(kill(libvirt_link_pid(), SIGKILL), 0);
         virsh("destroy " NAME);
         wait_for(&f, DRIVER_GONE, 1);
@@ -330,7 +322,7 @@ static void test_destroyed_while_cvmd_libvirt_is_dead(void **state) {
 static void test_saved_by_somebody(void **state) {
         CVM_CLEANUP(end) struct fixture f;
 
-        run(&f);
+        begin_running(&f);
         virsh("managedsave " NAME);
         wait_for(&f, DRIVER_GONE, 1);
         assert_ptr_equal(f.why.code, &CVM_CODE_DOMAIN_ENDED);
@@ -341,7 +333,7 @@ static void test_saved_by_somebody(void **state) {
 static void test_undefined_by_somebody(void **state) {
         CVM_CLEANUP(end) struct fixture f;
 
-        run(&f);
+        begin_running(&f);
         virsh("undefine " NAME);
         wait_for(&f, DRIVER_CHANGED, 1);
         assert_ptr_equal(f.why.code, &CVM_CODE_DOMAIN_CHANGED);
@@ -350,7 +342,7 @@ static void test_undefined_by_somebody(void **state) {
 static void test_titled_by_somebody(void **state) {
         CVM_CLEANUP(end) struct fixture f;
 
-        run(&f);
+        begin_running(&f);
         virsh("desc --config --title " NAME " mine");
         wait_for(&f, DRIVER_CHANGED, 1);
 }
@@ -369,7 +361,7 @@ static void test_started_by_somebody(void **state) {
                 if (removed)
                         start_again(&f);
                 else
-                        run(&f);
+                        begin_running(&f);
                 the_driver->kill(f.guest);
                 wait_for(&f, DRIVER_GONE, 1);
                 undisked();
@@ -412,7 +404,7 @@ static void ask_without_waiting(struct fixture *f, enum driver_command command) 
 static void test_killed_while_it_hangs(void **state) {
         CVM_CLEANUP(end) struct fixture f;
 
-        run(&f);
+        begin_running(&f);
         kill(f.trace.pid, SIGSTOP);
         ask_without_waiting(&f, DRIVER_PAUSE);
         the_driver->kill(f.guest);
@@ -422,7 +414,7 @@ static void test_killed_while_it_hangs(void **state) {
 static void test_libvirtd_hangs(void **state) {
         CVM_CLEANUP(end) struct fixture f;
 
-        run(&f);
+        begin_running(&f);
         libvirt_link_set_patience(1000000);
         shell("kill -STOP \"$(\"$CVM_LIBVIRTD\" pid)\"");
         command(&f, DRIVER_PAUSE);
@@ -437,7 +429,7 @@ static void test_libvirtd_hangs(void **state) {
 static void test_edited_by_somebody(void **state) {
         CVM_CLEANUP(end) struct fixture f;
 
-        run(&f);
+        begin_running(&f);
         edit();
         wait_for(&f, DRIVER_CHANGED, 1);
         assert_ptr_equal(f.why.code, &CVM_CODE_DOMAIN_CHANGED);
@@ -452,7 +444,7 @@ static void test_edited_while_the_daemon_was_away(void **state) {
         struct cvm_error err = { 0 };
         struct driver_start s;
 
-        run(&f);
+        begin_running(&f);
         forget(&f);
         edit();
         s = start_of(&f);
@@ -471,7 +463,7 @@ static void test_killed_behind_a_restart(void **state) {
                 if (by_somebody)
                         start_again(&f);
                 else
-                        run(&f);
+                        begin_running(&f);
                 f.guest = the_driver->release(f.guest);
                 libvirtd("kill");
                 s = start_of(&f);
@@ -489,7 +481,7 @@ static void test_killed_behind_a_restart(void **state) {
 static void test_a_device_is_added_by_somebody(void **state) {
         CVM_CLEANUP(end) struct fixture f;
 
-        run(&f);
+        begin_running(&f);
         shell("echo '<channel type=\"null\"><target type=\"virtio\" name=\"more\"/></channel>' >/run/libvirt/more.xml");
         virsh("attach-device --live " NAME " /run/libvirt/more.xml");
         wait_for(&f, DRIVER_CHANGED, 1);
@@ -550,7 +542,7 @@ static void test_autostart_stays_off(void **state) {
 static void test_removed_while_libvirtd_is_away(void **state) {
         CVM_CLEANUP(end) struct fixture f;
 
-        run(&f);
+        begin_running(&f);
         the_driver->kill(f.guest);
         wait_for(&f, DRIVER_GONE, 1);
         virsh("dominfo " NAME);

@@ -268,6 +268,14 @@ static inline int open_console(struct fixture *f, struct cvm_error *err) {
 #define BOOT_DISK \
         "\"boot\":{\"disk\":\"root\"},\"disks\":[{\"path\":\"disk\",\"format\":\"raw\",\"serial\":\"root\"}]"
 
+static inline void begin_running(struct fixture *f) {
+        begin(f, BOOT_DISK);
+        start(f);
+        wait_for(f, DRIVER_UP, 1);
+        command(f, DRIVER_CONT);
+        wait_for(f, DRIVER_RUNNING, 1);
+}
+
 /* A guest whose boot sector is this, at whose console somebody is. */
 static inline int begin_at_console(struct fixture *f, const uint8_t *code, size_t size) {
         struct cvm_error err = { 0 };

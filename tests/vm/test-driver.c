@@ -429,21 +429,13 @@ static void expect_dump(int fd) {
         assert_non_null(memmem(head, 1 << 20, boot_sector_code, sizeof boot_sector_code));
 }
 
-static void run(struct fixture *f) {
-        begin(f, BOOT_DISK);
-        start(f);
-        wait_for(f, DRIVER_UP, 1);
-        command(f, DRIVER_CONT);
-        wait_for(f, DRIVER_RUNNING, 1);
-}
-
 /* It stands still meanwhile, and goes on. */
 static void test_dump(void **state) {
         CVM_CLEANUP(end) struct fixture f;
         CVM_CLEANUP(cvm_closep) int fd = -EBADF;
         size_t before;
 
-        run(&f);
+        begin_running(&f);
         before = wait_for_output(&f, 20);
         fd = dump_file(&f);
         dump(&f, fd);
@@ -459,7 +451,7 @@ static void test_dump_of_one_that_is_paused(void **state) {
         CVM_CLEANUP(end) struct fixture f;
         CVM_CLEANUP(cvm_closep) int fd = -EBADF;
 
-        run(&f);
+        begin_running(&f);
         wait_for_output(&f, 20);
         command(&f, DRIVER_PAUSE);
         wait_for(&f, DRIVER_PAUSED, 1);
@@ -479,7 +471,7 @@ static void test_dump_without_room(void **state) {
         CVM_CLEANUP(cvm_closep) int fd = -EBADF;
         struct cvm_error err = { 0 };
 
-        run(&f);
+        begin_running(&f);
         dump(&f, full);
         assert_true(the_driver->dump(f.guest, full, on_progress, on_answer, &f, &err) <
                     0); /* one at a time */
@@ -500,7 +492,7 @@ static void test_killed_while_it_is_dumped(void **state) {
         CVM_CLEANUP(end) struct fixture f;
         CVM_CLEANUP(cvm_closep) int fd = -EBADF;
 
-        run(&f);
+        begin_running(&f);
         fd = dump_into_pipe(&f);
         the_driver->kill(f.guest);
         wait_for(&f, DRIVER_GONE, 1);
@@ -512,7 +504,7 @@ static void test_found_again_while_it_is_dumped(void **state) {
         CVM_CLEANUP(end) struct fixture f;
         CVM_CLEANUP(cvm_closep) int fd = -EBADF;
 
-        run(&f);
+        begin_running(&f);
         fd = dump_into_pipe(&f);
         find_again(&f);
         if (is_qemu())

@@ -6,10 +6,13 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/uio.h>
 #include <sys/un.h>
 #include <unistd.h>
 
 #include "base/fd.h"
+
+CVM_DEFINE_CLEANUP_VOID(FILE, fclose);
 
 static int address_of(const char *run_dir, struct sockaddr_un *ret, struct cvm_error *err) {
         *ret = (struct sockaddr_un){ .sun_family = AF_UNIX };
@@ -67,8 +70,10 @@ void control_accept(struct control *control) {
 
 /* Short lines into an empty socket: what does not fit has no reader. */
 static void say(const struct control_client *client, const char *text) {
-        (void)!send(client->fd, text, strlen(text), MSG_NOSIGNAL | MSG_DONTWAIT);
-        (void)!send(client->fd, "\n", 1, MSG_NOSIGNAL | MSG_DONTWAIT);
+        struct iovec line[] = { { (char *)text, strlen(text) }, { (char *)"\n", 1 } };
+        const struct msghdr message = { .msg_iov = line, .msg_iovlen = ARRAY_SIZE(line) };
+
+        (void)!sendmsg(client->fd, &message, MSG_NOSIGNAL | MSG_DONTWAIT);
 }
 
 static void tell_status(const struct control_client *client, const struct agent *a) {
@@ -173,11 +178,23 @@ bool control_read(struct control_client *client, struct agent *a) {
         return obey(client, a);
 }
 
+/* What was asked for is done or told; a wait that ends in waiting lost its agent. */
+static bool is_good(const char *line) {
+        static const char *const bad[] = { "refused: ", "unacknowledged", "unknown request", "waits for " };
+
+        for (size_t i = 0; i < ARRAY_SIZE(bad); i++)
+                if (strncmp(line, bad[i], strlen(bad[i])) == 0)
+                        return false;
+        return true;
+}
+
 int control_ask(const char *run_dir, const char *line, struct cvm_error *err) {
         CVM_CLEANUP(cvm_closep) int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+        CVM_CLEANUP(fclosep) FILE *answers = NULL;
+        CVM_CLEANUP(cvm_freep) char *answer = NULL;
         struct sockaddr_un address;
-        bool good = true;
-        char answer[512];
+        bool good = false;
+        size_t room = 0;
         ssize_t n;
         int r = address_of(run_dir, &address, err);
 
@@ -188,12 +205,14 @@ int control_ask(const char *run_dir, const char *line, struct cvm_error *err) {
                                 address.sun_path, strerror(errno));
         if (dprintf(fd, "%s\n", line) < 0)
                 return -errno;
-        while ((n = read(fd, answer, sizeof answer - 1)) > 0) {
-                answer[n] = 0;
-                good = !strstr(answer, "unacknowledged") && !strstr(answer, "unknown request") &&
-                       !strstr(answer, "refused: ");
+        answers = fdopen(fd, "r");
+        if (!answers)
+                return -errno;
+        TAKE_FD(fd);
+        while ((n = getline(&answer, &room, answers)) > 0) {
                 if (cvm_write_all(STDOUT_FILENO, answer, (size_t)n) < 0)
                         return -EIO;
+                good = answer[n - 1] == '\n' && is_good(answer);
         }
         return good ? 0 : 1;
 }

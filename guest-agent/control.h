@@ -33,5 +33,6 @@ void control_tell(struct control *control, const struct agent *agent);
 /* Answer those who asked for the BYE. */
 void control_tell_bye(struct control *control, bool acknowledged);
 
-/* The other end: `cvm-agent VERB ...`; copies the answer to standard output. Returns an exit status. */
+/* The other end: `cvm-agent VERB ...`; copies the answer to standard output. Returns an exit status: 0 when
+ * the last line is whole and none of a refusal, of a missing acknowledgement or of waiting. */
 int control_ask(const char *run_dir, const char *line, struct cvm_error *err);

@@ -24,16 +24,14 @@ static int read_text(const struct host_scene *scene, const char *path, char ret[
 }
 
 /* A hypervisor stands in the kernel's table of who is below it, and has no ultravisor to give away. */
-static int is_partition(const struct host_scene *scene, const struct host_check_row *row,
-                        char detail[HOST_DETAIL_MAX], struct cvm_error *err) {
+static HOST_ROW(is_partition) {
         char text[TEXT_MAX];
         int r = read_text(scene, SYSINFO, text, err);
 
         return r < 0 ? r : !strstr(text, "VM00 ") && !host_is_on(scene->root_fd, UV "prot_virt_guest");
 }
 
-static int has_facility(const struct host_scene *scene, const struct host_check_row *row,
-                        char detail[HOST_DETAIL_MAX], struct cvm_error *err) {
+static HOST_ROW(has_facility) {
         char text[TEXT_MAX], *at, *end;
         int r = read_text(scene, CPUINFO, text, err);
 
@@ -51,16 +49,14 @@ static int has_facility(const struct host_scene *scene, const struct host_check_
 
 /* --- what KVM and the ultravisor offer --- */
 
-static int kvm_protects(const struct host_scene *scene, const struct host_check_row *row,
-                        char detail[HOST_DETAIL_MAX], struct cvm_error *err) {
+static HOST_ROW(kvm_protects) {
         uint64_t protects;
         int r = host_probe_kvm(scene->probe, HOST_KVM_PROTECTED, &protects, err);
 
         return r < 0 ? r : protects != 0;
 }
 
-static int tells_key(const struct host_scene *scene, const struct host_check_row *row,
-                     char detail[HOST_DETAIL_MAX], struct cvm_error *err) {
+static HOST_ROW(tells_key) {
         uint8_t keys[UV_KEYS_MAX][CVM_SHA256_SIZE];
         char hex[2 * CVM_SHA256_SIZE + 1];
         size_t n = 0;
@@ -74,8 +70,7 @@ static int tells_key(const struct host_scene *scene, const struct host_check_row
 }
 
 /* The mask row->path has row->bit. */
-static int has_bit(const struct host_scene *scene, const struct host_check_row *row,
-                   char detail[HOST_DETAIL_MAX], struct cvm_error *err) {
+static HOST_ROW(has_bit) {
         struct uv_mask mask;
         int r = uv_mask(scene->root_fd, row->path, &mask, err);
 
@@ -83,8 +78,7 @@ static int has_bit(const struct host_scene *scene, const struct host_check_row *
 }
 
 /* A length in hexadecimal digits, like the masks; older kernels and ultravisors have none. */
-static int can_dump(const struct host_scene *scene, const struct host_check_row *row,
-                    char detail[HOST_DETAIL_MAX], struct cvm_error *err) {
+static HOST_ROW(can_dump) {
         struct uv_mask length;
 
         if (!host_has(scene->root_fd, row->path))

@@ -25,20 +25,7 @@
 
 /* --- the processor and its registers --- */
 
-static int is_amd(const struct host_scene *scene, const struct host_check_row *row,
-                  char detail[HOST_DETAIL_MAX], struct cvm_error *err) {
-        struct host_cpuid leaf;
-        int r = host_probe_cpuid(scene->probe, 0, &leaf, err);
-        uint32_t words[3];
-
-        if (r < 0)
-                return r;
-        memcpy(words, (uint32_t[]){ leaf.ebx, leaf.edx, leaf.ecx }, sizeof words);
-        return memcmp(words, "AuthenticAMD", sizeof words) == 0;
-}
-
-static int is_server(const struct host_scene *scene, const struct host_check_row *row,
-                     char detail[HOST_DETAIL_MAX], struct cvm_error *err) {
+static HOST_ROW(is_server) {
         struct host_cpuid leaves[3];
         char brand[sizeof leaves + 1] = "";
         int r = 0;
@@ -55,16 +42,14 @@ static int is_server(const struct host_scene *scene, const struct host_check_row
         return strstr(brand, "EPYC") != NULL;
 }
 
-static int has_feature(const struct host_scene *scene, const struct host_check_row *row,
-                       char detail[HOST_DETAIL_MAX], struct cvm_error *err) {
+static HOST_ROW(has_feature) {
         struct host_cpuid leaf;
         int r = host_probe_cpuid(scene->probe, LEAF_ENCRYPTION, &leaf, err);
 
         return r < 0 ? r : (int)(leaf.eax >> row->bit & 1);
 }
 
-static int is_enabled(const struct host_scene *scene, const struct host_check_row *row,
-                      char detail[HOST_DETAIL_MAX], struct cvm_error *err) {
+static HOST_ROW(is_enabled) {
         uint64_t syscfg;
         int r = host_probe_msr(scene->probe, MSR_SYSCFG, &syscfg, err);
 
@@ -72,8 +57,7 @@ static int is_enabled(const struct host_scene *scene, const struct host_check_ro
 }
 
 /* A segmented table has no end; older processors know no such register. */
-static int has_rmp_memory(const struct host_scene *scene, const struct host_check_row *row,
-                          char detail[HOST_DETAIL_MAX], struct cvm_error *err) {
+static HOST_ROW(has_rmp_memory) {
         struct cvm_error unknown = { 0 };
         uint64_t base, end, config;
         int r = host_probe_msr(scene->probe, MSR_RMP_BASE, &base, err);
@@ -86,16 +70,6 @@ static int has_rmp_memory(const struct host_scene *scene, const struct host_chec
                 return 1;
         return base && host_probe_msr(scene->probe, MSR_RMP_CFG, &config, &unknown) >= 0 &&
                (config & RMP_CFG_SEGMENTED);
-}
-
-/* A hypervisor's machine has no SNP of its own to give away, except where kvm_amd has found one all the
- * same. */
-static int is_bare(const struct host_scene *scene, const struct host_check_row *row,
-                   char detail[HOST_DETAIL_MAX], struct cvm_error *err) {
-        struct host_cpuid leaf;
-        int r = host_probe_cpuid(scene->probe, 1, &leaf, err);
-
-        return r < 0 ? r : !(leaf.ecx >> row->bit & 1) || scene->facts.offers[CVM_PLATFORM_SEV_SNP];
 }
 
 /* --- the kernel --- */
@@ -155,8 +129,7 @@ static void read_iommu(const struct host_scene *scene, const struct iommu_switch
         }
 }
 
-static int has_iommu(const struct host_scene *scene, const struct host_check_row *row,
-                     char detail[HOST_DETAIL_MAX], struct cvm_error *err) {
+static HOST_ROW(has_iommu) {
         const struct iommu_switch *found[IOMMU_SORT_MAX_] = { NULL };
 
         read_iommu(scene, found);
@@ -167,8 +140,7 @@ static int has_iommu(const struct host_scene *scene, const struct host_check_row
 }
 
 /* Whether this IOMMU and kernel put up with the mode shows in what became of kvm_amd's switch. */
-static int is_iommu_mode_fit(const struct host_scene *scene, const struct host_check_row *row,
-                             char detail[HOST_DETAIL_MAX], struct cvm_error *err) {
+static HOST_ROW(is_iommu_mode_fit) {
         const struct iommu_switch *found[IOMMU_SORT_MAX_] = { NULL }, *harm;
         bool is_on = host_is_on(scene->root_fd, row->path);
 
@@ -180,8 +152,7 @@ static int is_iommu_mode_fit(const struct host_scene *scene, const struct host_c
         return !harm || is_on;
 }
 
-static int has_memlock(const struct host_scene *scene, const struct host_check_row *row,
-                       char detail[HOST_DETAIL_MAX], struct cvm_error *err) {
+static HOST_ROW(has_memlock) {
         static const char name[] = "Max locked memory";
         char text[4096], soft[24];
         const char *line;
@@ -196,8 +167,7 @@ static int has_memlock(const struct host_scene *scene, const struct host_check_r
 }
 
 /* Both the processor and KVM must have it. */
-static int has_secure_tsc(const struct host_scene *scene, const struct host_check_row *row,
-                          char detail[HOST_DETAIL_MAX], struct cvm_error *err) {
+static HOST_ROW(has_secure_tsc) {
         struct cvm_error silent = { 0 };
         uint64_t features = 0;
         int r = has_feature(scene, row, detail, err);
@@ -208,8 +178,7 @@ static int has_secure_tsc(const struct host_scene *scene, const struct host_chec
 }
 
 /* The identifiers are then divided: what is not SEV-SNP's is SEV-ES's. */
-static int hides_ciphertext(const struct host_scene *scene, const struct host_check_row *row,
-                            char detail[HOST_DETAIL_MAX], struct cvm_error *err) {
+static HOST_ROW(hides_ciphertext) {
         uint64_t limit;
 
         if (!host_limit(scene->root_fd, row->path, &limit))
@@ -220,8 +189,7 @@ static int hides_ciphertext(const struct host_scene *scene, const struct host_ch
 
 /* --- the firmware of the security processor --- */
 
-static int is_api_current(const struct host_scene *scene, const struct host_check_row *row,
-                          char detail[HOST_DETAIL_MAX], struct cvm_error *err) {
+static HOST_ROW(is_api_current) {
         struct sev_host_status status;
         int r = sev_host_status(scene->probe, &status, err);
 
@@ -233,56 +201,49 @@ static int is_api_current(const struct host_scene *scene, const struct host_chec
                (status.api_major == API_MAJOR && status.api_minor >= API_MINOR);
 }
 
-static int is_platform_ready(const struct host_scene *scene, const struct host_check_row *row,
-                             char detail[HOST_DETAIL_MAX], struct cvm_error *err) {
+static HOST_ROW(is_platform_ready) {
         struct sev_host_status status;
         int r = sev_host_status(scene->probe, &status, err);
 
         return r < 0 ? r : status.state == 1 || status.state == 2;
 }
 
-static int is_es_ready(const struct host_scene *scene, const struct host_check_row *row,
-                       char detail[HOST_DETAIL_MAX], struct cvm_error *err) {
+static HOST_ROW(is_es_ready) {
         struct sev_host_status status;
         int r = sev_host_status(scene->probe, &status, err);
 
         return r < 0 ? r : status.is_es;
 }
 
-static int is_snp_ready(const struct host_scene *scene, const struct host_check_row *row,
-                        char detail[HOST_DETAIL_MAX], struct cvm_error *err) {
+static HOST_ROW(is_snp_ready) {
         struct snp_host_status status;
         int r = snp_host_status(scene->probe, &status, err);
 
         return r < 0 ? r : status.is_initialised;
 }
 
-static int is_rmp_ready(const struct host_scene *scene, const struct host_check_row *row,
-                        char detail[HOST_DETAIL_MAX], struct cvm_error *err) {
+static HOST_ROW(is_rmp_ready) {
         struct snp_host_status status;
         int r = snp_host_status(scene->probe, &status, err);
 
         return r < 0 ? r : status.has_rmp;
 }
 
-static int has_no_aliases(const struct host_scene *scene, const struct host_check_row *row,
-                          char detail[HOST_DETAIL_MAX], struct cvm_error *err) {
+static HOST_ROW(has_no_aliases) {
         struct snp_host_status status;
         int r = snp_host_status(scene->probe, &status, err);
 
         return r < 0 ? r : status.has_no_aliases;
 }
 
-static int tells_chip_id(const struct host_scene *scene, const struct host_check_row *row,
-                         char detail[HOST_DETAIL_MAX], struct cvm_error *err) {
+static HOST_ROW(tells_chip_id) {
         struct snp_host_status status;
         int r = snp_host_status(scene->probe, &status, err);
 
         return r < 0 ? r : !(status.flags & SNP_STATUS_MASK_CHIP_ID);
 }
 
-static int is_product_known(const struct host_scene *scene, const struct host_check_row *row,
-                            char detail[HOST_DETAIL_MAX], struct cvm_error *err) {
+static HOST_ROW(is_product_known) {
         struct snp_host_cpu cpu;
         int r = snp_host_cpu(scene->probe, &cpu, err);
 
@@ -307,8 +268,7 @@ static void differences(enum snp_product product, const struct snp_host_status *
                                               status->reported_tcb[i]);
 }
 
-static int is_tcb_reported(const struct host_scene *scene, const struct host_check_row *row,
-                           char detail[HOST_DETAIL_MAX], struct cvm_error *err) {
+static HOST_ROW(is_tcb_reported) {
         struct snp_host_status status;
         struct snp_host_cpu cpu;
         bool is_same;
@@ -354,8 +314,7 @@ static const char *const firmware_paths[] = { "usr/share/ovmf/OVMF.amdsev.fd",
                                               "usr/share/edk2/ovmf/OVMF.amdsev.fd",
                                               "usr/share/qemu/ovmf-x86_64-sev.bin", NULL };
 
-static int has_firmware(const struct host_scene *scene, const struct host_check_row *row,
-                        char detail[HOST_DETAIL_MAX], struct cvm_error *err) {
+static HOST_ROW(has_firmware) {
         for (size_t i = 0; firmware_paths[i]; i++) {
                 CVM_CLEANUP(cvm_closep) int fd = host_open(scene->root_fd, firmware_paths[i], O_RDONLY);
 
@@ -373,7 +332,7 @@ static int has_firmware(const struct host_scene *scene, const struct host_check_
 #define PARAMETER "sys/module/kvm_amd/parameters/"
 
 static const struct host_check_row checks[] = {
-        { "cpu", NULL, is_amd, NULL, 0, HOST_FAIL, "the processor says AuthenticAMD",
+        { "cpu", NULL, host_row_cpu_says, "AuthenticAMD", 0, HOST_FAIL, "the processor says AuthenticAMD",
           "the processor does not say AuthenticAMD",
           "Run encrypted guests on a machine with an EPYC processor." },
         { "server-part", "cpu", is_server, NULL, 0, HOST_WARN, "the processor is an EPYC",
@@ -494,9 +453,9 @@ static const struct host_check_row checks[] = {
 static const struct host_check_row gate = {
         "bare-metal",
         NULL,
-        is_bare,
+        host_row_is_bare,
         NULL,
-        31,
+        0,
         HOST_FAIL,
         "this is no virtual machine",
         "this is a virtual machine: SEV-SNP guests need the bare host",

@@ -21,61 +21,35 @@
 
 /* --- the processor and its registers --- */
 
-static int is_intel(const struct host_scene *scene, const struct host_check_row *row,
-                    char detail[HOST_DETAIL_MAX], struct cvm_error *err) {
-        struct host_cpuid leaf;
-        int r = host_probe_cpuid(scene->probe, 0, &leaf, err);
-        uint32_t words[3];
-
-        if (r < 0)
-                return r;
-        memcpy(words, (uint32_t[]){ leaf.ebx, leaf.edx, leaf.ecx }, sizeof words);
-        return memcmp(words, "GenuineIntel", sizeof words) == 0;
-}
-
-/* A hypervisor's machine has no TDX of its own to give away, except where kvm_intel has found one. */
-static int is_bare(const struct host_scene *scene, const struct host_check_row *row,
-                   char detail[HOST_DETAIL_MAX], struct cvm_error *err) {
-        struct host_cpuid leaf;
-        int r = host_probe_cpuid(scene->probe, 1, &leaf, err);
-
-        return r < 0 ? r : !(leaf.ecx >> row->bit & 1) || scene->facts.offers[CVM_PLATFORM_TDX];
-}
-
-static int has_total_encryption(const struct host_scene *scene, const struct host_check_row *row,
-                                char detail[HOST_DETAIL_MAX], struct cvm_error *err) {
+static HOST_ROW(has_total_encryption) {
         struct host_cpuid leaf;
         int r = host_probe_cpuid(scene->probe, LEAF_FEATURES, &leaf, err);
 
         return r < 0 ? r : (int)(leaf.ecx >> row->bit & 1);
 }
 
-static int has_enclaves(const struct host_scene *scene, const struct host_check_row *row,
-                        char detail[HOST_DETAIL_MAX], struct cvm_error *err) {
+static HOST_ROW(has_enclaves) {
         struct host_cpuid leaf;
         int r = host_probe_cpuid(scene->probe, LEAF_FEATURES, &leaf, err);
 
         return r < 0 ? r : (int)(leaf.ebx >> row->bit & 1);
 }
 
-static int is_encrypting(const struct host_scene *scene, const struct host_check_row *row,
-                         char detail[HOST_DETAIL_MAX], struct cvm_error *err) {
+static HOST_ROW(is_encrypting) {
         uint64_t value;
         int r = host_probe_msr(scene->probe, MSR_TME_ACTIVATE, &value, err);
 
         return r < 0 ? r : (int)(value >> row->bit & 1);
 }
 
-static int has_seam_memory(const struct host_scene *scene, const struct host_check_row *row,
-                           char detail[HOST_DETAIL_MAX], struct cvm_error *err) {
+static HOST_ROW(has_seam_memory) {
         uint64_t value;
         int r = host_probe_msr(scene->probe, MSR_SEAMRR_MASK, &value, err);
 
         return r < 0 ? r : (int)(value >> row->bit & 1);
 }
 
-static int has_private_keys(const struct host_scene *scene, const struct host_check_row *row,
-                            char detail[HOST_DETAIL_MAX], struct cvm_error *err) {
+static HOST_ROW(has_private_keys) {
         uint32_t keys;
         int r = tdx_host_keys(scene->probe, &keys, err);
 
@@ -85,8 +59,7 @@ static int has_private_keys(const struct host_scene *scene, const struct host_ch
         return keys > 1;
 }
 
-static int is_checked(const struct host_scene *scene, const struct host_check_row *row,
-                      char detail[HOST_DETAIL_MAX], struct cvm_error *err) {
+static HOST_ROW(is_checked) {
         uint64_t value;
         int r = host_probe_msr(scene->probe, MSR_MCHECK, &value, err);
 
@@ -97,8 +70,7 @@ static int is_checked(const struct host_scene *scene, const struct host_check_ro
         return value == 0;
 }
 
-static int is_for_production(const struct host_scene *scene, const struct host_check_row *row,
-                             char detail[HOST_DETAIL_MAX], struct cvm_error *err) {
+static HOST_ROW(is_for_production) {
         uint64_t value;
         int r = host_probe_msr(scene->probe, MSR_PLATFORM_INFO, &value, err);
 
@@ -115,8 +87,7 @@ static const char *const firmware_paths[] = { "usr/share/ovmf/OVMF.inteltdx.fd",
                                               "usr/share/ovmf/OVMF.fd",
                                               NULL };
 
-static int has_firmware(const struct host_scene *scene, const struct host_check_row *row,
-                        char detail[HOST_DETAIL_MAX], struct cvm_error *err) {
+static HOST_ROW(has_firmware) {
         for (size_t i = 0; firmware_paths[i]; i++) {
                 CVM_CLEANUP(cvm_closep) int fd = host_open(scene->root_fd, firmware_paths[i], O_RDONLY);
                 CVM_CLEANUP(cvm_bytes_done) struct cvm_bytes image = { 0 };
@@ -132,13 +103,11 @@ static int has_firmware(const struct host_scene *scene, const struct host_check_
         return 0;
 }
 
-static int is_open_to_guests(const struct host_scene *scene, const struct host_check_row *row,
-                             char detail[HOST_DETAIL_MAX], struct cvm_error *err) {
+static HOST_ROW(is_open_to_guests) {
         return !tdx_quote_service_is_closed(scene->root_fd);
 }
 
-static int quoting_answers(const struct host_scene *scene, const struct host_check_row *row,
-                           char detail[HOST_DETAIL_MAX], struct cvm_error *err) {
+static HOST_ROW(quoting_answers) {
         struct quoting_platform platform;
         struct cvm_error why = { 0 };
         struct host_answer answer;
@@ -165,7 +134,7 @@ static int quoting_answers(const struct host_scene *scene, const struct host_che
 #define NO_EVIDENCE "guests can give no evidence"
 
 static const struct host_check_row checks[] = {
-        { "cpu", NULL, is_intel, NULL, 0, HOST_FAIL, "the processor says GenuineIntel",
+        { "cpu", NULL, host_row_cpu_says, "GenuineIntel", 0, HOST_FAIL, "the processor says GenuineIntel",
           "the processor does not say GenuineIntel",
           "Run trust domains on a machine with a Xeon of the fourth generation or later." },
         { "production-part", "cpu", is_for_production, NULL, 27, HOST_WARN,
@@ -247,9 +216,9 @@ static const struct host_check_row checks[] = {
 static const struct host_check_row gate = {
         "bare-metal",
         NULL,
-        is_bare,
+        host_row_is_bare,
         NULL,
-        31,
+        0,
         HOST_FAIL,
         "this is no virtual machine",
         "this is a virtual machine: trust domains need the bare host",

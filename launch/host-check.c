@@ -49,21 +49,18 @@ void host_scene_done(struct host_scene *scene) {
 
 /* --- what every host needs --- */
 
-static int has_qemu(const struct host_scene *scene, const struct host_check_row *row,
-                    char detail[HOST_DETAIL_MAX], struct cvm_error *err) {
+static HOST_ROW(has_qemu) {
         const char *path = host_qemu(&scene->facts);
 
         snprintf(detail, HOST_DETAIL_MAX, "%s", strrchr(path, '/') + 1);
         return host_has(scene->root_fd, path);
 }
 
-static int has_kvm(const struct host_scene *scene, const struct host_check_row *row,
-                   char detail[HOST_DETAIL_MAX], struct cvm_error *err) {
+static HOST_ROW(has_kvm) {
         return scene->facts.has_kvm;
 }
 
-static int has_platform(const struct host_scene *scene, const struct host_check_row *row,
-                        char detail[HOST_DETAIL_MAX], struct cvm_error *err) {
+static HOST_ROW(has_platform) {
         for (size_t i = 0; platform_at(i); i++) {
                 const struct platform *p = platform_at(i);
 
@@ -73,11 +70,6 @@ static int has_platform(const struct host_scene *scene, const struct host_check_
                 return 1;
         }
         return 0;
-}
-
-static int has_path(const struct host_scene *scene, const struct host_check_row *row,
-                    char detail[HOST_DETAIL_MAX], struct cvm_error *err) {
-        return host_has(scene->root_fd, row->path);
 }
 
 static const struct host_check_row general[] = {
@@ -101,7 +93,7 @@ static const struct host_check_row general[] = {
                 "yet",
           .remedy = "Use --simulate to try everything without protection; see doc/status.md." },
         { .id = "cgroup",
-          .holds = has_path,
+          .holds = host_row_has_path,
           .path = "sys/fs/cgroup/cgroup.controllers",
           .otherwise = HOST_WARN,
           .yes = "the unified control group tree is mounted",

@@ -14,6 +14,29 @@ const char *const host_libvirt_paths[] = { "usr/lib/x86_64-linux-gnu/libvirt.so.
                                            "usr/lib/s390x-linux-gnu/libvirt.so.0", "usr/lib64/libvirt.so.0",
                                            "usr/lib/libvirt.so.0", NULL };
 
+#define CPUID_HYPERVISOR 31 /* bit of leaf 1, ECX: this is a hypervisor's machine */
+
+HOST_ROW(host_row_cpu_says) {
+        struct host_cpuid leaf;
+        uint32_t words[3];
+        int r = host_probe_cpuid(scene->probe, 0, &leaf, err);
+
+        if (r < 0)
+                return r;
+        memcpy(words, (uint32_t[]){ leaf.ebx, leaf.edx, leaf.ecx }, sizeof words);
+        return strlen(row->path) == sizeof words && memcmp(words, row->path, sizeof words) == 0;
+}
+
+HOST_ROW(host_row_is_bare) {
+        struct host_cpuid leaf;
+        int r = host_probe_cpuid(scene->probe, 1, &leaf, err);
+
+        for (size_t i = 0; i < CVM_PLATFORM_MAX_; i++)
+                if (r >= 0 && scene->facts.offers[i])
+                        return 1;
+        return r < 0 ? r : !(leaf.ecx >> CPUID_HYPERVISOR & 1);
+}
+
 HOST_ROW(host_row_has_path) {
         return host_has(scene->root_fd, row->path);
 }

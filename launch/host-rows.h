@@ -10,6 +10,10 @@
         int name(const struct host_scene *scene, const struct host_check_row *row, \
                  char detail[HOST_DETAIL_MAX], struct cvm_error *err)
 
+HOST_ROW(host_row_cpu_says); /* row->path as its vendor (CPUID leaf 0) */
+/* A hypervisor's machine has no such technology of its own to give away, except where KVM has found it all
+ * the same. */
+HOST_ROW(host_row_is_bare);
 HOST_ROW(host_row_has_path); /* row->path is there */
 HOST_ROW(host_row_is_on);    /* the switch row->path is on */
 /* The device row->path opens for reading and writing. Opening changes nothing; who may not write cannot

@@ -13,6 +13,7 @@
 
 #include "attest/exchange-se.h"
 #include "attest/flags-se.h"
+#include "attest/list-se.h"
 
 #define TWO_KEYS "two-host-keys"
 
@@ -163,4 +164,5 @@ const struct evidence_ops evidence_se = {
         .claims = claims,
         .flag_is_known = se_flag_is_known,
         .certificates = certificates,
+        .store_lines = se_list_lines,
 };

@@ -132,6 +132,9 @@ struct evidence_ops {
         /* The certificates and what else the maker publishes, in what the guest got with its report; owned,
          * appended to the bundle's. */
         int (*certificates)(const void *table, size_t size, struct bundle *bundle, struct cvm_error *err);
+
+        /* The platform's list of what it keeps itself, as lines, owned. CVM_CODE_AGENT_STORE. NULL: none. */
+        int (*store_lines)(const void *list, size_t size, char **ret, struct cvm_error *err);
 };
 
 /* NULL: evidence of that platform cannot be checked by this version. */

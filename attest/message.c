@@ -117,11 +117,16 @@ static const struct cvm_json_field store_request_fields[] = {
         { 0 },
 };
 
-static const struct cvm_json_field store_lock_fields[] = { { 0 } };
+static const struct cvm_json_field no_fields[] = { { 0 } };
 
 static const struct cvm_json_field stored_fields[] = {
         { "taken", CVM_JSON_BOOL, .required = true, AT(msg_stored, taken) },
         { "words", CVM_JSON_TEXT, .required = true, AT(msg_stored, words), .max = 128 },
+        { 0 },
+};
+
+static const struct cvm_json_field store_listed_fields[] = {
+        { "list", CVM_JSON_BASE64, .required = true, AT(msg_store_listed, list), .max = CVM_STORE_LIST_MAX },
         { 0 },
 };
 
@@ -205,6 +210,12 @@ static void stored_done(void *message) {
         free(m->words);
 }
 
+static void store_listed_done(void *message) {
+        struct msg_store_listed *m = message;
+
+        cvm_bytes_done(&m->list);
+}
+
 #define KIND(number, name_, fields_, message, done_) \
         { .type = number, .name = name_, .fields = fields_, .size = sizeof(struct message), .done = done_ }
 
@@ -230,11 +241,10 @@ static const struct cvm_message_kind kinds[] = {
         KIND(CVM_MSG_REPORT_REFUSED, "report-refused", refused_fields, msg_refused, refused_done),
         KIND(CVM_MSG_STORE_REQUEST, "store-request", store_request_fields, msg_store_request,
              store_request_done),
-        { .type = CVM_MSG_STORE_LOCK,
-          .name = "store-lock",
-          .fields = store_lock_fields,
-          .done = plain_done },
+        { .type = CVM_MSG_STORE_LOCK, .name = "store-lock", .fields = no_fields, .done = plain_done },
         KIND(CVM_MSG_STORED, "stored", stored_fields, msg_stored, stored_done),
+        { .type = CVM_MSG_STORE_LIST, .name = "store-list", .fields = no_fields, .done = plain_done },
+        KIND(CVM_MSG_STORE_LISTED, "store-listed", store_listed_fields, msg_store_listed, store_listed_done),
 };
 
 const struct cvm_message_kind *cvm_message_kind(uint8_t type) {

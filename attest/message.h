@@ -22,6 +22,7 @@
 #define CVM_CERTIFICATE_TABLE_MAX (256u << 10)
 #define CVM_EVENT_LOG_MAX (256u << 10)
 #define CVM_ATTESTATION_REQUEST_MAX (64u << 10)
+#define CVM_STORE_LIST_MAX (64u << 10)
 
 enum cvm_message {
         /* host to agent */
@@ -47,6 +48,8 @@ enum cvm_message {
         CVM_MSG_STORE_REQUEST = 0x42,  /* struct msg_store_request: for the platform's own secret store */
         CVM_MSG_STORE_LOCK = 0x43,     /* no payload: nothing more is added to it */
         CVM_MSG_STORED = 0xc3,         /* struct msg_stored: answer to both */
+        CVM_MSG_STORE_LIST = 0x44,     /* no payload: what is in it */
+        CVM_MSG_STORE_LISTED = 0xc4,   /* struct msg_store_listed */
 };
 
 struct msg_hello {
@@ -126,6 +129,10 @@ struct msg_store_request {
 struct msg_stored {
         bool taken;
         char *words; /* the platform's, of what it did */
+};
+
+struct msg_store_listed {
+        struct cvm_bytes list; /* as the platform gives it */
 };
 
 struct msg_report {

@@ -17,7 +17,7 @@
 enum { TYPE_PLAINTEXT = 3 };
 
 const struct se_secret_type se_secret_types[] = {
-        { "meta", 1, 0, false },
+        { "meta", SE_SECRET_META, 0, false },
         { "association", 2, 32, true },
         { "plaintext", TYPE_PLAINTEXT, 0, true },
         { "aes-128", 4, 16, true },
@@ -32,7 +32,7 @@ const struct se_secret_type se_secret_types[] = {
         { "ec-p521", 0x13, 80, true },
         { "ed25519", 0x14, 32, true },
         { "ed448", 0x15, 64, true },
-        { "cck-update", 0x16, 32, true },
+        { "cck-update", SE_SECRET_CCK_UPDATE, 32, true },
         { NULL, 0, 0, false },
 };
 
@@ -270,6 +270,7 @@ static int read_secret_header(struct cvm_reader *r, const struct se_request_head
         if (!type || length > SE_SECRET_MAX ||
             (type->number == TYPE_PLAINTEXT ? !length || length % 16 : length != type->size))
                 return refuse(err, "the secret in the request is of no known type, or of another size");
+        ret->size = (uint16_t)length;
         if (type->has_id)
                 cvm_read_copy(r, ret->id, sizeof ret->id);
         if (r->failed || head->sealed_size != length + SE_EXTENSION_SIZE ||

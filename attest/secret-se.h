@@ -8,6 +8,8 @@
 #include "attest/request-se.h"
 
 #define SE_SECRET_ID_SIZE 32
+#define SE_SECRET_META 1
+#define SE_SECRET_CCK_UPDATE 0x16
 #define SE_EXTENSION_SIZE 32
 #define SE_SECRET_MAX 8192 /* plaintext with its length */
 #define SE_SECRET_USER_DATA_MAX 512
@@ -59,7 +61,7 @@ int se_secret_make(const struct se_secret *secret, const struct se_recipients *t
 
 /* What everybody can see of a request. */
 struct se_secret_seen {
-        uint16_t type;
+        uint16_t type, size;
         enum se_user_data user;
         uint64_t flags;
         uint8_t boot_tags[SE_BOOT_TAGS_SIZE], cuid[SE_CUID_SIZE];

@@ -21,6 +21,7 @@ struct sim_platform {
         int (*keep)(const struct sim_chain *chain, struct sim_guest *guest, const struct cvm_bytes *request,
                     char ret_words[SIM_WORDS_MAX], struct cvm_error *err);
         int (*lock)(struct sim_guest *guest, char ret_words[SIM_WORDS_MAX]); /* where there is keep */
+        int (*list)(const struct sim_guest *guest, struct cvm_bytes *ret);   /* likewise */
         /* Where owners make images and requests for hosts: what they need of this one, PEM, borrowed; and
          * what the host makes of an image. NULL: there are none. */
         const struct cvm_bytes *(*documents)(const struct sim_chain *chain);

@@ -186,6 +186,17 @@ int sim_lock(const struct sim_root *root, struct sim_guest *guest, char ret_word
                                                      : refuse_store(err);
 }
 
+int sim_list(const struct sim_root *root, const struct sim_guest *guest, struct cvm_bytes *ret,
+             struct cvm_error *err) {
+        const size_t i = find(root, guest->platform);
+
+        if (i >= root->count || !platforms[i]->keep)
+                return refuse_store(err);
+        return platforms[i]->list(guest, ret) < 0
+                               ? cvm_fail(err, &CVM_CODE_NO_MEMORY, ENOMEM, "listing a simulated store")
+                               : 0;
+}
+
 void sim_guest_boot(struct sim_guest *guest, const char *boot) {
         uint8_t id[sizeof guest->report_id];
 

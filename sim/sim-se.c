@@ -314,6 +314,10 @@ static int lock(struct sim_guest *guest, char ret_words[SIM_WORDS_MAX]) {
         return tell(&result, "has locked the secret store", "did not lock the secret store: ", ret_words);
 }
 
+static int list(const struct sim_guest *guest, struct cvm_bytes *ret) {
+        return ultravisor_list(&guest->store, ret);
+}
+
 static int open_image(const struct sim_chain *chain, int image, int flat, struct sim_store *ret,
                       struct cvm_error *err) {
         return ultravisor_open(chain->key, image, flat, ret, err);
@@ -329,5 +333,6 @@ const struct sim_platform sim_se = {
         .report = report,
         .keep = keep,
         .lock = lock,
+        .list = list,
         .open_image = open_image,
 };

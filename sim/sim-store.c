@@ -15,7 +15,9 @@ void sim_store_clear(struct sim_store *store) {
         *store = empty;
 }
 
-/* u8 flags, extension, tags */
+#define REQUEST_SIZE (sizeof((struct sim_store *)NULL)->tags[0] + 4 + sizeof((struct sim_kept *)NULL)->id)
+
+/* u8 flags, extension; tag, u16 type, u16 size and id of each request */
 int sim_store_write(const struct sim_store *store, struct cvm_bytes *ret) {
         CVM_CLEANUP(cvm_writer_done) struct cvm_writer w = { 0 };
         uint8_t flags = (uint8_t)((store->image_extends ? FLAG_IMAGE_EXTENDS : 0) |
@@ -25,7 +27,12 @@ int sim_store_write(const struct sim_store *store, struct cvm_bytes *ret) {
         if (flags || store->n) {
                 cvm_write_u8(&w, flags);
                 cvm_write_copy(&w, store->extension, sizeof store->extension);
-                cvm_write_copy(&w, store->tags, store->n * sizeof store->tags[0]);
+        }
+        for (size_t i = 0; i < store->n; i++) {
+                cvm_write_copy(&w, store->tags[i], sizeof store->tags[i]);
+                cvm_write_u16be(&w, store->kept[i].type);
+                cvm_write_u16be(&w, store->kept[i].size);
+                cvm_write_copy(&w, store->kept[i].id, sizeof store->kept[i].id);
         }
         return cvm_writer_take(&w, ret);
 }
@@ -37,10 +44,15 @@ int sim_store_read(const struct cvm_bytes *bytes, struct sim_store *ret) {
 
         if (bytes->size)
                 cvm_read_copy(&r, store.extension, sizeof store.extension);
-        store.n = r.left / sizeof store.tags[0];
+        store.n = r.left / REQUEST_SIZE;
         if (store.n > SIM_STORE_MAX || flags & ~(FLAG_IMAGE_EXTENDS | FLAG_LOCKED | FLAG_FORBIDS_DUMP))
                 return -EBADMSG;
-        cvm_read_copy(&r, store.tags, store.n * sizeof store.tags[0]);
+        for (size_t i = 0; i < store.n; i++) {
+                cvm_read_copy(&r, store.tags[i], sizeof store.tags[i]);
+                store.kept[i].type = cvm_read_u16be(&r);
+                store.kept[i].size = cvm_read_u16be(&r);
+                cvm_read_copy(&r, store.kept[i].id, sizeof store.kept[i].id);
+        }
         if (!cvm_reader_done(&r))
                 return -EBADMSG;
         store.image_extends = flags & FLAG_IMAGE_EXTENDS;

@@ -10,9 +10,15 @@
 
 #define SIM_STORE_MAX 64
 
+struct sim_kept {
+        uint16_t type, size; /* the platform's number; of the secret */
+        uint8_t id[32];
+};
+
 struct sim_store {
         uint8_t tags[SIM_STORE_MAX][16]; /* of the requests, in their order */
-        size_t n;
+        struct sim_kept kept[SIM_STORE_MAX];
+        size_t n;                           /* of both */
         uint8_t extension[CVM_SHA256_SIZE]; /* digest of what all of them must share; zeros: the first says
                                              */
         bool image_extends;                 /* that is the image's own, for all its boots */

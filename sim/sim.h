@@ -106,3 +106,6 @@ int sim_keep(const struct sim_root *root, struct sim_guest *guest, const struct 
 /* The guest lets nothing more into it in this boot; results as of sim_keep(). */
 int sim_lock(const struct sim_root *root, struct sim_guest *guest, char ret_words[SIM_WORDS_MAX],
              struct cvm_error *err);
+/* What it tells the guest of its store, in the platform's form, owned. CVM_CODE_SIM_PLATFORM. */
+int sim_list(const struct sim_root *root, const struct sim_guest *guest, struct cvm_bytes *ret,
+             struct cvm_error *err);

@@ -5,6 +5,7 @@
 
 #include <openssl/crypto.h>
 
+#include "attest/list-se.h"
 #include "attest/secret-se.h"
 #include "base/fd.h"
 #include "launch/image-se.h"
@@ -17,6 +18,8 @@
 #define HEADER_CUSTOMER_AT 0x40
 #define HEADER_SLOTS_AT 0x1a0
 #define NOT_FOR_HOST "the request was not made for this host, or was changed"
+
+_Static_assert(SE_LIST_HEAD_SIZE + SIM_STORE_MAX * SE_LISTED_SIZE <= SE_LIST_PAGE, "one page lists all");
 
 /* --- images --- */
 
@@ -272,7 +275,9 @@ struct ultravisor_result ultravisor_add(EVP_PKEY *host, const struct cvm_bytes *
         if (store->n == SIM_STORE_MAX)
                 return full;
         memcpy(store->extension, extension, sizeof extension);
-        memcpy(store->tags[store->n++], seen.tag, SE_TAG_SIZE);
+        memcpy(store->tags[store->n], seen.tag, SE_TAG_SIZE);
+        store->kept[store->n] = (struct sim_kept){ seen.type, seen.size, { 0 } };
+        memcpy(store->kept[store->n++].id, seen.id, SE_SECRET_ID_SIZE);
         if (seen.flags & SE_SECRET_DISABLE_DUMP)
                 store->forbids_dump = true;
         return done;
@@ -283,4 +288,31 @@ struct ultravisor_result ultravisor_lock(struct sim_store *store) {
 
         store->locked = true;
         return result;
+}
+
+/* The others leave a trace in the store's hash alone: there is nothing by which a guest could ask for them.
+ */
+static bool is_listed(const struct sim_kept *kept) {
+        return kept->type != SE_SECRET_META && kept->type != SE_SECRET_CCK_UPDATE;
+}
+
+int ultravisor_list(const struct sim_store *store, struct cvm_bytes *ret) {
+        CVM_CLEANUP(cvm_writer_done) struct cvm_writer w = { 0 };
+        uint16_t n = 0, index = 0;
+
+        for (size_t i = 0; i < store->n; i++)
+                n += is_listed(&store->kept[i]);
+        cvm_write_u16be(&w, n);
+        cvm_write_u16be(&w, n);
+        cvm_write_zeros(&w, SE_LIST_HEAD_SIZE - 4); /* none follows: all of them have room */
+        for (size_t i = 0; i < store->n; i++)
+                if (is_listed(&store->kept[i])) {
+                        cvm_write_u16be(&w, index++);
+                        cvm_write_u16be(&w, store->kept[i].type);
+                        cvm_write_u32be(&w, store->kept[i].size);
+                        cvm_write_zeros(&w, 8);
+                        cvm_write_copy(&w, store->kept[i].id, SE_SECRET_ID_SIZE);
+                }
+        cvm_write_zeros(&w, SE_LIST_PAGE - SE_LIST_HEAD_SIZE - n * SE_LISTED_SIZE);
+        return cvm_writer_take(&w, ret);
 }

@@ -39,3 +39,6 @@ struct ultravisor_result {
 struct ultravisor_result ultravisor_add(EVP_PKEY *host, const struct cvm_bytes *request,
                                         const struct ultravisor_guest *guest, struct sim_store *store);
 struct ultravisor_result ultravisor_lock(struct sim_store *store);
+/* A page (attest/list-se.h), owned: the secrets that have an id, in the order in which they came. -ENOMEM.
+ */
+int ultravisor_list(const struct sim_store *store, struct cvm_bytes *ret);

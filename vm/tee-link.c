@@ -158,6 +158,16 @@ static int answer_lock(struct tee_link *link, uint64_t session, const void *mess
         return tell_stored(link, session, r, words, &err);
 }
 
+static int answer_list(struct tee_link *link, uint64_t session, const void *message) {
+        CVM_CLEANUP(cvm_bytes_done) struct cvm_bytes list = { 0 };
+        struct cvm_error err = { 0 };
+
+        if (sim_list(link->root, link->guest, &list, &err) < 0)
+                return refuse(link, session, &err);
+        return cvm_message_make(CVM_MSG_STORE_LISTED, session, &(struct msg_store_listed){ list },
+                                &link->out, NULL);
+}
+
 /* 0, or negative where it is no request. */
 static int take_frame(struct tee_link *link, const struct cvm_frame *frame) {
         static const struct {
@@ -165,7 +175,8 @@ static int take_frame(struct tee_link *link, const struct cvm_frame *frame) {
                 int (*answer)(struct tee_link *link, uint64_t session, const void *message);
         } rows[] = { { CVM_MSG_REPORT_REQUEST, answer_report },
                      { CVM_MSG_STORE_REQUEST, answer_store },
-                     { CVM_MSG_STORE_LOCK, answer_lock } };
+                     { CVM_MSG_STORE_LOCK, answer_lock },
+                     { CVM_MSG_STORE_LIST, answer_list } };
         const struct cvm_message_kind *kind = cvm_message_kind(frame->type);
         union {
                 struct msg_report_request report;

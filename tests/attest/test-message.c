@@ -45,6 +45,8 @@ static const struct {
         { CVM_MSG_STORE_REQUEST, "{\"request\":\"AAEC\"}" },
         { CVM_MSG_STORE_LOCK, "{}" },
         { CVM_MSG_STORED, "{\"taken\":false,\"words\":\"no\"}" },
+        { CVM_MSG_STORE_LIST, "{}" },
+        { CVM_MSG_STORE_LISTED, "{\"list\":\"AAEC\"}" },
         { CVM_MSG_REPORT_REFUSED, "{\"id\":0,\"code\":\"CVM-FRAME\",\"text\":\"no\"}" },
 };
 

@@ -5,6 +5,7 @@
  */
 #include <openssl/pem.h>
 
+#include "attest/list-se.h"
 #include "base/clean-openssl.h"
 #include "sim/ultravisor-se.h"
 #include "tests/fuzz/fuzz.h"
@@ -35,6 +36,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
         struct sim_store store = { 0 };
         const struct ultravisor_guest guest = { hash, tags, cuid, &store, user, sizeof user };
         CVM_CLEANUP(se_exchange_done) struct se_exchange answer = { 0 };
+        CVM_CLEANUP(cvm_bytes_done) struct cvm_bytes list = { 0 };
+        CVM_CLEANUP(cvm_freep) char *lines = NULL;
         struct cvm_error err = { 0 };
 
         if (ultravisor_attest(host_key(), &request, &guest, &answer, &err) < 0)
@@ -47,6 +50,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
                         FUZZ_REQUIRE(store.n == 0);
                 else
                         FUZZ_REQUIRE(store.n == 1 && memcmp(store.tags[0], data + size - 16, 16) == 0);
+        FUZZ_REQUIRE(ultravisor_list(&store, &list) == 0 && list.size == SE_LIST_PAGE);
+        FUZZ_REQUIRE(se_list_lines(list.data, list.size, &lines, NULL) == 0);
         FUZZ_REQUIRE(!ultravisor_lock(&store).why && ultravisor_lock(&store).rc == 0x102);
         FUZZ_REQUIRE(ultravisor_add(host_key(), &request, &guest, &store).why);
         return 0;

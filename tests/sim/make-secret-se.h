@@ -7,6 +7,7 @@
 
 struct make_secret {
         const char *name;
+        const char *type; /* NULL: association */
         EVP_PKEY *to;
         const uint8_t *boot_tags, *cuid; /* cuid NULL: any */
         const uint8_t *extension;
@@ -22,16 +23,18 @@ static inline struct cvm_bytes make_secret_request(const struct make_secret *m) 
                                                   .n_hosts = 1,
                                                   .key = key,
                                                   .iv = iv };
-        struct se_secret secret = { .type = se_secret_type_find("association"),
+        const struct se_secret_type *type = se_secret_type_find(m->type ? m->type : "association");
+        struct se_secret secret = { .type = type,
                                     .data = data,
-                                    .size = sizeof data,
+                                    .size = type->size,
                                     .extension = m->extension,
                                     .flags = m->flags,
                                     .boot_tags = m->boot_tags,
                                     .cuid = m->cuid };
         struct cvm_bytes request = { 0 };
 
-        (void)se_secret_id(m->name, false, secret.id);
+        if (m->name)
+                (void)se_secret_id(m->name, false, secret.id);
         (void)se_secret_make(&secret, &recipients, &request, NULL);
         return request;
 }

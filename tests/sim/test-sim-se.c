@@ -10,6 +10,7 @@
 
 #include "attest/exchange-se.h"
 #include "attest/hkd-se.h"
+#include "attest/list-se.h"
 #include "base/time.h"
 #include "sim/sim.h"
 #include "tests/launch/make-image-se.h"
@@ -290,6 +291,7 @@ static void test_requests_that_are_not_for_it_are_refused(void **state) {
 /* --- secrets --- */
 
 static uint64_t secret_flags;           /* of those that follow */
+static const char *secret_type;         /* NULL: association */
 static const uint8_t *secret_extension; /* in place of the one that is named by a number */
 
 static struct cvm_bytes make_secret(const char *name, EVP_PKEY *to, const struct sim_guest *guest,
@@ -300,6 +302,7 @@ static struct cvm_bytes make_secret(const char *name, EVP_PKEY *to, const struct
                                             .boot_tags = guest->image,
                                             .cuid = cuid,
                                             .extension = secret_extension ? secret_extension : shared,
+                                            .type = secret_type,
                                             .flags = secret_flags };
         struct cvm_bytes request = make_secret_request(&secret);
 
@@ -384,6 +387,50 @@ static void test_a_locked_store_takes_nothing_until_the_next_boot(void **state) 
         expect_store(&guest, &(struct uv_store){ 0 });
         request = make_secret("c", host.key, &guest, NULL, 1);
         expect_kept(&guest, &request, "has added it");
+}
+
+static void expect_list(const struct sim_guest *guest, const char *lines) {
+        CVM_CLEANUP(cvm_bytes_done) struct cvm_bytes list = { 0 };
+        CVM_CLEANUP(cvm_freep) char *said = NULL;
+
+        assert_int_equal(sim_list(root, guest, &list, NULL), 0);
+        assert_int_equal(list.size, SE_LIST_PAGE);
+        assert_int_equal(se_list_lines(list.data, list.size, &said, NULL), 0);
+        assert_string_equal(said, lines);
+}
+
+/* By the ids of those that were taken in this boot; what has no id is not listed. */
+static void test_a_list_names_what_was_added(void **state) {
+        struct sim_guest guest = make_guest(), other = { .platform = CVM_PLATFORM_SEV_SNP };
+        char a[65], b[65], lines[512];
+        uint8_t id[SE_SECRET_ID_SIZE];
+        struct cvm_bytes request;
+        struct cvm_bytes none = { 0 };
+        struct cvm_error err = { 0 };
+
+        se_secret_id("a", false, id);
+        cvm_hex(id, sizeof id, a);
+        se_secret_id("b", false, id);
+        cvm_hex(id, sizeof id, b);
+        sim_guest_boot(&guest, "first");
+        expect_list(&guest, "0 of 0 secrets");
+        request = make_secret("b", host.key, &guest, NULL, 1);
+        expect_kept(&guest, &request, "has added it");
+        request = make_secret("late", host.key, &guest, NULL, 2);
+        expect_kept(&guest, &request, "another extension secret");
+        secret_type = "meta";
+        request = make_secret("none", host.key, &guest, NULL, 1);
+        secret_type = "aes-256";
+        expect_kept(&guest, &request, "has added it");
+        request = make_secret("a", host.key, &guest, NULL, 1);
+        secret_type = NULL;
+        expect_kept(&guest, &request, "has added it");
+        snprintf(lines, sizeof lines, "0 association %s\n1 aes-256 %s\n2 of 2 secrets", b, a);
+        expect_list(&guest, lines);
+        sim_guest_boot(&guest, "second");
+        expect_list(&guest, "0 of 0 secrets");
+        assert_true(sim_list(root, &other, &none, &err) < 0);
+        assert_ptr_equal(cvm_error_code(&err), &CVM_CODE_SIM_PLATFORM);
 }
 
 static void test_an_owner_forbids_dumps_of_this_boot(void **state) {
@@ -488,6 +535,7 @@ int main(void) {
                 cmocka_unit_test(test_the_store_is_what_was_added_in_this_boot),
                 cmocka_unit_test(test_an_image_may_demand_its_own_extension_secret),
                 cmocka_unit_test(test_a_locked_store_takes_nothing_until_the_next_boot),
+                cmocka_unit_test(test_a_list_names_what_was_added),
                 cmocka_unit_test(test_an_owner_forbids_dumps_of_this_boot),
                 cmocka_unit_test(test_requests_that_the_store_refuses),
         };

@@ -14,8 +14,10 @@ static struct sim_store make_store(size_t n) {
         struct sim_store store = { .n = n };
 
         memset(store.extension, 0xe7, sizeof store.extension);
-        for (size_t i = 0; i < n; i++)
+        for (size_t i = 0; i < n; i++) {
                 memset(store.tags[i], (int)i + 1, sizeof store.tags[i]);
+                memset(&store.kept[i], (int)i + 7, sizeof store.kept[i]);
+        }
         return store;
 }
 
@@ -29,6 +31,7 @@ static void expect_kept(const struct sim_store *store, size_t size) {
         assert_int_equal(sim_store_read(&bytes, &back), 0);
         assert_int_equal(back.n, store->n);
         assert_memory_equal(back.tags, store->tags, sizeof back.tags);
+        assert_memory_equal(back.kept, store->kept, sizeof back.kept);
         assert_memory_equal(back.extension, store->extension, sizeof back.extension);
         assert_int_equal(back.image_extends, store->image_extends);
         assert_int_equal(back.locked, store->locked);
@@ -41,20 +44,20 @@ static void test_what_was_kept_comes_back(void **state) {
 
         image.image_extends = true;
         expect_kept(&nothing, 0);
-        expect_kept(&store, 33 + 3 * 16);
+        expect_kept(&store, 33 + 3 * 52);
         store.forbids_dump = true;
-        expect_kept(&store, 33 + 3 * 16);
-        expect_kept(&full, 33 + SIM_STORE_MAX * 16);
+        expect_kept(&store, 33 + 3 * 52);
+        expect_kept(&full, 33 + SIM_STORE_MAX * 52);
         expect_kept(&locked, 33);
         expect_kept(&image, 33);
 }
 
 static void test_what_was_not_written_so_is_refused(void **state) {
-        uint8_t data[33 + (SIM_STORE_MAX + 1) * 16] = { 2 };
+        uint8_t data[33 + (SIM_STORE_MAX + 1) * 52] = { 2 };
         const struct {
                 uint8_t flags;
                 size_t size;
-        } cases[] = { { 2, 1 }, { 2, 32 }, { 2, 34 }, { 2, 48 }, { 2, sizeof data }, { 8, 33 } };
+        } cases[] = { { 2, 1 }, { 2, 32 }, { 2, 34 }, { 2, 33 + 16 }, { 2, sizeof data }, { 8, 33 } };
 
         for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
                 const struct cvm_bytes bytes = { data, cases[i].size };

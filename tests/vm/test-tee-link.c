@@ -284,6 +284,31 @@ static void a_lock_is_told_when_it_is_durable(void **state) {
         assert_int_equal(keeper.asked, 1);
 }
 
+static void a_list_waits_for_what_it_tells_of(void **state) {
+        struct fixture *f = *state;
+        CVM_CLEANUP(cvm_bytes_done) struct cvm_bytes request = make_request(f, "db");
+        struct keeper keeper = { .link = f->link };
+        struct msg_store_listed listed = { 0 };
+        struct cvm_frame frame;
+
+        tee_link_set_keeper(f->link, on_keep, &keeper);
+        say_store(f, 1, &request);
+        UNTIL(f->event, keeper.asked == 1);
+        tee_link_kept(f->link, false);
+        guest_say(&f->guest, CVM_MSG_STORE_LIST, 2, NULL);
+        UNTIL(f->event, keeper.asked == 2);
+        assert_true(has_nothing(f));
+        tee_link_kept(f->link, true);
+        frame = guest_next(&f->guest, CVM_MSG_STORE_LISTED);
+        assert_true(frame.session == 2);
+        assert_int_equal(cvm_message_read(cvm_message_kind(CVM_MSG_STORE_LISTED), &frame, &listed, NULL), 0);
+        assert_int_equal(listed.list.data[1], 1);
+        cvm_bytes_done(&listed.list);
+        f->described.platform = CVM_PLATFORM_SEV_SNP; /* of a platform without a store */
+        guest_say(&f->guest, CVM_MSG_STORE_LIST, 3, NULL);
+        assert_true(guest_next(&f->guest, CVM_MSG_REPORT_REFUSED).session == 3);
+}
+
 /* The guest asks again: it hears of the store once that was kept, and of nothing before. */
 static void what_could_not_be_kept_is_not_told(void **state) {
         struct fixture *f = *state;
@@ -358,6 +383,7 @@ int main(void) {
                 TEST(a_store_answers_beside_reports),
                 TEST(what_was_added_is_told_when_it_is_durable),
                 TEST(a_lock_is_told_when_it_is_durable),
+                TEST(a_list_waits_for_what_it_tells_of),
                 TEST(what_could_not_be_kept_is_not_told),
                 TEST(a_guest_that_leaves_meanwhile_is_asked_nothing),
                 TEST(a_platform_without_a_store_says_so),

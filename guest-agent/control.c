@@ -129,12 +129,20 @@ void control_tell_bye(struct control *control, bool acknowledged) {
 static void lock_store(const struct control_client *client, struct agent *a) {
         char words[TEE_WORDS_MAX] = "", text[TEE_WORDS_MAX + 320];
         struct cvm_error err = { 0 };
-        int r = a->tee->provider->lock_store ? a->tee->provider->lock_store(a->tee, words, &err)
-                                             : cvm_fail(&err, &CVM_CODE_AGENT_STORE, EOPNOTSUPP,
-                                                        "this platform has no secret store of its own");
+        int r = tee_lock_store(a->tee, words, &err);
 
         snprintf(text, sizeof text, "%s%.400s", r == 0 ? "" : "refused: ", r < 0 ? err.text : words);
         say(client, text);
+}
+
+static void list_store(const struct control_client *client, struct agent *a) {
+        CVM_CLEANUP(cvm_freep) char *lines = NULL;
+        struct cvm_error err = { 0 };
+        char text[420];
+
+        if (tee_list_store(a->tee, &lines, &err) < 0)
+                snprintf(text, sizeof text, "refused: %.400s", err.text);
+        say(client, lines ? lines : text);
 }
 
 static bool obey(struct control_client *client, struct agent *a) {
@@ -151,6 +159,8 @@ static bool obey(struct control_client *client, struct agent *a) {
                 tell_status(client, a);
         else if (strcmp(client->line, "store lock") == 0)
                 lock_store(client, a);
+        else if (strcmp(client->line, "store list") == 0)
+                list_store(client, a);
         else
                 say(client, "unknown request");
         drop(client);

@@ -2,7 +2,8 @@
  * The local socket: one line asks, lines answer. "status" (one JSON object), "wait" (a line whenever what is
  * waited for changes, then "ready root=none|luks|verity"), "bye poweroff|reboot" ("acknowledged", or
  * "unacknowledged" when the host did not answer in time), "store lock" (what the platform did, or "refused:
- * " and why it did not). Only root may connect.
+ * " and why it did not), "store list" (a line for each secret that the platform keeps, then how many these
+ * are, or "refused: "). Only root may connect.
  */
 #pragma once
 

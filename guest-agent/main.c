@@ -55,7 +55,7 @@ static const struct option rows[] = {
 static int usage(void) {
         fprintf(stderr,
                 "usage: cvm-agent [--channel WHERE] [--tee SOURCE] [--cmdline FILE] [--run DIR] [--on-stop PROGRAM] [--root DIR]\n"
-                "       cvm-agent [--run DIR] status | wait | bye [poweroff|reboot] | store lock\n"
+                "       cvm-agent [--run DIR] status | wait | bye [poweroff|reboot] | store lock|list\n"
                 "WHERE is a virtio port's name, a path, or fd:N; SOURCE is configfs[:DIR], sev-guest[:DEVICE], uv[:DEVICE] or WHERE.\n");
         return 2;
 }
@@ -119,9 +119,10 @@ static int serve(const struct options *options, struct cvm_error *err) {
 
 static int ask(const struct options *options, int argc, char **argv, struct cvm_error *err) {
         static const char *const lines[][3] = {
-                { "status", NULL, "status" },          { "wait", NULL, "wait" },
-                { "store", "lock", "store lock" },     { "bye", NULL, "bye poweroff" },
-                { "bye", "poweroff", "bye poweroff" }, { "bye", "reboot", "bye reboot" }
+                { "status", NULL, "status" },      { "wait", NULL, "wait" },
+                { "store", "lock", "store lock" }, { "store", "list", "store list" },
+                { "bye", NULL, "bye poweroff" },   { "bye", "poweroff", "bye poweroff" },
+                { "bye", "reboot", "bye reboot" },
         };
 
         for (size_t i = 0; i < ARRAY_SIZE(lines); i++)

@@ -13,8 +13,11 @@
 #include <unistd.h>
 
 #include "attest/exchange-se.h"
+#include "attest/list-se.h"
 
 #define RC_SUCCESS 1
+#define RC_MORE_DATA 0x100
+#define LIST_PAGES 4
 
 _Static_assert(sizeof(struct uv_control) == 0x40, "struct uvio_ioctl_cb");
 _Static_assert(offsetof(struct uv_control, argument_size) == 0x10, "struct uvio_ioctl_cb");
@@ -56,6 +59,7 @@ static const struct result add_results[] = {
 };
 
 static const struct result lock_results[] = { { 0x102, "it is locked already" }, { 0 } };
+static const struct result list_results[] = { { 0 } };
 
 static const char *text_of(const struct result *rows, uint16_t rc) {
         while (rows->rc && rows->rc != rc)
@@ -66,7 +70,7 @@ static const char *text_of(const struct result *rows, uint16_t rc) {
 struct device {
         const struct tee_se_calls *calls;
         const char *path; /* borrowed */
-        int fd;
+        int fd;           /* negative errno: it cannot be opened */
         struct uv_control last;
 };
 
@@ -78,11 +82,13 @@ static void device_done(struct device *d) {
 /* Negative errno: the driver itself refused. Whether the ultravisor did, d->last says. */
 static int call(struct device *d, uint32_t number, const void *argument, size_t size) {
         d->last = (struct uv_control){ .argument = (uintptr_t)argument, .argument_size = (uint32_t)size };
-        return d->fd < 0 || d->calls->ioctl(d->fd, number, &d->last) != 0 ? -errno : 0;
+        return d->fd < 0 ? d->fd : d->calls->ioctl(d->fd, number, &d->last) != 0 ? -errno : 0;
 }
 
 static struct device device_open(const struct tee_se_calls *calls, const char *path) {
-        return (struct device){ .calls = calls, .path = path, .fd = calls->open(path, O_RDWR | O_CLOEXEC) };
+        int fd = calls->open(path, O_RDWR | O_CLOEXEC);
+
+        return (struct device){ .calls = calls, .path = path, .fd = fd < 0 ? -errno : fd };
 }
 
 /* --- evidence --- */
@@ -155,23 +161,36 @@ struct store_call {
         const struct result *results;
 };
 
+/* Negative: it could not be asked. What the ultravisor said is in d->last. */
+static int call_offered(struct device *d, const struct store_call *s, const void *argument, size_t size,
+                        struct cvm_error *err) {
+        int r = d->fd;
+
+        if (r >= 0 && !offers(d, s->number))
+                return cvm_fail(err, &CVM_CODE_AGENT_STORE, EOPNOTSUPP,
+                                "this guest's kernel or ultravisor %s", s->what);
+        if (r >= 0)
+                r = call(d, s->number, argument, size);
+        return r < 0 ? cvm_fail(err, &CVM_CODE_AGENT_STORE, r, "'%s': %s", d->path, strerror(-r)) : 0;
+}
+
+/* 1: the ultravisor refused. */
+static int tell(const struct device *d, const struct store_call *s, char ret_words[TEE_WORDS_MAX]) {
+        const bool done = d->last.rc == RC_SUCCESS;
+
+        snprintf(ret_words, TEE_WORDS_MAX, "the ultravisor %s%s (rc 0x%x, 0x%x)",
+                 done ? s->done : s->not_done, done ? "" : text_of(s->results, d->last.rc), d->last.rc,
+                 d->last.rrc);
+        return !done;
+}
+
 static int call_store(const struct tee_se_calls *calls, const char *device, const struct store_call *s,
                       const void *argument, size_t size, char ret_words[TEE_WORDS_MAX],
                       struct cvm_error *err) {
         CVM_CLEANUP(device_done) struct device d = device_open(calls, device);
-        int r = d.fd < 0 ? -errno : 0;
+        int r = call_offered(&d, s, argument, size, err);
 
-        if (r >= 0 && !offers(&d, s->number))
-                return cvm_fail(err, &CVM_CODE_AGENT_STORE, EOPNOTSUPP,
-                                "this guest's kernel or ultravisor %s", s->what);
-        if (r >= 0)
-                r = call(&d, s->number, argument, size);
-        if (r < 0)
-                return cvm_fail(err, &CVM_CODE_AGENT_STORE, r, "'%s': %s", device, strerror(-r));
-        snprintf(ret_words, TEE_WORDS_MAX, "the ultravisor %s%s (rc 0x%x, 0x%x)",
-                 d.last.rc == RC_SUCCESS ? s->done : s->not_done,
-                 d.last.rc == RC_SUCCESS ? "" : text_of(s->results, d.last.rc), d.last.rc, d.last.rrc);
-        return d.last.rc != RC_SUCCESS;
+        return r < 0 ? r : tell(&d, s, ret_words);
 }
 
 int tee_se_keep(const struct tee_se_calls *calls, const char *device, const void *request, size_t size,
@@ -189,6 +208,25 @@ int tee_se_lock(const struct tee_se_calls *calls, const char *device, char ret_w
                                                 "did not lock the secret store: ", lock_results };
 
         return call_store(calls, device, &lock, NULL, 0, ret_words, err);
+}
+
+/* Newer drivers ask the ultravisor until several pages are full, older ones take exactly one. */
+int tee_se_list(const struct tee_se_calls *calls, const char *device, struct cvm_bytes *ret,
+                struct cvm_error *err) {
+        static const struct store_call list = { UV_LIST_SECRETS, "lists no secret store", "has listed it",
+                                                "did not list its secret store: ", list_results };
+        CVM_CLEANUP(device_done) struct device d = device_open(calls, device);
+        uint8_t pages[LIST_PAGES * SE_LIST_PAGE] = { 0 };
+        char words[TEE_WORDS_MAX];
+        int r = call_offered(&d, &list, pages, sizeof pages, NULL);
+
+        if (r < 0)
+                r = call_offered(&d, &list, pages, SE_LIST_PAGE, err);
+        if (r < 0)
+                return r;
+        if (d.last.rc != RC_MORE_DATA && tell(&d, &list, words) != 0)
+                return cvm_fail(err, &CVM_CODE_AGENT_STORE, EACCES, "%s", words);
+        return cvm_bytes_copy(pages, sizeof pages, ret);
 }
 
 /* --- the system's own --- */
@@ -217,6 +255,10 @@ static int lock_store(struct tee *tee, char ret_words[TEE_WORDS_MAX], struct cvm
         return tee_se_lock(&real, tee->where, ret_words, err);
 }
 
+static int list_store(struct tee *tee, struct cvm_bytes *ret, struct cvm_error *err) {
+        return tee_se_list(&real, tee->where, ret, err);
+}
+
 const struct tee_provider tee_se = {
         .name = "uv",
         .where = "/dev/uv",
@@ -224,4 +266,5 @@ const struct tee_provider tee_se = {
         .ask = ask,
         .keep_secret = keep_secret,
         .lock_store = lock_store,
+        .list_store = list_store,
 };

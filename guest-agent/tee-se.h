@@ -31,6 +31,7 @@ struct uv_info {
 #define UV_INFO 0xc0407500u
 #define UV_ATTEST 0xc0407501u
 #define UV_ADD_SECRET 0xc0407502u
+#define UV_LIST_SECRETS 0xc0407503u
 #define UV_LOCK_SECRETS 0xc0407504u
 
 /* The system's own calls: errors by errno. */
@@ -50,6 +51,8 @@ int tee_se_ask(const struct tee_se_calls *calls, const char *device, const struc
 /* As keep_secret of struct tee_provider. */
 int tee_se_keep(const struct tee_se_calls *calls, const char *device, const void *request, size_t size,
                 char ret_words[TEE_WORDS_MAX], struct cvm_error *err);
-/* As lock_store. */
+/* As lock_store, as list_store. */
 int tee_se_lock(const struct tee_se_calls *calls, const char *device, char ret_words[TEE_WORDS_MAX],
+                struct cvm_error *err);
+int tee_se_list(const struct tee_se_calls *calls, const char *device, struct cvm_bytes *ret,
                 struct cvm_error *err);

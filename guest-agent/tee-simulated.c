@@ -199,6 +199,19 @@ static int lock_store(struct tee *tee, char ret_words[TEE_WORDS_MAX], struct cvm
         return ask_store(tee, CVM_MSG_STORE_LOCK, NULL, ret_words, err);
 }
 
+static int list_store(struct tee *tee, struct cvm_bytes *ret, struct cvm_error *err) {
+        struct msg_store_listed listed = { 0 };
+        struct waiting w = { .type = CVM_MSG_STORE_LISTED,
+                             .message = &listed,
+                             .code = &CVM_CODE_AGENT_STORE };
+        int r = exchange(tee, CVM_MSG_STORE_LIST, NULL, &w, err);
+
+        if (r >= 0)
+                *ret = cvm_bytes_take(&listed.list);
+        cvm_message_kind(CVM_MSG_STORE_LISTED)->done(&listed);
+        return r;
+}
+
 static bool is_there(const struct tee *tee) {
         return channel_has_port(tee->root, tee->where);
 }
@@ -211,4 +224,5 @@ const struct tee_provider tee_simulated = {
         .ask = ask,
         .keep_secret = keep_secret,
         .lock_store = lock_store,
+        .list_store = list_store,
 };

@@ -45,6 +45,8 @@ struct tee_provider {
                            struct cvm_error *err);
         /* No more of them in this boot; results as of keep_secret. */
         int (*lock_store)(struct tee *tee, char ret_words[TEE_WORDS_MAX], struct cvm_error *err);
+        /* What is in it, in the platform's own form. CVM_CODE_AGENT_STORE. NULL: as of keep_secret. */
+        int (*list_store)(struct tee *tee, struct cvm_bytes *ret, struct cvm_error *err);
 };
 
 #define TEE_WHERE_MAX 300
@@ -76,6 +78,11 @@ int tee_ask(struct tee *tee, const struct tee_question *question, struct tee_rep
             struct cvm_error *err);
 /* Asked once, from the first report: which platform this is, and the host data it was started with. */
 int tee_know_self(struct tee *tee, const struct tee_self **ret, struct cvm_error *err);
+
+/* The platform's own secret store: what it did, in words, results as of lock_store; what is in it, as lines
+ * for people, owned. CVM_CODE_AGENT_STORE: there is none, or it could not be asked. */
+int tee_lock_store(struct tee *tee, char ret_words[TEE_WORDS_MAX], struct cvm_error *err);
+int tee_list_store(struct tee *tee, char **ret, struct cvm_error *err);
 
 /* Extend the register that is left to the guest's own programs by an event with these data, which is in all
  * event logs from then on. 0: there is no such register, 1: it is done. CVM_CODE_AGENT_REPORT. */

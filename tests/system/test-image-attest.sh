@@ -42,14 +42,22 @@ expect 0 "late uv-request refused" cvmctl secret list guest
 expect 5 "another extension secret than the image (rc 0x10c)" cvmctl secret receipt refused --bundle bundle --secret late.sealed --owner-key owner.pem
 attest 0 "accepted" --added db.req --added tls.req
 
+# The guest can ask what the store holds: what was sealed, by the ids that sealing told, in its order
+store() { "$build/guest-agent/cvm-agent" --run seen/run store "$1"; }
+id_of() { printf %s "$1" | sha256sum | cut -d' ' -f1; }
+listed="0 plaintext $(id_of db)
+1 plaintext $(id_of tls)
+2 of 2 secrets"
+[ "$(store list)" = "$listed" ] || fault "the store lists: $(store list)"
+
 # Root in the guest locks the store: nothing is added any more, also after the daemon was away, and evidence shows it
-store_lock() { "$build/guest-agent/cvm-agent" --run seen/run store lock; }
-expect 0 "the simulated ultravisor has locked the secret store" store_lock
-expect 1 "refused: the simulated ultravisor did not lock the secret store: it is locked already (rc 0x102)" store_lock
+expect 0 "the simulated ultravisor has locked the secret store" store lock
+expect 1 "refused: the simulated ultravisor did not lock the secret store: it is locked already (rc 0x102)" store lock
 end_daemon KILL
 start_daemon
 attest 5 "CVM-SECRET-STORE" --added db.req --added tls.req
 attest 0 "accepted" --added db.req --added tls.req --locked
+[ "$(store list)" = "$listed" ] || fault "a locked store lists: $(store list)"
 take_evidence
 expect 0 "id " seal after
 expect 5 "the secret store is locked (rc 0x102)" cvmctl secret put guest after.sealed --receipt refused

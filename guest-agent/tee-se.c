@@ -146,12 +146,15 @@ int tee_se_ask(const struct tee_se_calls *calls, const char *device, const struc
 
 /* --- secrets --- */
 
-/* An old driver does not know the question: it knows nothing but attestation. */
-static bool offers(struct device *d, uint32_t number) {
+/* Who does not offer that call; NULL: both do. An old driver does not know the question: it knows nothing
+ * but attestation. */
+static const char *who_lacks(struct device *d, uint32_t number) {
+        const uint64_t bit = 1ull << (number & 0xff);
         struct uv_info info = { 0 };
 
-        return call(d, UV_INFO, &info, sizeof info) == 0 && d->last.rc == RC_SUCCESS &&
-               (info.driver & info.ultravisor) >> (number & 0xff) & 1;
+        if (call(d, UV_INFO, &info, sizeof info) < 0 || d->last.rc != RC_SUCCESS || !(info.driver & bit))
+                return "this guest's kernel";
+        return info.ultravisor & bit ? NULL : "this host's ultravisor";
 }
 
 /* One call about the store, and its result in words. */
@@ -164,13 +167,17 @@ struct store_call {
 /* Negative: it could not be asked. What the ultravisor said is in d->last. */
 static int call_offered(struct device *d, const struct store_call *s, const void *argument, size_t size,
                         struct cvm_error *err) {
-        int r = d->fd;
+        const char *lacks = d->fd < 0 ? NULL : who_lacks(d, s->number);
+        int r;
 
-        if (r >= 0 && !offers(d, s->number))
-                return cvm_fail(err, &CVM_CODE_AGENT_STORE, EOPNOTSUPP,
-                                "this guest's kernel or ultravisor %s", s->what);
-        if (r >= 0)
-                r = call(d, s->number, argument, size);
+        if (d->fd == -ENOENT)
+                return cvm_fail(err, &CVM_CODE_AGENT_STORE, ENOENT,
+                                "there is no '%s': this guest's kernel has no driver of an ultravisor, or did "
+                                "not load it (uvdevice)",
+                                d->path);
+        if (lacks)
+                return cvm_fail(err, &CVM_CODE_AGENT_STORE, EOPNOTSUPP, "%s %s", lacks, s->what);
+        r = call(d, s->number, argument, size);
         return r < 0 ? cvm_fail(err, &CVM_CODE_AGENT_STORE, r, "'%s': %s", d->path, strerror(-r)) : 0;
 }
 

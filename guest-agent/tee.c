@@ -185,25 +185,28 @@ int tee_know_self(struct tee *tee, const struct tee_self **ret, struct cvm_error
         return 0;
 }
 
-static int no_store(struct cvm_error *err) {
+static int no_store(const struct tee *tee, struct cvm_error *err) {
         return cvm_fail(err, &CVM_CODE_AGENT_STORE, EOPNOTSUPP,
-                        "this platform has no secret store of its own");
+                        tee->provider == &nobody
+                                        ? "no driver of this guest's hardware is there that could be asked"
+                                        : "this platform has no secret store of its own");
 }
 
 int tee_lock_store(struct tee *tee, char ret_words[TEE_WORDS_MAX], struct cvm_error *err) {
-        return tee->provider->lock_store ? tee->provider->lock_store(tee, ret_words, err) : no_store(err);
+        return tee->provider->lock_store ? tee->provider->lock_store(tee, ret_words, err)
+                                         : no_store(tee, err);
 }
 
 int tee_list_store(struct tee *tee, char **ret, struct cvm_error *err) {
         CVM_CLEANUP(cvm_bytes_done) struct cvm_bytes list = { 0 };
         const struct evidence_ops *ops = NULL;
         const struct tee_self *self;
-        int r = tee->provider->list_store ? tee_know_self(tee, &self, err) : no_store(err);
+        int r = tee->provider->list_store ? tee_know_self(tee, &self, err) : no_store(tee, err);
 
         if (r >= 0)
                 ops = evidence_ops_find(self->platform);
         if (r >= 0 && (!ops || !ops->store_lines))
-                r = no_store(err);
+                r = no_store(tee, err);
         if (r >= 0)
                 r = tee->provider->list_store(tee, &list, err);
         return r < 0 ? r : ops->store_lines(list.data, list.size, ret, err);

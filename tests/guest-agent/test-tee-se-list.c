@@ -168,15 +168,21 @@ static void expect_refused(const struct tee_provider *provider, const char *word
 
 static void what_nobody_gives_is_refused_in_words(void **state) {
         expect_refused(&without_store, "this platform has no secret store of its own\n");
-        expect_refused(&with_store, "lists no secret store\n"); /* an old driver */
+        expect_refused(&with_store, "this guest's kernel lists no secret store\n"); /* an old driver */
+        d.driver = d.ultravisor = 0x7;
+        expect_refused(&with_store, "this guest's kernel lists no secret store\n");
         d.driver = 0xf;
         d.ultravisor = 0x17; /* all but the list */
-        expect_refused(&with_store, "lists no secret store\n");
+        expect_refused(&with_store, "this host's ultravisor lists no secret store\n");
         d.ultravisor = 0xf;
         d.ioctl_error = ENOMEM;
         expect_refused(&with_store, "'" DEVICE "': Cannot allocate memory\n");
         d.open_error = ENOENT;
-        expect_refused(&with_store, "'" DEVICE "': No such file or directory\n");
+        expect_refused(&with_store,
+                       "there is no '" DEVICE
+                       "': this guest's kernel has no driver of an ultravisor, or did not load it (uvdevice)\n");
+        d.open_error = EACCES;
+        expect_refused(&with_store, "'" DEVICE "': Permission denied\n");
         d = (struct driver){ .driver = 0xf, .ultravisor = 0xf, .rc = 0x2, .rrc = 7 };
         expect_told(&with_store, "refused: ",
                     "the ultravisor did not list its secret store: for a reason that this agent does not "

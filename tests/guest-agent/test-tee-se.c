@@ -303,6 +303,7 @@ static void a_store_that_cannot_be_asked_is_no_refusal(void **state) {
 
         assert_int_equal(tee_se_keep(&calls, DEVICE, "x", 1, words, &err), -EOPNOTSUPP); /* an old driver */
         assert_string_equal(cvm_error_code(&err)->id, "CVM-AGENT-STORE");
+        assert_string_equal(err.text, "this guest's kernel takes no requests that add secrets");
         d.driver = 7;
         d.ultravisor = 3; /* the ultravisor does not offer it */
         assert_int_equal(tee_se_keep(&calls, DEVICE, "x", 1, words, NULL), -EOPNOTSUPP);
@@ -322,6 +323,7 @@ static void a_store_is_locked_by_the_guest_itself(void **state) {
         d.driver = d.ultravisor = 7; /* secrets, and no locking */
         assert_int_equal(tee_se_lock(&calls, DEVICE, words, &err), -EOPNOTSUPP);
         assert_string_equal(cvm_error_code(&err)->id, "CVM-AGENT-STORE");
+        assert_string_equal(err.text, "this guest's kernel locks no secret store");
         assert_int_equal(d.n_locked, 0);
         d.driver = d.ultravisor = 0x17;
         assert_int_equal(tee_se_lock(&calls, DEVICE, words, NULL), 0);

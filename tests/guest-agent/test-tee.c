@@ -119,6 +119,7 @@ static void without_any_every_question_is_refused(void **state) {
         struct tee tee = { .fd = -EBADF };
         struct cvm_error err = { 0 };
         const struct tee_self *self;
+        char words[TEE_WORDS_MAX], *lines = NULL;
 
         add_port();
         shell("echo org.cvmd.agent.0 >" PORT "/name");
@@ -127,6 +128,10 @@ static void without_any_every_question_is_refused(void **state) {
         assert_int_equal(tee_know_self(&tee, &self, &err), -ENODEV);
         assert_string_equal(cvm_error_code(&err)->id, "CVM-AGENT-REPORT");
         assert_non_null(strstr(err.text, "no port org.cvmd.tee.0"));
+        assert_int_equal(tee_lock_store(&tee, words, &err), -EOPNOTSUPP);
+        assert_non_null(strstr(err.text, "no driver of this guest's hardware"));
+        assert_int_equal(tee_list_store(&tee, &lines, &err), -EOPNOTSUPP);
+        assert_string_equal(cvm_error_code(&err)->id, "CVM-AGENT-STORE");
 }
 
 static char late[2][128];

@@ -5,10 +5,17 @@
 
 #include "base/macros.h"
 
-enum { FLAG_IMAGE_EXTENDS = 1, FLAG_LOCKED = 2, FLAG_FORBIDS_DUMP = 4 };
+enum {
+        FLAG_IMAGE_EXTENDS = 1,
+        FLAG_LOCKED = 2,
+        FLAG_FORBIDS_DUMP = 4,
+        FLAG_IMAGE_TAKES_KEY = 8,
+        FLAGS = 15
+};
 
 void sim_store_clear(struct sim_store *store) {
-        struct sim_store empty = { .image_extends = store->image_extends };
+        struct sim_store empty = { .image_extends = store->image_extends,
+                                   .image_takes_key = store->image_takes_key };
 
         if (store->image_extends)
                 memcpy(empty.extension, store->extension, sizeof empty.extension);
@@ -22,7 +29,8 @@ int sim_store_write(const struct sim_store *store, struct cvm_bytes *ret) {
         CVM_CLEANUP(cvm_writer_done) struct cvm_writer w = { 0 };
         uint8_t flags = (uint8_t)((store->image_extends ? FLAG_IMAGE_EXTENDS : 0) |
                                   (store->locked ? FLAG_LOCKED : 0) |
-                                  (store->forbids_dump ? FLAG_FORBIDS_DUMP : 0));
+                                  (store->forbids_dump ? FLAG_FORBIDS_DUMP : 0) |
+                                  (store->image_takes_key ? FLAG_IMAGE_TAKES_KEY : 0));
 
         if (flags || store->n) {
                 cvm_write_u8(&w, flags);
@@ -45,7 +53,7 @@ int sim_store_read(const struct cvm_bytes *bytes, struct sim_store *ret) {
         if (bytes->size)
                 cvm_read_copy(&r, store.extension, sizeof store.extension);
         store.n = r.left / REQUEST_SIZE;
-        if (store.n > SIM_STORE_MAX || flags & ~(FLAG_IMAGE_EXTENDS | FLAG_LOCKED | FLAG_FORBIDS_DUMP))
+        if (store.n > SIM_STORE_MAX || flags & ~FLAGS)
                 return -EBADMSG;
         for (size_t i = 0; i < store.n; i++) {
                 cvm_read_copy(&r, store.tags[i], sizeof store.tags[i]);
@@ -58,6 +66,7 @@ int sim_store_read(const struct cvm_bytes *bytes, struct sim_store *ret) {
         store.image_extends = flags & FLAG_IMAGE_EXTENDS;
         store.locked = flags & FLAG_LOCKED;
         store.forbids_dump = flags & FLAG_FORBIDS_DUMP;
+        store.image_takes_key = flags & FLAG_IMAGE_TAKES_KEY;
         *ret = store;
         return 0;
 }

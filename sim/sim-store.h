@@ -22,6 +22,7 @@ struct sim_store {
         uint8_t extension[CVM_SHA256_SIZE]; /* digest of what all of them must share; zeros: the first says
                                              */
         bool image_extends;                 /* that is the image's own, for all its boots */
+        bool image_takes_key;               /* likewise: a request may change the image's customer key */
         bool locked;                        /* nothing is added any more */
         bool forbids_dump;                  /* the host may take no dump any more */
 };

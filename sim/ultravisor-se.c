@@ -79,7 +79,8 @@ static int write_entry(int flat, const struct se_entry *entry, struct cvm_error 
 /* With that flag all requests must carry what is derived from the image's own key. */
 static int begin_store(const struct se_header *header, const uint8_t *cck, uint64_t scf,
                        struct sim_store *ret, struct cvm_error *err) {
-        struct sim_store store = { .image_extends = scf & SE_SCF_EXTENSION_SECRET };
+        struct sim_store store = { .image_extends = scf & SE_SCF_EXTENSION_SECRET,
+                                   .image_takes_key = scf & SE_SCF_CCK_UPDATE };
         uint8_t secret[SE_EXTENSION_SIZE];
         int r = 0;
 
@@ -225,7 +226,8 @@ static bool has(const struct sim_store *store, const uint8_t tag[SE_TAG_SIZE]) {
         return false;
 }
 
-/* Numbers as the architecture has them. */
+/* Numbers as the architecture has them; which one is for a key that the image does not allow is not
+ * published: it is the one for what cannot be added. */
 static const struct ultravisor_result
                 done = { 0x001, NULL },
                 not_one = { 0, "it is no request that adds a secret" },
@@ -235,6 +237,7 @@ static const struct ultravisor_result
                 not_for_host = { 0x108, NOT_FOR_HOST }, full = { 0x10b, "the secret store is full" },
                 other_image = { 0x10c, "the request is for another image" },
                 other_run = { 0x10c, "the request is for another run of the image" },
+                no_key = { 0x10c, "the image's header does not allow another customer key" },
                 not_images = { 0x10c, "the request has another extension secret than the image" },
                 not_firsts = { 0x10c, "the request has another extension secret than the first one" };
 
@@ -269,6 +272,8 @@ struct ultravisor_result ultravisor_add(EVP_PKEY *host, const struct cvm_bytes *
                 return locked;
         if (has(store, seen.tag))
                 return done;
+        if (seen.type == SE_SECRET_CCK_UPDATE && !store->image_takes_key)
+                return no_key;
         if ((store->n > 0 || store->image_extends) &&
             memcmp(store->extension, extension, sizeof extension) != 0)
                 return store->image_extends ? not_images : not_firsts;

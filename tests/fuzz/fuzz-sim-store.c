@@ -12,7 +12,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
         if (sim_store_read(&bytes, &store) < 0)
                 return 0;
         FUZZ_REQUIRE(store.n <= SIM_STORE_MAX && sim_store_write(&store, &again) == 0);
-        if (store.n || store.locked || store.forbids_dump || store.image_extends)
+        if (store.n || store.locked || store.forbids_dump || store.image_extends || store.image_takes_key)
                 FUZZ_REQUIRE(again.size == size && memcmp(again.data, data, size) == 0);
         else
                 FUZZ_REQUIRE(again.size == 0);

@@ -493,6 +493,37 @@ static void test_an_image_may_demand_its_own_extension_secret(void **state) {
         }
 }
 
+/* Another customer key is for images whose header lets it in, in each boot. */
+static void test_an_image_may_allow_another_customer_key(void **state) {
+        for (int allows = 0; allows < 2; allows++) {
+                CVM_CLEANUP(make_image_done) struct make_image m = { 0 };
+                CVM_CLEANUP(cvm_closep) int fd = -EBADF;
+                CVM_CLEANUP(cvm_closep) int flat = make_file(NULL, 0);
+                struct sim_guest guest = make_guest();
+                struct se_image image;
+                struct cvm_bytes request;
+                struct cvm_error err = { 0 };
+
+                make_image(&m, 2);
+                m.build.scf = allows ? SE_SCF_CCK_UPDATE : 0;
+                fd = build(&m, &image);
+                if (sim_image_open(root, CVM_PLATFORM_SECURE_EXECUTION, fd, flat, &guest.store, &err) < 0)
+                        fail_msg("%s", err.text);
+                se_header_boot_tags(&image.header, guest.image);
+                for (int boot = 0; boot < 2; boot++) {
+                        sim_guest_boot(&guest, boot ? "second" : "first");
+                        secret_type = "cck-update";
+                        request = make_secret(NULL, host.key, &guest, NULL, 0);
+                        secret_type = NULL;
+                        expect_kept(&guest, &request,
+                                    allows ? "has added it"
+                                           : "does not allow another customer key (rc 0x10c)");
+                        expect_list(&guest, "0 of 0 secrets");
+                        assert_int_equal(guest.store.n, allows);
+                }
+        }
+}
+
 static void test_requests_that_the_store_refuses(void **state) {
         CVM_CLEANUP(EVP_PKEY_freep) EVP_PKEY *stranger = EVP_EC_gen("P-521");
         struct sim_guest guest = make_guest(), other = make_guest();
@@ -537,6 +568,7 @@ int main(void) {
                 cmocka_unit_test(test_a_locked_store_takes_nothing_until_the_next_boot),
                 cmocka_unit_test(test_a_list_names_what_was_added),
                 cmocka_unit_test(test_an_owner_forbids_dumps_of_this_boot),
+                cmocka_unit_test(test_an_image_may_allow_another_customer_key),
                 cmocka_unit_test(test_requests_that_the_store_refuses),
         };
 

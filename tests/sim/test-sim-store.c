@@ -36,6 +36,7 @@ static void expect_kept(const struct sim_store *store, size_t size) {
         assert_int_equal(back.image_extends, store->image_extends);
         assert_int_equal(back.locked, store->locked);
         assert_int_equal(back.forbids_dump, store->forbids_dump);
+        assert_int_equal(back.image_takes_key, store->image_takes_key);
 }
 
 static void test_what_was_kept_comes_back(void **state) {
@@ -50,6 +51,8 @@ static void test_what_was_kept_comes_back(void **state) {
         expect_kept(&full, 33 + SIM_STORE_MAX * 52);
         expect_kept(&locked, 33);
         expect_kept(&image, 33);
+        image.image_takes_key = true;
+        expect_kept(&image, 33);
 }
 
 static void test_what_was_not_written_so_is_refused(void **state) {
@@ -57,7 +60,7 @@ static void test_what_was_not_written_so_is_refused(void **state) {
         const struct {
                 uint8_t flags;
                 size_t size;
-        } cases[] = { { 2, 1 }, { 2, 32 }, { 2, 34 }, { 2, 33 + 16 }, { 2, sizeof data }, { 8, 33 } };
+        } cases[] = { { 2, 1 }, { 2, 32 }, { 2, 34 }, { 2, 33 + 16 }, { 2, sizeof data }, { 16, 33 } };
 
         for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
                 const struct cvm_bytes bytes = { data, cases[i].size };
@@ -71,9 +74,10 @@ static void test_what_was_not_written_so_is_refused(void **state) {
 
 static void test_another_boot_keeps_what_the_image_demands(void **state) {
         struct sim_store store = make_store(3), image = make_store(3), empty = { 0 };
-        const struct sim_store begins = { .image_extends = true };
+        const struct sim_store begins = { .image_extends = true, .image_takes_key = true };
 
         store.locked = store.forbids_dump = image.locked = image.forbids_dump = image.image_extends = true;
+        image.image_takes_key = true;
         sim_store_clear(&store);
         assert_memory_equal(&store, &empty, sizeof store);
         sim_store_clear(&image);

@@ -62,6 +62,14 @@ static void check_origin(struct appraising *a) {
                 memcpy(a->verdict->published, a->published, sizeof a->published);
 }
 
+/* A report that answers a request has no measurement in its bytes: what of the verdict is carried on must
+ * say it. */
+static void name_image(struct appraising *a) {
+        a->verdict->has_image = a->ops->use_kept;
+        if (a->verdict->has_image)
+                memcpy(a->verdict->image, a->claims.measurement, sizeof a->verdict->image);
+}
+
 static void check_nonce(struct appraising *a) {
         if (!cvm_equal(a->bundle->nonce, CVM_NONCE_SIZE, a->input->nonce, CVM_NONCE_SIZE))
                 ADD(a, NONCE, "the evidence answers another nonce than the one that was sent");
@@ -414,9 +422,10 @@ static void check_platform(struct appraising *a) {
 }
 
 static void (*const checks[])(struct appraising *) = {
-        check_origin,      check_nonce,     check_report_data, check_host_data, check_host_owner,
-        check_measurement, tell_unverified, check_modes,       check_bits,      check_tcb,
-        check_host,        check_coverage,  check_collateral,  check_platform,  check_secret_store,
+        check_origin,    name_image,       check_nonce,       check_report_data,
+        check_host_data, check_host_owner, check_measurement, tell_unverified,
+        check_modes,     check_bits,       check_tcb,         check_host,
+        check_coverage,  check_collateral, check_platform,    check_secret_store,
 };
 
 /* binding: whose it is, and whether the policy accepts it */

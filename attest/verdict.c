@@ -111,6 +111,8 @@ static const struct cvm_json_field verdict_fields[] = {
         { "nonce", CVM_JSON_HEX, AT(nonce), .size = CVM_NONCE_SIZE },
         { "evidence", CVM_JSON_HEX, AT(evidence), .size = CVM_SHA384_SIZE },
         { "policy", CVM_JSON_HEX, AT(policy), .size = CVM_SHA384_SIZE },
+        { "image", CVM_JSON_HEX, .offset = offsetof(struct versioned, verdict.image),
+          .has_offset = offsetof(struct versioned, verdict.has_image), .size = CVM_SHA384_SIZE },
         { "time", CVM_JSON_CUSTOM, AT(time), .read = cvm_json_read_time, .write = cvm_json_write_time },
         { 0 },
 };

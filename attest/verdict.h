@@ -45,7 +45,9 @@ struct verdict {
         uint8_t nonce[CVM_NONCE_SIZE];
         uint8_t evidence[CVM_SHA384_SIZE]; /* of the report bytes */
         uint8_t policy[CVM_SHA384_SIZE];   /* SHA-384 of the policy's payload bytes */
-        uint64_t time;                     /* UTC milliseconds; RFC 3339 in JSON */
+        uint8_t image[CVM_SHA384_SIZE];    /* the measurement, where the report's bytes do not have it */
+        bool has_image;
+        uint64_t time; /* UTC milliseconds; RFC 3339 in JSON */
         /* Not part of the document: how new what was published is, where the policy accepts its root. The
          * verifier's marks for the next time. */
         struct published published[PUBLISHED_MAX];

@@ -61,6 +61,23 @@ static int read_type(const struct arguments *arguments, struct inputs *in, struc
         return r;
 }
 
+/* The guest that was accepted is of the image that the request is for: any other's ultravisor refuses it. */
+static int check_image(const struct arguments *arguments, const struct inputs *in, struct cvm_error *err) {
+        const struct verdict *verdict = &in->target.verdict;
+        uint8_t image[CVM_SHA384_SIZE];
+
+        if (!verdict->has_image)
+                return cvm_fail(err, &CVM_CODE_VERDICT_MISSING, ENODATA,
+                                "the verdict '%s' names no image: an older cvmctl made it",
+                                argument(arguments, "verdict"));
+        se_image_measurement(in->tags, image);
+        return memcmp(image, verdict->image, sizeof image) == 0
+                               ? 0
+                               : cvm_fail(err, &CVM_CODE_VERDICT_IMAGE, EACCES,
+                                          "the verdict '%s' is on a guest of another image than '%s'",
+                                          argument(arguments, "verdict"), argument(arguments, "header"));
+}
+
 /* The run that gave the evidence: an accepted verdict names its very bytes. */
 static int read_target(const struct arguments *arguments, struct inputs *in, struct cvm_error *err) {
         CVM_CLEANUP(se_exchange_done) struct se_exchange answer = { 0 };
@@ -70,6 +87,8 @@ static int read_target(const struct arguments *arguments, struct inputs *in, str
         if (r >= 0 && in->target.bundle.platform != CVM_PLATFORM_SECURE_EXECUTION)
                 r = cvm_fail(err, &CVM_CODE_PLATFORM, EINVAL, "the bundle is of a guest of '%s'",
                              cvm_platform_texts[in->target.bundle.platform]);
+        if (r >= 0)
+                r = check_image(arguments, in, err);
         if (r >= 0)
                 r = se_exchange_read(report->data, report->size, &answer, err);
         in->target.inputs.kind = CVM_SECRET_UV_REQUEST;
@@ -161,8 +180,10 @@ static int check_class(const struct inputs *in, struct cvm_error *err) {
 static int read_inputs(const struct arguments *arguments, struct inputs *in, struct cvm_error *err) {
         int r = image_header_read(arguments, &in->header, err);
 
-        if (r >= 0)
-                r = read_instance(arguments, in, err);
+        if (r < 0)
+                return r;
+        se_header_boot_tags(&in->header, in->tags);
+        r = read_instance(arguments, in, err);
         if (r >= 0)
                 r = read_extension(arguments, in, err);
         if (r >= 0)
@@ -173,7 +194,6 @@ static int read_inputs(const struct arguments *arguments, struct inputs *in, str
                 r = check_class(in, err);
         if (r >= 0)
                 r = read_type(arguments, in, err);
-        se_header_boot_tags(&in->header, in->tags);
         in->secret.boot_tags = in->tags;
         in->secret.flags = argument(arguments, "disable-dump") ? SE_SECRET_DISABLE_DUMP : 0;
         return r;

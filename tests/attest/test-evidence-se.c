@@ -205,6 +205,8 @@ static void test_accepted(void **state) {
                 assert_int_equal(s.verdict.class_, class_);
                 assert_true(s.verdict.covers.kernel && s.verdict.covers.initrd && s.verdict.covers.cmdline);
                 assert_false(s.verdict.covers.acpi);
+                assert_true(s.verdict.has_image); /* which the report's bytes do not */
+                assert_memory_equal(s.verdict.image, s.measurement, sizeof s.measurement);
                 verdict_done(&s.verdict);
                 expect(&s, NULL);
         }

@@ -65,6 +65,8 @@ static void test_written_reads_the_same(void **state) {
 
         verdict_add(&in, &CVM_CODE_MEASUREMENT, "it is another one");
         verdict_add(&in, &CVM_CODE_POLICY_OPEN, "a remark");
+        in.has_image = true;
+        memset(in.image, 6, sizeof in.image);
         text = verdict_write(&in);
         assert_int_equal(verdict_read(text, strlen(text), &out, NULL), 0);
         again = verdict_write(&out);
@@ -72,9 +74,20 @@ static void test_written_reads_the_same(void **state) {
         assert_int_equal(out.result, VERDICT_REFUSED);
         assert_ptr_equal(out.reasons[0].code, &CVM_CODE_MEASUREMENT);
         assert_int_equal(out.covers.root, CVM_COVERED_OWNER_KEYED);
+        assert_true(out.has_image);
+        assert_memory_equal(out.image, in.image, sizeof out.image);
         assert_non_null(strstr(text, "\"time\":\"2027-01-15T08:00:00.123Z\""));
         assert_non_null(strstr(text, "\"result\":\"refused\""));
         assert_non_null(strstr(text, "\"root\":\"owner-keyed, replay not detected\""));
+}
+
+static void test_an_image_is_named_or_not(void **state) {
+        CVM_CLEANUP(verdict_done) struct verdict in = sample(), out = { 0 };
+        CVM_CLEANUP(cvm_freep) char *text = verdict_write(&in);
+
+        assert_null(strstr(text, "image"));
+        assert_int_equal(verdict_read(text, strlen(text), &out, NULL), 0);
+        assert_false(out.has_image);
 }
 
 static void expect_refused(const char *from, const char *to) {
@@ -104,6 +117,7 @@ static void test_documents_that_are_refused(void **state) {
         expect_refused("\"nonce\":\"03", "\"nonce\":\"");
         expect_refused("\"time\":\"2027-01-15T", "\"time\":\"2027-13-15T");
         expect_refused("\"generation\":3", "\"generation\":3,\"extra\":0");
+        expect_refused("\"generation\":3", "\"generation\":3,\"image\":\"06\"");
 }
 
 /* Whoever signs "accepted" above a reason to refuse has made the document by hand. */
@@ -118,6 +132,7 @@ int main(void) {
                 cmocka_unit_test(test_reasons_beyond_the_cap_still_count),
                 cmocka_unit_test(test_reasons_are_cleaned),
                 cmocka_unit_test(test_written_reads_the_same),
+                cmocka_unit_test(test_an_image_is_named_or_not),
                 cmocka_unit_test(test_documents_that_are_refused),
                 cmocka_unit_test(test_result_better_than_its_reasons),
         };

@@ -153,6 +153,16 @@ static bool is_signer(const X509 *x509) {
                entry_is(name, NID_organizationalUnitName, "Key Signing Service", true);
 }
 
+/* The signing certificate is none of an authority: another such one was given for it. */
+static int refuse_without_signer(const struct se_trust *trust, struct cvm_error *err) {
+        for (int i = 0; i < sk_X509_num(trust->certificates); i++)
+                if (X509_check_ca(sk_X509_value(trust->certificates, i)) == 0)
+                        return refuse(err, "none of the certificates is one of IBM's Key Signing Service");
+        return cvm_fail(err, &CVM_CODE_HOST_KEY_UNCHECKED, ENOENT,
+                        "the certificate of IBM's Key Signing Service, which signs host-key documents, was not "
+                        "given");
+}
+
 static int pick_signer(struct se_trust *trust, struct cvm_error *err) {
         X509 *found = NULL;
 
@@ -167,7 +177,7 @@ static int pick_signer(struct se_trust *trust, struct cvm_error *err) {
                 found = x509;
         }
         if (!found)
-                return refuse(err, "none of the certificates is one of IBM's Key Signing Service");
+                return refuse_without_signer(trust, err);
         trust->signer = found;
         return 0;
 }
@@ -270,9 +280,12 @@ static int take_facts(struct se_trust *trust, STACK_OF(X509) * chain, struct cvm
 }
 
 static int refuse_chain(int error, int depth, struct cvm_error *err) {
+        static const char *const at[] = { "the signing certificate", "its issuer" };
+
         return cvm_fail(err, code_of(error), EBADMSG,
-                        "the chain of the signing certificate does not verify: %s (error %d at depth %d)",
-                        X509_verify_cert_error_string(error), error, depth);
+                        "the chain of the signing certificate does not verify: %s for %s (error %d at depth %d)",
+                        X509_verify_cert_error_string(error),
+                        depth >= 0 && (size_t)depth < ARRAY_SIZE(at) ? at[depth] : "the root", error, depth);
 }
 
 /* OpenSSL looks at revocation lists first, and would call unchecked what is refused. */

@@ -80,9 +80,15 @@ expect 6 "whether 'real/host1.pem' is revoked cannot be told" build --cert real/
         --crl real/lists-of-chain.pem --root-ca real/root.pem --at $now --host-key-document real/host1.pem -o no.img
 expect 6 "error 20" build --cert real/signer.pem --cert real/inter.pem --crl real/lists.pem --at $now \
         --host-key-document real/host1.pem -o no.img
-expect 5 "error 10" build "${real[@]}" --at 2027-02-15T00:00:00Z --host-key-document real/host1.pem -o no.img
-expect 5 "none of the certificates" build --cert real/inter.pem --crl real/lists.pem --root-ca real/root.pem --at $now \
-        --host-key-document real/host1.pem -o no.img
+expect 5 "error 10" build "${real[@]:0:8}" --at 2027-02-15T00:00:00Z --host-key-document real/host1.pem -o no.img
+# a certificate that is not there refutes nothing, another's in its place does
+without=(--crl real/lists.pem --root-ca real/root.pem --at "$now" --host-key-document real/host1.pem --offline)
+expect 6 "Key Signing Service, which signs host-key documents, was not given" build --cert real/inter.pem "${without[@]}" -o no.img
+expect 6 "was not given" build "${without[@]}" -o no.img
+expect 6 "was not given" "$cvmctl" evidence challenge --platform se "${without[@]}" --request no.req -o no.img
+expect 6 "was not given" "$cvmctl" secret seal x --platform se --header kept.hdr "${without[@]}" --any-instance --type meta -o no.img
+expect 6 "was not given" "$cvmctl" policy make --platform se --header kept.hdr "${without[@]}" -o no.img
+expect 5 "none of the certificates" build --cert real/inter.pem --cert real/host2.pem "${without[@]}" -o no.img
 expect 5 "no host-key document" build "${real[@]}" --host-key-document real/initrd -o no.img
 expect 5 "not on P-521" build "${real[@]}" --host-key-document real/root.pem -o no.img
 

@@ -59,6 +59,8 @@ const struct se_secret_type *se_secret_type_find(const char *name) {
 int se_secret_id(const char *name, bool raw, uint8_t ret[SE_SECRET_ID_SIZE]) {
         size_t length = strlen(name);
 
+        if (!length)
+                return -EINVAL;
         if (!raw) {
                 cvm_sha256(name, length, ret);
                 return 0;

@@ -47,8 +47,8 @@ struct se_secret {
         EVP_PKEY *user_key; /* signs it; NULL: unsigned, or none where there is no user data either */
 };
 
-/* The id of a secret by its name: its SHA-256, or the name itself where `raw` (at most 31 bytes, -EINVAL).
- */
+/* The id of a secret by its name: its SHA-256, or the name itself where `raw`. -EINVAL: an empty name, or
+ * one of more than 31 bytes where raw. */
 int se_secret_id(const char *name, bool raw, uint8_t ret[SE_SECRET_ID_SIZE]);
 
 /* From the CCK, for images whose header demands it: the header's tag binds it. -ENOMEM. */

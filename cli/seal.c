@@ -65,6 +65,10 @@ int seal_read(const char *path, struct cvm_secret *ret, struct cvm_error *err) {
         if (n < 0)
                 return cvm_fail(err, &CVM_CODE_FILE, errno, "'%s' cannot be read: %s", path,
                                 strerror(errno));
+        if (!size)
+                return cvm_fail(err, &CVM_CODE_SECRET_FORM, EINVAL,
+                                "%s is empty, and a secret has at least one byte",
+                                opened < 0 ? "standard input" : path);
         if (size > CVM_SECRET_MAX)
                 return cvm_fail(err, &CVM_CODE_TOO_LARGE, EFBIG, "a secret has at most %u bytes",
                                 CVM_SECRET_MAX);

@@ -26,7 +26,7 @@ void seal_target_done(struct seal_target *target);
 /* What is to be known of such a guest, as lines on standard error. */
 void seal_target_say(const struct seal_target *target);
 
-/* A file's bytes in locked memory ("-": standard input), at most CVM_SECRET_MAX. */
+/* A file's bytes in locked memory ("-": standard input), 1 to CVM_SECRET_MAX. */
 int seal_read(const char *path, struct cvm_secret *ret, struct cvm_error *err);
 /* Sealed to the bundle's keyset and signed by key: the envelope, owned. */
 int seal_secret(const struct seal_inputs *in, const struct cvm_secret *plaintext, EVP_PKEY *key, char **ret,

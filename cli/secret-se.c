@@ -54,7 +54,8 @@ static int read_type(const struct arguments *arguments, struct inputs *in, struc
         in->secret.data = in->data.data;
         in->secret.size = in->data.size;
         if (r >= 0 && se_secret_id(arguments->words[0], argument(arguments, "use-name"), in->secret.id) < 0)
-                r = cvm_fail(err, &CVM_CODE_ARGUMENT, EINVAL, "a name that is an id has at most 31 bytes");
+                r = cvm_fail(err, &CVM_CODE_ARGUMENT, EINVAL,
+                             "a secret has a name, of at most 31 bytes where it is the id");
         /* The id of a new CCK is no name. */
         if (strcmp(found->name, "cck-update") == 0)
                 memset(in->secret.id, 0, sizeof in->secret.id);
@@ -205,14 +206,14 @@ static int write_sealed(const struct arguments *arguments, const struct inputs *
         CVM_CLEANUP(cvm_secret_done) struct cvm_secret plaintext = { 0 };
         CVM_CLEANUP(cvm_freep) char *envelope = NULL;
         const char *path = argument(arguments, "request");
-        int r = path ? cvm_write_file(path, request->data, request->size, 0644, err) : 0;
+        int r;
 
-        if (r >= 0 && cvm_secret_new(request->size, &plaintext) < 0)
-                r = cvm_fail(err, &CVM_CODE_NO_MEMORY, ENOMEM, "sealing a request");
-        if (r < 0)
-                return r;
+        if (cvm_secret_new(request->size, &plaintext) < 0)
+                return cvm_fail(err, &CVM_CODE_NO_MEMORY, ENOMEM, "sealing a request");
         memcpy(plaintext.data, request->data, request->size);
         r = seal_secret(&in->target.inputs, &plaintext, in->target.key, &envelope, err);
+        if (r >= 0 && path)
+                r = cvm_write_file(path, request->data, request->size, 0644, err);
         if (r < 0)
                 return r;
         seal_target_say(&in->target);

@@ -217,6 +217,8 @@ static void test_ids(void **state) {
         assert_int_equal(se_secret_id("0123456789012345678901234567890", true, id), 0);
         assert_int_equal(id[31], 0);
         assert_int_equal(se_secret_id("01234567890123456789012345678901", true, id), -EINVAL);
+        assert_int_equal(se_secret_id("", true, id), -EINVAL);
+        assert_int_equal(se_secret_id("", false, id), -EINVAL);
 }
 
 static void expect_verify(const struct cvm_bytes *request, EVP_PKEY *key, const char *code) {

@@ -66,9 +66,11 @@ head -c 262144 /dev/zero >largest
 expect 0 "" "$cvmctl" secret seal big --bundle good.json --verdict v.json --in largest -o big.json
 expect 2 "at most 262144 bytes" "$cvmctl" secret seal big --bundle good.json --verdict v.json --in <(head -c 262145 /dev/zero)
 expect 2 "is no name of a secret" "$cvmctl" secret seal ../x --bundle good.json --verdict v.json --in plain
+expect 2 "is no name of a secret" "$cvmctl" secret seal "" --bundle good.json --verdict v.json --in plain
 expect 2 "--kind must be file or disk-key" seal --verdict v.json --kind release
 expect 2 "--bundle is needed" "$cvmctl" secret seal db --verdict v.json --in plain
 expect 2 "'gone' cannot be opened" "$cvmctl" secret seal db --bundle good.json --verdict v.json --in gone
+expect 2 "standard input is empty, and a secret has" "$cvmctl" secret seal db --bundle good.json --verdict v.json </dev/null
 
 # Receipts.
 receipt() { "$cvmctl" secret receipt "$1" --bundle good.json "${@:2}"; }

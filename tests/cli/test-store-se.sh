@@ -86,16 +86,18 @@ expect 2 "owner key 'none'" "$cvmctl" secret seal no --platform se --header a.im
 "$cvmctl" evidence verify snp.bundle --nonce "$(printf '5%.0s' {1..64})" --policy <("$cvmctl" policy make --from prediction.json --binding \
         binding.json --hosts any --simulation-root root.pem -q) --at $now --owner-key owner.pem --verdict snp.verdict -q >/dev/null
 expect 2 "of a guest of 'sev-snp'" seal no --bundle snp.bundle --verdict snp.verdict --in secret -o no
+expect 2 "'my secret' is no name of a secret" seal "my secret" "${to[@]}" --in secret --request r -o no
+expect 2 "a secret has a name" seal "" "${to[@]}" --in secret --request r -o no
 # the verdict is on a guest of one image, and a request for another is for nobody who runs
 "$cvmctl" image build --kernel real/kernel --loader-dir real "${real[@]}" --owner-key owner.pem -q -o b.img >/dev/null
 for other in b.img sim.img; do
-        expect 5 "CVM-VERDICT-IMAGE: sealing 'no': the verdict 'e.verdict' is on a guest of another image than '$other'" \
+        expect 5 "sealing 'no': the verdict 'e.verdict' is on a guest of another image than '$other'" \
                 "$cvmctl" secret seal no --platform se --header "$other" "${real[@]}" "${to[@]}" --in secret --request r -o no
 done
 sed 's/.*"payload":"\([^"]*\)".*/\1/' e.verdict | base64 -d >e.payload
 grep -q ',"image":"[0-9a-f]\{96\}"' e.payload || fault "the verdict names no image: $(cat e.payload)"
 "$cvmctl" sign verdict <(sed 's/,"image":"[0-9a-f]*"//' e.payload) --owner-key owner.pem -q -o imageless.verdict
-expect 6 "CVM-VERDICT-MISSING: sealing 'no': the verdict 'imageless.verdict' names no image" \
+expect 6 "sealing 'no': the verdict 'imageless.verdict' names no image" \
         seal no --bundle e.bundle --verdict imageless.verdict --owner-key owner.pem --in secret --request r -o no
 [ ! -e no ] && [ ! -e r ] || fault "a secret that was refused"
 

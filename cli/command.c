@@ -94,6 +94,13 @@ static const char *long_form(const char *word) {
         return word;
 }
 
+static bool was_given(const struct arguments *arguments, const struct option_row *row) {
+        for (size_t i = 0; i < arguments->n_options; i++)
+                if (arguments->options[i].row == row)
+                        return true;
+        return false;
+}
+
 /* Commands that write a file have an option "output" of their own: then -o FILE names it. */
 static int take_option(const struct command *command, int argc, char **argv, int *i, struct arguments *ret,
                        struct cvm_error *err) {
@@ -112,6 +119,9 @@ static int take_option(const struct command *command, int argc, char **argv, int
         if (row->kind != OPTION_FLAG && !equals && *i + 1 >= argc)
                 return cvm_fail(err, &CVM_CODE_USAGE, EINVAL, "--%s needs a value: %s", row->name,
                                 row->value);
+        if (row->kind == OPTION_TEXT && was_given(ret, row))
+                return cvm_fail(err, &CVM_CODE_USAGE, EINVAL, "--%s was given twice, and has one value",
+                                row->name);
         ret->options[ret->n_options].row = row;
         ret->options[ret->n_options++].value = row->kind == OPTION_FLAG ? ""
                                                : equals                 ? equals + 1

@@ -23,7 +23,7 @@ extern struct globals globals;
 
 enum option_kind {
         OPTION_FLAG,   /* no value */
-        OPTION_TEXT,   /* one value, the last counts */
+        OPTION_TEXT,   /* one value, given once */
         OPTION_REPEAT, /* each value is kept */
 };
 

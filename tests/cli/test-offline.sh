@@ -26,6 +26,9 @@ cat >d.json <<'D'
 D
 
 expect 2 "cvmctl: " "$cvmctl"
+expect 2 "--cmdline was given twice, and has one value" "$cvmctl" measure predict d.json --cmdline a --cmdline=b
+expect 2 "--output was given twice" "$cvmctl" measure predict d.json -o json --output table
+expect 2 "--output was given twice" "$cvmctl" -o json measure predict d.json -o table
 expect 0 "measure predict" "$cvmctl" --help
 expect 2 "predict the launch measurement" "$cvmctl" measure
 expect 0 "predict the launch measurement" "$cvmctl" measure --help

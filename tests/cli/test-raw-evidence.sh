@@ -19,7 +19,7 @@ for i, der in enumerate(bundle["certificates"]):
 P
 }
 raw() { # STATUS WORDS [ARGUMENT...]
-        expect "$1" "$2" "$cvmctl" evidence verify --platform sev-snp --report report.bin "${@:3}" --at "$now"
+        expect "$1" "$2" "$cvmctl" evidence verify --platform sev-snp --report "${report:-report.bin}" "${@:3}" --at "$now"
 }
 all=(--certs certificate-0.der --certs certificate-1.der --certs certificate-2.der)
 parts good.json
@@ -38,7 +38,7 @@ raw 5 "DEBUG: the host can read" "${all[@]}"
 raw 5 "CVM-DEBUG: " "${all[@]}" # nobody named it
 "$make" bundle . changed-report "$nonce" >bundle.json && parts bundle.json
 raw 5 "CVM-REPORT-SIGNATURE: " "${all[@]}" --policy unowned.json
-raw 5 "CVM-REPORT-FORMAT: " --report /dev/null "${all[@]}"
+report=/dev/null raw 5 "CVM-REPORT-FORMAT: " "${all[@]}"
 raw 5 "CVM-REPORT-CHAIN: " --certs <(echo nonsense)
 expect 2 "needs --platform" "$cvmctl" evidence verify --report report.bin
 expect 2 "is no platform" "$cvmctl" evidence verify --platform sev-es --report report.bin

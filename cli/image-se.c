@@ -98,23 +98,26 @@ int image_platform_check(const struct arguments *arguments, struct cvm_error *er
 int image_key_read(const struct arguments *arguments, const char *option, uint8_t *ret, size_t size,
                    struct cvm_error *err) {
         const char *path = argument(arguments, option);
-        CVM_CLEANUP(cvm_closep) int fd = -EBADF;
+        CVM_CLEANUP(cvm_closep) int opened = -EBADF;
+        int fd = STDIN_FILENO;
         uint8_t more;
         size_t done = 0;
         ssize_t n = 0;
 
         if (!path)
                 return 0;
-        fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+        if (strcmp(path, "-") != 0)
+                fd = opened = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
         if (fd < 0)
                 return cvm_fail(err, &CVM_CODE_FILE, errno, "'%s' cannot be opened: %s", path,
                                 strerror(errno));
         while (done < size && (n = read(fd, ret + done, size - done)) > 0)
                 done += (size_t)n;
         if (n < 0 || done < size || read(fd, &more, 1) != 0)
-                return cvm_fail(err, &CVM_CODE_IMAGE_KEY, EINVAL, "'%s' does not have just %zu bytes", path,
-                                size);
-        return cvm_is_zero(ret, size) ? cvm_fail(err, &CVM_CODE_IMAGE_KEY, EINVAL, "'%s' is all zero", path)
+                return cvm_fail(err, &CVM_CODE_IMAGE_KEY, EINVAL,
+                                "--%s must have just %zu bytes, and '%s' has not", option, size, path);
+        return cvm_is_zero(ret, size) ? cvm_fail(err, &CVM_CODE_IMAGE_KEY, EINVAL,
+                                                 "--%s must not be all zero, and '%s' is", option, path)
                                       : 0;
 }
 

@@ -15,7 +15,8 @@ int host_keys_read(const struct arguments *arguments, struct se_hosts *ret,
 /* --platform, where it is given, is this one. */
 int image_platform_check(const struct arguments *arguments, struct cvm_error *err);
 
-/* The file of an option, exactly size raw bytes that are not all zero; 0: the option was not given. */
+/* The file of an option ("-": standard input), exactly size raw bytes that are not all zero; 0: the option
+ * was not given. */
 int image_key_read(const struct arguments *arguments, const char *option, uint8_t *ret, size_t size,
                    struct cvm_error *err);
 

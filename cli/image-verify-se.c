@@ -70,9 +70,9 @@ static int check_hosts(struct check *c, struct cvm_error *err) {
                 if (r >= 0 && !se_header_has_host(&c->image.header, host.hash))
                         r = cvm_fail(err, &CVM_CODE_IMAGE_CHANGED, EBADMSG,
                                      "'%s' was not built for the host of '%s'", c->path, path);
-                if (r >= 0)
-                        note(c, "host-key-document");
         }
+        if (r >= 0 && argument(c->arguments, "host-key-document"))
+                note(c, "host-key-document");
         return r;
 }
 

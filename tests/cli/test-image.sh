@@ -50,11 +50,19 @@ expect 0 "are not encrypted" build "${real[@]}" --host-key-document real/host1.p
 expect 0 "0000000010000000 2000000000000000" start c.img real/host1.key
 expect 2 "--enable-dump needs" build "${real[@]}" --host-key-document real/host1.pem --enable-dump -o d.img
 head -c 31 keys/cck >short
-expect 2 "just 32 bytes" build "${real[@]}" --host-key-document real/host1.pem --cck short -o d.img
+expect 2 "--cck must have just 32 bytes, and 'short' has not" build "${real[@]}" --host-key-document real/host1.pem --cck short -o d.img
 head -c 32 /dev/zero >zero
-expect 2 "is all zero" build "${real[@]}" --host-key-document real/host1.pem --cck zero -o d.img
+expect 2 "--cck must not be all zero" build "${real[@]}" --host-key-document real/host1.pem --cck zero -o d.img
 cat keys/hdr-key keys/hdr-key >equal
 expect 2 "two equal halves" build "${real[@]}" --host-key-document real/host1.pem --image-key equal -o d.img
+
+# a key from a pipe, which no disk ever has
+expect 0 "" build "${real[@]}" --host-key-document real/host1.pem --cck - -o d.img <keys/cck
+start d.img real/host1.key >/dev/null
+cmp keys/cck out/cck || fault "the cck of standard input"
+expect 0 "secret_flags" "$cvmctl" image show a.img --hdr-key - <keys/hdr-key
+expect 2 "--hdr-key must have just 32 bytes, and '-' has not" build "${real[@]}" --host-key-document real/host1.pem --cck - --hdr-key - \
+        -o e.img <keys/cck
 
 # the owner on the command line
 "$cvmctl" owner init -q >/dev/null
@@ -121,6 +129,7 @@ expect 0 "Whose header that is" verify a.img
 expect 0 '"checked":["header","host-key-document","tag","kernel","initrd","cmdline","loader"]' verify a.img --header kept.hdr \
         --host-key-document real/host2.pem --hdr-key keys/hdr-key --kernel real/kernel --initrd real/initrd \
         --cmdline "quiet root=/dev/vda" --loader-dir real -o jsonl
+expect 0 '"checked":["host-key-document"]' verify a.img --host-key-document real/host1.pem --host-key-document real/host2.pem -o jsonl
 expect 5 "has another header" verify b.img --header kept.hdr
 expect 5 "has another header" verify b.img --header a.img
 expect 0 '"checked":["header"]' verify a.img --header a.img -o jsonl

@@ -134,7 +134,7 @@ expect 5 "something else" foreign --header a.img --user-data other
 expect 5 "answers another request" foreign --header a.img --request r1.req
 expect 2 "no request, but an answer" foreign --header a.img --request out/answer
 expect 5 "does not open" verify --arpk key32 --response out/answer --header a.img
-expect 2 "does not have just 32 bytes" verify --arpk said --response out/answer --header a.img
+expect 2 "--arpk must have just 32 bytes" verify --arpk said --response out/answer --header a.img
 expect 2 "--policy" foreign --header a.img --policy p.json
 ask k --secret-store && answer k.req a.img
 sed 's/.*"key":"\([0-9a-f]*\)".*/\1/; s/../\\x&/g' k | xargs -0 printf >arpk
@@ -196,7 +196,17 @@ expect 2 "--in goes with a type that has a secret" seal x --in secret --any-inst
 expect 2 "has 32 bytes, not 9" seal x --in secret --any-instance --type aes-256 -o no
 expect 2 "exclude each other" seal x --in secret --any-instance --cck keys/cck --extension-secret derived -o no
 expect 2 "at most 31 bytes" seal 01234567890123456789012345678901 --in secret --any-instance --use-name -o no
+expect 2 "a secret has a name" seal "" --in secret --any-instance -o no
+expect 2 "a secret has a name" seal "" --type meta --any-instance --use-name -o no
+head -c 32 /dev/zero >zero
+expect 2 "--extension-secret must not be all zero" seal x --in secret --any-instance --extension-secret zero -o no
+expect 2 "--header was given twice" seal x --in secret --any-instance --header b.img -o no
+expect 2 "a secret has at least one byte" seal x --any-instance --cck - -o no <keys/cck
+expect 2 "standard input is empty" seal x --any-instance -o no </dev/null
 [ ! -e no ] || fault "a secret that was refused"
+expect 0 "" seal secret --in secret --any-instance --cck - -o q <keys/cck
+unseal q host1
+cmp out/extension derived || fault "the cck of standard input"
 
 # what was added, and in which order, stands in the store's hash; the answers here are of an empty store
 seal meta --type meta --any-instance -o q -q

@@ -145,8 +145,8 @@ static int read_stage(const char *directory, const char *name, struct cvm_bytes 
         if (access(path, F_OK) < 0)
                 return cvm_fail(err, &CVM_CODE_IMAGE_PART, ENOENT,
                                 "there is no '%s': the loader comes with s390-tools, in Debian the s390x package of "
-                                "that name has it in /usr/share/s390-tools/pvimg. Unpack that package anywhere and "
-                                "name the directory with --loader-dir",
+                                "that name has it from 2.40 on, in /usr/share/s390-tools/pvimg. Unpack that package "
+                                "anywhere and name the directory with --loader-dir: see EXAMPLES in cvmctl(1)",
                                 path);
         return cvm_read_file(path, SE_STAGE_MAX, ret, err);
 }

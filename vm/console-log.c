@@ -8,6 +8,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "vm/console-relay.h"
+
 #define MAX_BYTES (4 << 20)
 
 struct console_log {
@@ -31,7 +33,8 @@ int console_log_new(sd_event *event, const char *runtime_dir, struct console_log
         if (!log)
                 return cvm_fail(err, &CVM_CODE_NO_MEMORY, ENOMEM, "watching a console");
         snprintf(log->path, sizeof log->path, "%.3500s/console.log", runtime_dir);
-        (void)sd_event_add_inotify(event, &log->source, log->path, IN_MODIFY, on_write, log);
+        if (sd_event_add_inotify(event, &log->source, log->path, IN_MODIFY, on_write, log) >= 0)
+                (void)sd_event_source_set_priority(log->source, CONSOLE_RELAY_PRIORITY);
         *ret = log;
         return 0;
 }

@@ -4,14 +4,18 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 
 #include <cmocka.h>
 
 #include "base/fd.h"
+#include "vm/console-log.h"
 
 struct fixture {
         sd_event *event;
@@ -127,12 +131,37 @@ static void test_each_end_ends_the_other(void **state) {
         assert_int_equal(read(qemu_left.client, &byte, 1), 0);
 }
 
+/* A guest that prints at each turn of the loop: its log is looked after, and who leaves has left. */
+static void test_a_busy_log_holds_up_nobody(void **state) {
+        CVM_CLEANUP(end) struct fixture f;
+        struct console_log *log = NULL;
+        CVM_CLEANUP(cvm_closep) int file = -EBADF;
+        char dir[] = "/tmp/cvmd-relay-XXXXXX", path[64];
+        struct cvm_error err = { 0 };
+
+        begin(&f);
+        assert_non_null(mkdtemp(dir));
+        snprintf(path, sizeof path, "%s/console.log", dir);
+        file = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+        assert_int_equal(console_log_new(f.event, dir, &log, &err), 0);
+        f.client = cvm_close(f.client);
+        for (int i = 0; i < 4; i++) {
+                assert_int_equal(write(file, ".", 1), 1);
+                assert_true(sd_event_run(f.event, 0) > 0);
+        }
+        assert_true(console_relay_is_over(f.relay));
+        console_log_free(log);
+        unlink(path);
+        rmdir(dir);
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_both_ways),
                 cmocka_unit_test(test_input_waits),
                 cmocka_unit_test(test_output_is_never_waited_for),
                 cmocka_unit_test(test_each_end_ends_the_other),
+                cmocka_unit_test(test_a_busy_log_holds_up_nobody),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);

@@ -20,6 +20,7 @@ struct stock {
 struct console_relay {
         int qemu, client;
         sd_event_source *of_qemu, *of_client;
+        bool is_typed;      /* no more will come of the client, which waits for the end */
         struct stock typed; /* where it is not empty, nothing more is read from the client */
         struct stock printed;
 };
@@ -70,18 +71,19 @@ static bool take_output(struct console_relay *r) {
         return !is_broken(n);
 }
 
-static bool take_input(struct console_relay *r) {
+static bool take_input(struct console_relay *r, bool is_gone) {
         ssize_t n = read(r->client, r->typed.data, sizeof r->typed.data);
 
         r->typed.n = n > 0 ? (size_t)n : 0;
-        return !is_broken(n);
+        r->is_typed = n == 0 && !is_gone && shutdown(r->qemu, SHUT_WR) == 0;
+        return r->is_typed || !is_broken(n);
 }
 
 /* Pass on what there is, and wait for what is left. */
 static void go_on(struct console_relay *r, bool fine) {
         bool passed = pass(&r->printed, r->client) && pass(&r->typed, r->qemu); /* last words too */
         int of_qemu = EPOLLIN | (r->typed.n ? EPOLLOUT : 0);
-        int of_client = (r->typed.n ? 0 : EPOLLIN) | (r->printed.n ? EPOLLOUT : 0);
+        int of_client = (r->typed.n || r->is_typed ? 0 : EPOLLIN) | (r->printed.n ? EPOLLOUT : 0);
 
         if (!fine || !passed || sd_event_source_set_io_events(r->of_qemu, (uint32_t)of_qemu) < 0 ||
             sd_event_source_set_io_events(r->of_client, (uint32_t)of_client) < 0)
@@ -98,7 +100,9 @@ static int on_qemu(sd_event_source *source, int fd, uint32_t revents, void *user
 static int on_client(sd_event_source *source, int fd, uint32_t revents, void *userdata) {
         struct console_relay *r = userdata;
 
-        go_on(r, revents & EPOLLIN ? take_input(r) : !(revents & (EPOLLHUP | EPOLLERR)));
+        bool is_gone = revents & (EPOLLHUP | EPOLLERR);
+
+        go_on(r, revents & EPOLLIN ? take_input(r, is_gone) : !is_gone);
         return 0;
 }
 

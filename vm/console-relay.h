@@ -12,11 +12,13 @@
 
 struct console_relay;
 
-/* Behind everything else, but the guest's end: one that prints without end may not hold up the daemon. */
+/* Behind everything else, but the guest's end: one that prints without end may not hold up the daemon. Its
+ * log has the same turn. */
 #define CONSOLE_RELAY_PRIORITY (SD_EVENT_PRIORITY_NORMAL + 10)
 
-/* qemu: a connected, non-blocking descriptor, taken in any case. *ret_fd is the other end, owned by the
- * caller, non-blocking. */
+/* qemu: a connected, non-blocking socket, taken in any case. *ret_fd is the other end, owned by the caller,
+ * non-blocking: whoever shuts down writing there reads the end when QEMU has closed its own, and the console
+ * is free. */
 int console_relay_new(sd_event *event, int qemu, struct console_relay **ret, int *ret_fd,
                       struct cvm_error *err);
 #define CONSOLE_SOCKET "console.sock" /* of an interactive console, under the VM's runtime directory */

@@ -19,6 +19,7 @@
 #define BUSY_TRIES \
         20 /* whoever was at it last may be about to go: libvirtd hears of it later than he does */
 #define BUSY_USEC 50000
+#define END_SECONDS 2 /* what was typed last is written first */
 #define PIECE_MAX 4096
 
 struct console {
@@ -29,9 +30,17 @@ struct console {
         size_t sent, size;
 };
 
-/* There is nothing to give back: libvirtd sees that the connection is closed. */
+/* libvirtd sees that the connection is closed. */
 static _Noreturn void end(void) {
         _exit(EXIT_SUCCESS);
+}
+
+/* That it sees when it has time; here it answers that the next one may come, and our end is seen behind it.
+ */
+static _Noreturn void give_back(struct console *c) {
+        alarm(END_SECONDS);
+        (void)virStreamFinish(c->stream);
+        end();
 }
 
 /* A piece, then it is looked what the guest has printed. */
@@ -59,7 +68,7 @@ static void on_typed(int watch, int fd, int events, void *ctx) {
         ssize_t n = recv(fd, c->typed, sizeof c->typed, MSG_DONTWAIT);
 
         if (n == 0 || (n < 0 && errno != EAGAIN && errno != EINTR))
-                end();
+                give_back(c);
         c->sent = 0;
         c->size = n > 0 ? (size_t)n : 0;
         if (c->size > 0)

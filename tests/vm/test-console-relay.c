@@ -131,6 +131,27 @@ static void test_each_end_ends_the_other(void **state) {
         assert_int_equal(read(qemu_left.client, &byte, 1), 0);
 }
 
+/* Whoever has typed all there is to be gets what is still printed, and hears when the console is free. */
+static void test_typing_ends(void **state) {
+        CVM_CLEANUP(end) struct fixture f;
+        char text[16] = "";
+
+        begin(&f);
+        assert_int_equal(write(f.client, "exit", 4), 4);
+        assert_int_equal(shutdown(f.client, SHUT_WR), 0);
+        turn(&f);
+        assert_int_equal(read(f.qemu, text, sizeof text), 4);
+        assert_int_equal(read(f.qemu, text, sizeof text), 0);
+        assert_false(console_relay_is_over(f.relay));
+        assert_int_equal(write(f.qemu, "bye", 3), 3);
+        turn(&f);
+        assert_int_equal(read(f.client, text, sizeof text), 3);
+        f.qemu = cvm_close(f.qemu);
+        turn(&f);
+        assert_true(console_relay_is_over(f.relay));
+        assert_int_equal(read(f.client, text, sizeof text), 0);
+}
+
 /* A guest that prints at each turn of the loop: its log is looked after, and who leaves has left. */
 static void test_a_busy_log_holds_up_nobody(void **state) {
         CVM_CLEANUP(end) struct fixture f;
@@ -161,6 +182,7 @@ int main(void) {
                 cmocka_unit_test(test_input_waits),
                 cmocka_unit_test(test_output_is_never_waited_for),
                 cmocka_unit_test(test_each_end_ends_the_other),
+                cmocka_unit_test(test_typing_ends),
                 cmocka_unit_test(test_a_busy_log_holds_up_nobody),
         };
 

@@ -5,13 +5,17 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <termios.h>
 #include <unistd.h>
 
 #include "base/fd.h"
+#include "base/time.h"
 #include "cli/bus.h"
 #include "cli/commands.h"
 #include "cli/output.h"
+
+#define HANG_UP_MSEC 1000
 
 struct terminal {
         struct termios before;
@@ -43,18 +47,28 @@ static bool ends(const char *data, size_t size, int *state) {
         return false;
 }
 
-/* 1: go on, 0: that end is closed. */
-static int copy(int from, int to, int *state) {
+/* What was typed and the guest has not taken: a terminal is read all the same, as "~." may be next. */
+struct typed {
         char data[4096];
-        ssize_t n = read(from, data, sizeof data);
+        size_t n;
+        bool at_terminal;
+        int state;
+};
 
+/* All return 1: go on, 0: that end is closed. */
+static int check(ssize_t n) {
         if (n < 0)
                 return errno == EAGAIN || errno == EINTR ? 1 : -errno;
-        if (n == 0 || (state && ends(data, (size_t)n, state)))
-                return 0;
+        return n > 0;
+}
+
+static int print(int console) {
+        char data[4096];
+        ssize_t n = read(console, data, sizeof data);
+
         for (ssize_t done = 0; done < n;) {
-                ssize_t k = write(to, data + done, (size_t)(n - done));
-                struct pollfd p = { .fd = to, .events = POLLOUT };
+                ssize_t k = write(STDOUT_FILENO, data + done, (size_t)(n - done));
+                struct pollfd p = { .fd = STDOUT_FILENO, .events = POLLOUT };
 
                 if (k < 0 && errno == EAGAIN)
                         (void)poll(&p, 1, -1);
@@ -62,30 +76,72 @@ static int copy(int from, int to, int *state) {
                         return -errno;
                 done += k > 0 ? k : 0;
         }
-        return 1;
+        return check(n);
+}
+
+/* What has no room is lost, as at any line that nobody reads; of a file nothing is read then. */
+static int type(struct typed *t) {
+        char data[sizeof t->data];
+        size_t room = sizeof t->data - t->n;
+        ssize_t n = read(STDIN_FILENO, data, t->at_terminal ? sizeof data : room);
+        size_t size = n > 0 ? (size_t)n : 0;
+
+        if (t->at_terminal && ends(data, size, &t->state))
+                return 0;
+        memcpy(t->data + t->n, data, size < room ? size : room);
+        t->n += size < room ? size : room;
+        return check(n);
+}
+
+static int send_typed(int console, struct typed *t) {
+        ssize_t n = t->n ? send(console, t->data, t->n, MSG_NOSIGNAL) : 0;
+
+        if (n > 0) {
+                t->n -= (size_t)n;
+                memmove(t->data, t->data + n, t->n);
+        }
+        return n < 0 ? check(n) : 1;
 }
 
 /* When our input ends the guest's last words are still waited for, for as long as they come. */
 static int talk(int console) {
-        struct pollfd fds[2] = { { .fd = console, .events = POLLIN },
-                                 { .fd = STDIN_FILENO, .events = POLLIN } };
-        int state = 1, r;
+        struct typed typed = { .at_terminal = isatty(STDIN_FILENO), .state = 1 };
+        struct pollfd fds[2] = { { .fd = console }, { .fd = STDIN_FILENO, .events = POLLIN } };
+        int r;
 
         for (;;) {
-                r = poll(fds, 2, fds[1].fd < 0 ? 1000 : -1);
+                fds[0].events = POLLIN | (typed.n ? POLLOUT : 0);
+                fds[1].revents = 0;
+                r = poll(fds, typed.at_terminal || typed.n < sizeof typed.data ? 2 : 1,
+                         fds[1].fd < 0 && !typed.n ? 1000 : -1);
                 if (r < 0 && errno != EINTR)
                         return -errno;
                 if (r == 0)
                         return 0;
-                if (fds[0].revents && (r = copy(console, STDOUT_FILENO, NULL)) <= 0)
+                if (r > 0 && (fds[0].revents & ~POLLOUT) && (r = print(console)) <= 0)
                         return r;
-                if (fds[1].revents &&
-                    (r = copy(STDIN_FILENO, console, isatty(STDIN_FILENO) ? &state : NULL)) <= 0) {
-                        if (r < 0 || isatty(STDIN_FILENO))
+                if (r > 0 && fds[1].revents && (r = type(&typed)) <= 0) {
+                        if (r < 0 || typed.at_terminal)
                                 return r;
                         fds[1].fd = -1;
                 }
+                r = send_typed(console, &typed);
+                if (r < 0)
+                        return r;
         }
+}
+
+/* The daemon closes its end too when the console is free for the next one: soon, but where the guest takes
+ * nothing. */
+static void hang_up(int console) {
+        struct pollfd end = { .fd = console, .events = POLLIN };
+        uint64_t until = cvm_time_now() + HANG_UP_MSEC;
+        char rest[4096];
+        ssize_t n = 1;
+
+        (void)shutdown(console, SHUT_WR);
+        while (n != 0 && cvm_time_now() < until && poll(&end, 1, HANG_UP_MSEC) == 1)
+                n = read(console, rest, sizeof rest);
 }
 
 static int run(const struct arguments *arguments, struct cvm_error *err) {
@@ -111,6 +167,7 @@ static int run(const struct arguments *arguments, struct cvm_error *err) {
                    arguments->words[0]);
         terminal_raw(&terminal);
         r = talk(console);
+        hang_up(console);
         return r < 0 ? cvm_fail(err, &CVM_CODE_CONSOLE, r, "the console was lost: %s", strerror(-r)) : 0;
 }
 

@@ -73,6 +73,13 @@ expect 0 "was reset" cvmctl reset web1
 expect 7 "CVM-TIMEOUT" cvmctl stop web1 --timeout 1
 expect 0 "running" cvmctl list
 expect 2 "no interactive console" cvmctl console web1
+# A guest that takes nothing of a megabyte that is typed is left all the same.
+cp disk printing
+truncate -s 1M printing # the least that SeaBIOS boots from
+definition deaf ',"console":"interactive"' | sed 's|/disk"|/printing"|' >deaf.json
+expect 0 "SIMULATED" cvmctl launch deaf.json
+"$source_dir/tests/system/type-and-leave.py" "$build/cli/cvmctl" --bus "$bus" console deaf || fault "a deaf guest's console is not left"
+expect 0 "deleted" bash -c "'$build/cli/cvmctl' --bus '$bus' kill deaf && '$build/cli/cvmctl' --bus '$bus' delete deaf"
 expect 0 "runs" cvmctl start web2
 expect 0 "was killed" cvmctl kill web1 web2
 expect 3 "nobody" cvmctl kill nobody

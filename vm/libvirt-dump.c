@@ -3,7 +3,6 @@
 #include <errno.h>
 
 #include "vm/dump.h"
-#include "vm/libvirt-monitor.h"
 
 static void ask_for_progress(struct libvirt_dump *dump);
 
@@ -13,24 +12,22 @@ static int on_timer(sd_event_source *source, uint64_t usec, void *userdata) {
 }
 
 static void on_progress(void *ctx, const struct libvirt_message *answer, struct cvm_error *err) {
-        CVM_CLEANUP(cvm_json_putp) json_object *result = NULL;
         struct libvirt_dump *dump = ctx;
-        struct dump_progress progress;
-        struct cvm_error why = { 0 };
 
         if (!dump->done)
                 return;
-        result = answer ? libvirt_monitor_answer(answer, &why) : NULL;
-        if (result && dump_progress_read(result, &progress, &why) >= 0 && progress.status == DUMP_ACTIVE)
-                dump->progress(dump->ctx, progress.percent);
+        if (answer && answer->percent > 0)
+                dump->progress(dump->ctx, answer->percent);
         (void)sd_event_add_time_relative(dump->event, &dump->timer, CLOCK_MONOTONIC, DUMP_POLL_USEC,
                                          DUMP_POLL_USEC / 10, on_timer, dump);
 }
 
 /* Its end is libvirt's to tell. */
 static void ask_for_progress(struct libvirt_dump *dump) {
+        const struct libvirt_request request = { .verb = LIBVIRT_PROGRESS };
+
         dump->timer = sd_event_source_disable_unref(dump->timer);
-        (void)libvirt_monitor_ask(dump->watch, "query-dump", on_progress, dump, NULL);
+        (void)libvirt_watch_ask(dump->watch, &request, NULL, 0, on_progress, dump, NULL);
 }
 
 static void on_dumped(void *ctx, const struct libvirt_message *answer, struct cvm_error *err) {

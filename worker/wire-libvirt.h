@@ -32,10 +32,12 @@ enum libvirt_verb {
         LIBVIRT_DESTROY,
         LIBVIRT_UNDEFINE, /* with all that libvirt keeps of it; fine where it is not there */
         LIBVIRT_DUMP,     /* the guest's memory into the descriptor; answered when that has ended */
+        LIBVIRT_PROGRESS, /* of a dump; the answer has percent */
         LIBVIRT_MONITOR,  /* one command of QEMU's monitor, as text; the answer has QEMU's */
 };
-static const char *const libvirt_verbs[] = { "copy",  "define",  "start",    "resume", "suspend", "shutdown",
-                                             "reset", "destroy", "undefine", "dump",   "monitor", NULL };
+static const char *const libvirt_verbs[] = { "copy",     "define",  "start",   "resume",   "suspend",
+                                             "shutdown", "reset",   "destroy", "undefine", "dump",
+                                             "progress", "monitor", NULL };
 
 struct libvirt_request {
         uint64_t id;
@@ -92,6 +94,7 @@ struct libvirt_message {
         bool by_guest;  /* it ended itself */
         bool destroyed; /* off: somebody asked libvirt to end it */
         uint32_t pid;
+        uint32_t percent;                /* 0: not known yet */
         uint8_t sha256[CVM_SHA256_SIZE]; /* of the persistent definition */
         bool has_sha256;
 };
@@ -110,6 +113,7 @@ static const struct cvm_json_field libvirt_message_fields[] = {
         { "by_guest", CVM_JSON_BOOL, AT(by_guest) },
         { "destroyed", CVM_JSON_BOOL, AT(destroyed) },
         { "pid", CVM_JSON_U32, AT(pid), .max = INT32_MAX },
+        { "percent", CVM_JSON_U32, AT(percent), .max = 99 },
         { "sha256", CVM_JSON_HEX, AT(sha256), .size = CVM_SHA256_SIZE,
           .has_offset = offsetof(struct libvirt_message, has_sha256) },
         { 0 },

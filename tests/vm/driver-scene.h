@@ -35,6 +35,7 @@ struct fixture {
         struct cvm_error why;
         bool answered, removed;
         unsigned progress; /* how often it was told */
+        uint32_t percent;  /* the last time */
 };
 
 static inline void on_event(void *ctx, enum driver_event event, struct cvm_error *why) {
@@ -170,6 +171,7 @@ static inline void on_progress(void *ctx, uint32_t percent) {
 
         assert_true(percent < 100);
         f->progress++;
+        f->percent = percent;
 }
 
 /* It begins; f->answered and f->why when it has ended. */
@@ -177,7 +179,7 @@ static inline void dump(struct fixture *f, int fd) {
         struct cvm_error err = { 0 };
 
         f->answered = false;
-        f->progress = 0;
+        f->progress = f->percent = 0;
         if (the_driver->dump(f->guest, fd, on_progress, on_answer, f, &err) < 0)
                 fail_msg("%s", err.text);
 }

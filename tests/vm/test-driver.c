@@ -20,6 +20,7 @@
 #include <cmocka.h>
 
 #include "tests/guest/port-opener.h"
+#include "base/time.h"
 #include "tests/vm/driver-scene.h"
 #include "vm/libvirt-link.h"
 #include "vm/pidfd.h"
@@ -488,6 +489,27 @@ static void test_dump_without_room(void **state) {
         wait_for(&f, DRIVER_RUNNING, 3);
 }
 
+/* How far it is, while nobody reads on. */
+static void test_progress_of_a_dump(void **state) {
+        CVM_CLEANUP(end) struct fixture f;
+        CVM_CLEANUP(cvm_closep) int fd = -EBADF;
+        uint64_t until = cvm_time_now() + 60000; /* it is never told: waiting longer is no use */
+        char some[65536];
+
+        begin_running(&f);
+        fd = dump_into_pipe(&f);
+        for (size_t n = 0; n < 64 << 20;) {
+                ssize_t k = read(fd, some, sizeof some);
+
+                n += k > 0 ? (size_t)k : 0;
+                assert_true(k > 0 || sd_event_run(f.event, 1000) >= 0);
+        }
+        while (f.percent < 20 && cvm_time_now() < until)
+                assert_true(sd_event_run(f.event, 1000000) >= 0);
+        assert_in_range(f.percent, 20, 98);
+        assert_false(f.answered);
+}
+
 static void test_killed_while_it_is_dumped(void **state) {
         CVM_CLEANUP(end) struct fixture f;
         CVM_CLEANUP(cvm_closep) int fd = -EBADF;
@@ -540,6 +562,7 @@ int main(int argc, char **argv) {
                 cmocka_unit_test(test_dump),
                 cmocka_unit_test(test_dump_of_one_that_is_paused),
                 cmocka_unit_test(test_dump_without_room),
+                cmocka_unit_test(test_progress_of_a_dump),
                 cmocka_unit_test(test_killed_while_it_is_dumped),
                 cmocka_unit_test(test_found_again_while_it_is_dumped),
         };

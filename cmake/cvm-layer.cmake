@@ -11,7 +11,7 @@ function(cvm_layer name)
 endfunction()
 
 # cvm_unit_tests(LAYER [LINK targets...] [LABELS labels...])
-# Every tests/LAYER/test-*.c is one program and one test, linked with its layer and cmocka.
+# Every tests/LAYER/test-*.c is one program and one test (of tests/CMakeLists.txt), linked with its layer and cmocka.
 function(cvm_unit_tests layer)
   cmake_parse_arguments(ARG "" "" "LINK;LABELS" ${ARGN})
   file(GLOB sources CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/test-*.c)
@@ -22,7 +22,6 @@ function(cvm_unit_tests layer)
     target_link_libraries(${target} PRIVATE cvm-${layer} ${ARG_LINK} PkgConfig::CMOCKA)
     target_compile_definitions(${target} PRIVATE
       CVM_SOURCE_DIR="${CMAKE_SOURCE_DIR}" CVM_BINARY_DIR="${CMAKE_BINARY_DIR}")
-    add_test(NAME ${layer}/${test} COMMAND ${target})
-    set_tests_properties(${layer}/${test} PROPERTIES LABELS "unit;${ARG_LABELS}" TIMEOUT 120 SKIP_RETURN_CODE 77)
+    cvm_test(${layer}/${test} COMMAND $<TARGET_FILE:${target}> LABELS unit ${ARG_LABELS} TIMEOUT 300)
   endforeach()
 endfunction()

@@ -14,6 +14,7 @@ import dbus.mainloop.glib
 from gi.repository import GLib
 
 MANAGER, VM, OPERATION = "org.cvmd1.Manager", "org.cvmd1.VM", "org.cvmd1.Operation"
+DRIVER = os.environ.get("CVM_DRIVER", "qemu")  # the VMs' default
 BOOT_SECTOR = b"\xfa\xba\xf8\x03\xb0\x2e\xee\xeb\xfd" + bytes(501) + b"\x55\xaa" + bytes(65024)
 
 BUS_CONF = """<!DOCTYPE busconfig PUBLIC "-//freedesktop//DTD D-Bus Bus Configuration 1.0//EN"
@@ -46,7 +47,8 @@ class Scene:
         self.daemon = subprocess.Popen(
             [f"{self.build}/daemon/cvmd", "--config", "/dev/null", "--bus", self.address, "--state-dir", f"{self.work}/state",
              "--runtime-dir", f"{self.work}/run", "--worker", f"{self.build}/worker/cvmd-worker", "--set",
-             f"ImageDirs={self.work}", "--set", "VmsPerUser=2", *more], stdout=subprocess.PIPE)
+             f"ImageDirs={self.work}", "--set", "VmsPerUser=2", "--set", f"Driver={DRIVER}", "--set",
+             f"Libvirt={self.build}/worker/cvmd-libvirt", *more], stdout=subprocess.PIPE)
         assert self.daemon.stdout.readline() == b"cvmd: ready\n", "the daemon did not start"
         self.manager = self.proxy(self.bus, "/org/cvmd1")
 

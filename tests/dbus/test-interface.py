@@ -132,7 +132,7 @@ def filters_and_properties(scene):
     assert hosts.count("BEGIN CERTIFICATE") == 3 and hosts.count("BEGIN X509 CRL") == 3
     checks = scene.manager.CheckHost(dbus_interface=s.MANAGER)
     assert checks[0][0] == "qemu" and all(c[1] in ("PASS", "WARN", "FAIL") for c in checks)
-    assert [c[0] for c in checks].count("libvirt") == 1 and manager["Driver"] == "qemu"
+    assert [c[0] for c in checks].count("libvirt") == 1 and manager["Driver"] == s.DRIVER
     assert "vCPUs" in scene.manager.Explain("CVM-VCPUS", dbus_interface=s.MANAGER)
     seqs = [e[0] for e in scene.manager.GetEvents(dbus.UInt64(0), dbus_interface=s.MANAGER)]
     assert seqs == sorted(seqs) and seqs

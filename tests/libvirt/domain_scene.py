@@ -5,6 +5,8 @@ import sys
 sys.path.insert(0, f"{os.path.dirname(os.path.dirname(os.path.abspath(__file__)))}/dbus")
 import scene as s  # noqa: E402
 
+s.DRIVER = "libvirt"
+
 HALT = b"\xfa\xf4\xeb\xfd" + bytes(506) + b"\x55\xaa" + bytes(65024)  # again: cli; hlt; jmp again
 
 
@@ -13,9 +15,6 @@ class DomainScene(s.Scene):
         super().__init__(build)
         with open(self.disk, "wb") as f:
             f.write(HALT)
-
-    def start_daemon(self, *more):
-        super().start_daemon("--set", "Driver=libvirt", "--set", f"Libvirt={self.build}/worker/cvmd-libvirt", *more)
 
     def launch(self, names):
         """All at once; the paths of the VMs, when all of them run."""

@@ -13,7 +13,7 @@
 #include <cmocka.h>
 
 #include "tests/guest/boot-sector.h"
-#include "vm/driver.h"
+#include "tests/vm/driver-of-test.h"
 #include "vm/libvirt-link.h"
 #include "vm/stderr-words.h"
 

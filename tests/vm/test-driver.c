@@ -1,6 +1,6 @@
 /*
  * One suite for all drivers, with a real QEMU under TCG and a guest of one boot sector: its whole life, its
- * deaths, and its finding. `test-driver [DRIVER]`: the one of that name, else "qemu".
+ * deaths, and its finding. The driver is that of CVM_DRIVER.
  */
 #include "vm/driver.h"
 
@@ -571,11 +571,9 @@ int main(int argc, char **argv) {
                 puts("SKIP: qemu-system-x86_64 is not installed");
                 return 77;
         }
-        the_driver = driver_by_name(argc > 1 ? argv[1] : "qemu");
-        assert_non_null(the_driver);
-        libvirt_link_set_program(CVM_BINARY_DIR "/worker/cvmd-libvirt");
+        the_driver = driver_of_test();
         prctl(PR_SET_CHILD_SUBREAPER, 1);
-        if (argc > 2)
-                cmocka_set_test_filter(argv[2]);
+        if (argc > 1)
+                cmocka_set_test_filter(argv[1]);
         return cmocka_run_group_tests(tests, NULL, NULL);
 }

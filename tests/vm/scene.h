@@ -1,5 +1,5 @@
-/* A model of its own directory, with the real worker and a real QEMU that runs a guest of one boot sector.
- */
+/* A model of its own directory, with the real worker and a real QEMU that runs a guest of one boot sector,
+ * under the driver of the test. */
 #pragma once
 
 #include <setjmp.h>
@@ -16,7 +16,9 @@
 #include "base/fd.h"
 #include "base/json.h"
 #include "tests/guest/boot-sector.h"
-#include "vm/manager.h"
+#include "tests/vm/driver-of-test.h"
+#include "vm/model.h"
+#include "vm/store.h"
 #include "vm/worker-run.h"
 
 #define SCENE_DEADLINE_USEC 60000000
@@ -103,6 +105,7 @@ static inline void scene_begin(struct scene *s) {
                                              .image_dirs = s->image_dirs,
                                              .vms_per_user = 2,
                                              .operations_per_user = 4,
+                                             .driver = driver_of_test(),
                                              .agent_deadline_usec = SCENE_DEADLINE_USEC };
         worker_run_set_program(CVM_BINARY_DIR "/worker/cvmd-worker");
         scene_keep_simulation_root(s);
@@ -143,17 +146,39 @@ static inline void scene_expect_state(struct scene *s, enum vm_state state) {
                 scene_turn(s);
 }
 
-/* Ends what runs and removes the directory. */
+static inline void scene_count(void *ctx, const char *id, const char *driver) {
+        (*(unsigned *)ctx)++;
+}
+
+/* Until the drivers keep nothing of VMs that are no more. */
+static inline void scene_expect_removed(struct scene *s) {
+        for (;;) {
+                unsigned owed = 0;
+
+                assert_int_equal(store_each_removal(s->manager->store, scene_count, &owed, NULL), 0);
+                if (!owed)
+                        return;
+                scene_turn(s);
+        }
+}
+
+/* Ends what runs, deletes what is there, and removes the directory. */
 static inline void scene_end(struct scene *s) {
+        const struct caller root = { 0 };
         char command[128];
 
-        for (size_t i = 0; s->manager && (s->vm = manager_vm_at(s->manager, i)); i++) {
-                const struct caller root = { 0 };
+        while (s->manager && (s->vm = manager_vm_at(s->manager, 0))) {
                 struct operation *operation;
+                struct cvm_error err = { 0 };
 
                 if (vm_kill(s->vm, &root, &operation, NULL) >= 0)
                         (void)scene_wait(s, operation);
+                if (vm_delete(s->vm, &root, &operation, &err) < 0)
+                        fail_msg("%s", err.text);
+                scene_expect_done(s, operation);
         }
+        if (s->manager)
+                scene_expect_removed(s);
         scene_close(s);
         snprintf(command, sizeof command, "rm -rf %s", s->dir);
         assert_int_equal(system(command), 0);

@@ -40,6 +40,11 @@ static void use_libvirt(const struct scene *s, const char *line) {
         libvirt_link_set_program(path);
 }
 
+static void begin(struct scene *s) {
+        scene_begin(s);
+        use_libvirt(s, NULL);
+}
+
 static struct operation *ask(struct scene *s) {
         struct operation *operation = NULL;
         struct cvm_error err = { 0 };
@@ -53,7 +58,7 @@ static void test_this_machine(void **state) {
         CVM_CLEANUP(scene_end) struct scene s;
         struct operation_view view;
 
-        scene_begin(&s);
+        begin(&s);
         view = scene_wait(&s, ask(&s));
         assert_int_equal(view.state, OPERATION_DONE);
         assert_non_null(strstr(view.result, "{\"checks\":[{\"id\":\"qemu\""));
@@ -63,7 +68,7 @@ static void test_the_configured_root_is_looked_at(void **state) {
         CVM_CLEANUP(scene_end) struct scene s;
         struct operation_view view;
 
-        scene_begin(&s);
+        begin(&s);
         scene_close(&s);
         s.config.host_root = s.dir;
         scene_open(&s);
@@ -81,7 +86,7 @@ static void test_one_look_serves_all(void **state) {
         char fifo[160];
         int fd;
 
-        scene_begin(&s);
+        begin(&s);
         use_worker(&s, "read word <$0.go; echo '{\"checks\":[]}'");
         first = ask(&s);
         for (int i = 0; i < 8; i++) /* more than one user may have under way */
@@ -104,7 +109,7 @@ static void test_workers_that_give_no_answer(void **state) {
         static const char *const lines[] = { "exit 1", "kill -9 $$", "echo checks" };
         CVM_CLEANUP(scene_end) struct scene s;
 
-        scene_begin(&s);
+        begin(&s);
         for (size_t i = 0; i < ARRAY_SIZE(lines); i++) {
                 struct operation_view view;
 
@@ -138,7 +143,7 @@ static void test_libvirt_is_asked_too(void **state) {
         };
         CVM_CLEANUP(scene_end) struct scene s;
 
-        scene_begin(&s);
+        begin(&s);
         for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
                 struct operation_view view;
                 const char *row;
@@ -160,7 +165,7 @@ static void test_libvirt_is_asked_too(void **state) {
 static void test_a_daemon_ends_while_it_looks(void **state) {
         CVM_CLEANUP(scene_end) struct scene s;
 
-        scene_begin(&s);
+        begin(&s);
         use_worker(&s, "read word <$0.go");
         (void)ask(&s);
         scene_close(&s);

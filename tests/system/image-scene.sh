@@ -1,6 +1,6 @@
 # Sourced by tests of a simulated guest of Secure Execution, after build and source_dir are set: a bus, a daemon, its owner's image,
-# binding and policy, and the real agent running in `work`. The machine is a script; what stands between its ports and the agent
-# outlives the daemon as QEMU does.
+# binding and policy, and the real agent running in `work`, another one after each reset. The machine is a script; what stands
+# between its ports and the agent outlives the daemon as QEMU does.
 work=$(mktemp -d)
 . "$source_dir/tests/system/lib.sh"
 . "$source_dir/tests/system/expect.sh"
@@ -49,8 +49,11 @@ for n in re.findall(r"id=channel\d,fd=(\d+)", " ".join(sys.argv)):
     threading.Thread(target=port, args=(listener, ours), daemon=True).start()
     ends.append(theirs)
 agent, tee = (f"fd:{e.fileno()}" for e in ends)
-sys.exit(subprocess.call(["$build/guest-agent/cvm-agent", "--channel", agent, "--tee", tee, "--cmdline", "$work/cmdline", "--run",
-                          "$work/seen/run"], pass_fds=[e.fileno() for e in ends], preexec_fn=end_with_parent))
+status = -9
+while status == -9:  # by a reset: the next boot
+    status = subprocess.call(["$build/guest-agent/cvm-agent", "--channel", agent, "--tee", tee, "--cmdline", "$work/cmdline",
+                              "--run", "$work/seen/run"], pass_fds=[e.fileno() for e in ends], preexec_fn=end_with_parent)
+sys.exit(status)
 P
 chmod 755 "$programs/qemu-system-s390x" "$work/guest"
 export PATH=$programs:$PATH

@@ -64,6 +64,27 @@ expect 5 "the secret store is locked (rc 0x102)" cvmctl secret put guest after.s
 expect 5 "the secret store is locked (rc 0x102)" cvmctl secret receipt refused --bundle bundle --secret after.sealed --owner-key owner.pem
 attest 0 "accepted" --added db.req --added tls.req --locked
 
+# The reset button begins another boot: another agent with other keys, a store that is empty and open, and nothing that was said
+# or sealed before counts in it
+boot_key() { sed -n 's/.*"kem":"\([^"]*\)".*/\1/p' "$1"; }
+expect 0 "id " seal old
+cp bundle old-bundle
+cp verdict old-verdict
+expect 0 "was reset" cvmctl reset guest
+[ "$(cvmctl show guest -q -o json | sed -n 's/.*"trust": *"\([a-z]*\)".*/\1/p')" = unverified ] || fault "trust after a reset"
+attest 5 "CVM-SECRET-STORE" --added db.req --added tls.req --locked
+attest 0 "accepted"
+take_evidence
+[ -n "$(boot_key bundle)" ] && [ "$(boot_key bundle)" != "$(boot_key old-bundle)" ] || fault "two boots have one key"
+[ "$(store list)" = "0 of 0 secrets" ] || fault "after a reset the store lists: $(store list)"
+expect 5 "CVM-SECRET-BOOT" cvmctl secret put guest old.sealed --verdict verdict
+cvmctl evidence challenge --platform se "${hosts[@]}" --request request2 -q -o challenge2
+expect 5 "CVM-NONCE" cvmctl evidence verify old-bundle --policy policy --owner-key owner.pem --header image --challenge challenge2
+expect 0 "id " seal new
+expect 5 "CVM-VERDICT-OTHER-BOOT" cvmctl secret put guest new.sealed --verdict old-verdict
+expect 0 "" cvmctl secret put guest new.sealed --verdict verdict
+attest 0 "accepted" --added new.req
+
 # Another run is another configuration
 expect 0 "" cvmctl kill guest
 expect 0 "" cvmctl start guest

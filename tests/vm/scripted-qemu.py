@@ -8,13 +8,16 @@ STATE...: what query-sev tells after cont, one for each question; the last one a
     panic | refused | loader             the guest stops for good right after cont: without a word, after a line of QEMU about
                                          its ultravisor, after one of the loader on the console
     ends                                 it is told to reset and ends for it
-$GUEST, where there is one, is a program that begins when the guest does, with QEMU's descriptors and arguments.
+$GUEST, where there is one, is a program that begins when the guest does, with QEMU's descriptors and arguments. A reset kills its
+children: it is the machine, and they are what runs in it.
 $OUTLIVES, where there is one, is a file that gets this process's id: it goes on when the daemon goes, and whoever reads that ends it.
 Behind -machine none it is asked for abilities instead, and has those of QEMU 11 without `kernel-hashes`.
 """
 import json
 import os
 import re
+import select
+import signal
 import socket
 import subprocess
 import sys
@@ -99,6 +102,17 @@ def stop_for_good(how):
     sys.exit(0)
 
 
+def kill_children(pid):
+    """They are gone when this returns: nothing of the boot before answers in the next."""
+    with open(f"/proc/{pid}/task/{pid}/children") as file:
+        children = file.read().split()
+    for fd in [os.pidfd_open(int(child)) for child in children]:
+        signal.pidfd_send_signal(fd, signal.SIGKILL)
+        select.select([fd], [], [])
+        os.close(fd)
+
+
+guest = None
 if "OUTLIVES" in os.environ:
     with open(os.environ["OUTLIVES"], "w") as file:
         file.write(str(os.getpid()))
@@ -114,8 +128,10 @@ for line in requests():
         event("SHUTDOWN", guest=False, reason="host-qmp-system-reset")
         sys.exit(0)
     if command["execute"] == "cont" and "GUEST" in os.environ:
-        subprocess.Popen([os.environ.pop("GUEST"), *sys.argv[at + 1:]], close_fds=False)
+        guest = subprocess.Popen([os.environ.pop("GUEST"), *sys.argv[at + 1:]], close_fds=False)
     if command["execute"] == "system_reset":
+        if guest:
+            kill_children(guest.pid)
         event("RESET", guest=False)
     if command["execute"] == "query-sev" and STATES[0] == "reboot":
         event("SHUTDOWN", guest=True, reason="guest-reset")

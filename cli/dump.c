@@ -11,6 +11,7 @@
 #include "cli/commands.h"
 #include "cli/each-vm.h"
 #include "cli/output.h"
+#include "launch/platform.h"
 
 static char unfinished[PATH_MAX]; /* what a signal removes */
 
@@ -30,18 +31,32 @@ static void remove_at_signals(const char *path) {
                 (void)sigaction(numbers[i], &action, NULL);
 }
 
-static void say(const char *name, const char *path, int fd, const char *result) {
-        CVM_CLEANUP(cvm_json_putp) json_object *node = NULL;
-        json_object *notes = NULL;
+static void say(const char *name, const char *path, int fd, json_object *result) {
+        json_object *notes = json_object_object_get(result, "notes");
         struct stat st = { 0 };
 
         (void)fstat(fd, &st);
         output_say("%s: dumped into '%s' (%lld MiB)", name, path, (long long)(st.st_size >> 20));
-        if (cvm_json_parse(result, strlen(result), "result", &node, NULL) >= 0)
-                notes = json_object_object_get(node, "notes");
         for (size_t i = 0;
              json_object_is_type(notes, json_type_array) && i < json_object_array_length(notes); i++)
                 output_say("%s", json_object_get_string(json_object_array_get_idx(notes, i)));
+}
+
+/* The daemon has QEMU's word only, and does not read what may lie anywhere. */
+static int check(const char *text, int fd, json_object **ret_result, struct cvm_error *err) {
+        CVM_CLEANUP(cvm_json_putp) json_object *node = NULL;
+        const struct platform *platform = NULL;
+        json_object *name = NULL;
+        int r = cvm_json_parse(text, strlen(text), "result", &node, err);
+
+        if (r >= 0 && json_object_object_get_ex(node, "platform", &name) &&
+            json_object_is_type(name, json_type_string))
+                platform = platform_by_name(json_object_get_string(name));
+        if (platform && platform->check_core)
+                r = platform->check_core(fd, err);
+        if (r >= 0)
+                *ret_result = TAKE_PTR(node);
+        return r;
 }
 
 static int call(sd_bus *bus, const char *path, int fd, char **ret_result, struct cvm_error *err) {
@@ -58,14 +73,17 @@ static int call(sd_bus *bus, const char *path, int fd, char **ret_result, struct
 
 static int dump(sd_bus *bus, const char *path, const char *name, const void *ctx, struct cvm_error *err) {
         CVM_CLEANUP(cvm_new_file_done) struct cvm_new_file file = CVM_NEW_FILE_INIT;
-        CVM_CLEANUP(cvm_freep) char *result = NULL;
+        CVM_CLEANUP(cvm_freep) char *text = NULL;
+        CVM_CLEANUP(cvm_json_putp) json_object *result = NULL;
         const char *to = ctx;
         int r = cvm_new_file_begin(to, 0600, &file, err);
 
         if (r < 0)
                 return r;
         remove_at_signals(file.temporary);
-        r = call(bus, path, file.fd, &result, err);
+        r = call(bus, path, file.fd, &text, err);
+        if (r >= 0)
+                r = check(text, file.fd, &result, err);
         if (r >= 0)
                 r = cvm_new_file_end(&file, err);
         remove_at_signals(NULL);

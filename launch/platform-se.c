@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "attest/flags-se.h"
+#include "launch/dump-se.h"
 #include "launch/explain-se.h"
 #include "launch/failure-se.h"
 #include "launch/host-se.h"
@@ -137,4 +138,5 @@ const struct platform platform_se = {
         .check_dump = check_dump,
         .dump_note = "the dump is encrypted for the image's owner: zgetdump of s390-tools opens it with her customer "
                      "communication key",
+        .check_core = se_check_core,
 };

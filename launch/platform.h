@@ -90,6 +90,8 @@ struct platform {
          * guest can: what the host could read of its memory tells nothing. */
         int (*check_dump)(const char *prediction, const struct host_facts *host, struct cvm_error *err);
         const char *dump_note; /* what is to be known of a dump from hardware */
+        /* Is the file one, whatever QEMU says of it? CVM_CODE_DUMP_DENIED, CVM_CODE_DUMP_FAILED. */
+        int (*check_core)(int fd, struct cvm_error *err);
         /* digest of a binding as the platform's host data: SNP SHA-256, 32 bytes; TDX SHA-384, 48. NULL:
          * there is no such field */
         size_t host_data_size;

@@ -53,6 +53,8 @@ static char *result_of(const struct vm *vm) {
         bool simulated = vm->definition->simulate;
 
         json_object_object_add(node, "encrypted", json_object_new_boolean(!simulated));
+        if (!simulated)
+                json_object_object_add(node, "platform", json_object_new_string(vm->row.platform));
         json_object_object_add(node, "notes", notes);
         json_object_array_add(notes,
                               json_object_new_string(

@@ -127,8 +127,13 @@ static void test_what_a_dump_does(void **state) {
                         "the clear, nothing is encrypted\"]}");
         assert_int_equal(vm_pause(s.vm, &root, &operation, &err), 0);
         scene_expect_done(&s, operation);
+        s.vm->definition->simulate = false; /* who asked is to look whether it is what QEMU calls it */
+        s.vm->manager->facts.can_dump = true;
         operation = dump(&s, other);
         scene_expect_done(&s, operation);
+        assert_non_null(strstr(scene_wait(&s, operation).result,
+                               "{\"encrypted\":true,\"platform\":\"secure-execution\",\"notes\":["));
+        s.vm->definition->simulate = true;
         assert_int_equal(scene_look(&s).state, VM_PAUSED);
         assert_string_equal(scene_look(&s).state_code, "");
         set_text(&s.vm->row.platform, "sev-snp");

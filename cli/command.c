@@ -174,8 +174,8 @@ static void print_options(const struct option_row *rows) {
         for (; rows && rows->name; rows++) {
                 char left[64];
 
-                snprintf(left, sizeof left, "--%s%s%s", rows->name, rows->value ? " " : "",
-                         rows->value ? rows->value : "");
+                snprintf(left, sizeof left, "--%s%s%s%s", rows->name, rows->value ? " " : "",
+                         rows->value ? rows->value : "", rows->kind == OPTION_REPEAT ? "..." : "");
                 printf("  %-28s %s\n", left, rows->help);
         }
 }

@@ -26,6 +26,7 @@ cat >d.json <<'D'
 D
 
 expect 2 "cvmctl: " "$cvmctl"
+expect 0 "--cert FILE..." "$cvmctl" image build --help
 expect 2 "--cmdline was given twice, and has one value" "$cvmctl" measure predict d.json --cmdline a --cmdline=b
 expect 2 "--output was given twice" "$cvmctl" measure predict d.json -o json --output table
 expect 2 "--output was given twice" "$cvmctl" -o json measure predict d.json -o table

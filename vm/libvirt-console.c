@@ -6,20 +6,19 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
-#include <sys/wait.h>
 
 #include "base/fd.h"
 #include "vm/console-relay.h"
 #include "vm/libvirt-link.h"
 #include "vm/libvirt-words.h"
 #include "vm/pidfd.h"
-#include "vm/spawn.h"
 
 #define LAST_USEC 1000000ull
 
 struct libvirt_console {
         sd_event *event;
-        int pidfd, socket;
+        struct libvirt_process process;
+        int socket; /* until the relay has it */
         sd_event_source *end, *answer;
         struct console_relay *relay; /* NULL: not open yet */
         driver_console_fn done;      /* NULL: was told */
@@ -39,25 +38,15 @@ static void tell(struct libvirt_console *c, int fd, struct cvm_error *err) {
                 cvm_close(fd);
 }
 
-static void reap(struct libvirt_console *c) {
-        siginfo_t info;
-
-        c->end = sd_event_source_disable_unref(c->end);
-        if (c->pidfd >= 0)
-                (void)waitid(P_PIDFD, (id_t)c->pidfd, &info, WEXITED);
-        c->pidfd = cvm_close(c->pidfd);
-}
-
 struct libvirt_console *libvirt_console_free(struct libvirt_console *c) {
         struct cvm_error err = { 0 };
 
         if (!c)
                 return NULL;
-        if (c->pidfd >= 0)
-                pidfd_kill(c->pidfd, SIGKILL); /* it ends at once */
-        reap(c);
+        c->end = sd_event_source_disable_unref(c->end);
         c->answer = sd_event_source_disable_unref(c->answer);
         c->deadline = sd_event_source_disable_unref(c->deadline);
+        libvirt_process_end(&c->process);
         c->socket = cvm_close(c->socket);
         c->relay = console_relay_free(c->relay);
         cvm_fail(&err, &CVM_CODE_CONSOLE, ECANCELED, "the VM ended before its console was open");
@@ -72,7 +61,8 @@ CVM_DEFINE_CLEANUP(struct libvirt_console, libvirt_console_free);
 static int on_end(sd_event_source *source, int fd, uint32_t revents, void *userdata) {
         struct libvirt_console *c = userdata;
 
-        reap(c);
+        c->end = sd_event_source_disable_unref(c->end);
+        libvirt_process_end(&c->process);
         if (c->over)
                 c->over(c->over_ctx);
         return 0;
@@ -81,13 +71,13 @@ static int on_end(sd_event_source *source, int fd, uint32_t revents, void *userd
 static int on_deadline(sd_event_source *source, uint64_t usec, void *userdata) {
         struct libvirt_console *c = userdata;
 
-        if (c->pidfd >= 0)
-                pidfd_kill(c->pidfd, SIGKILL); /* its end is told */
+        if (c->process.pid > 0)
+                pidfd_kill(c->process.pidfd, SIGKILL); /* its end is told */
         return 0;
 }
 
 bool libvirt_console_wait(struct libvirt_console *c, void (*over)(void *ctx), void *ctx) {
-        if (!c || c->pidfd < 0)
+        if (!c || c->process.pid == 0)
                 return false;
         c->over = over;
         c->over_ctx = ctx;
@@ -130,27 +120,12 @@ static int on_answer(sd_event_source *source, int fd, uint32_t revents, void *us
 }
 
 static int start(struct libvirt_console *c, const char *uuid, struct cvm_error *err) {
-        const char *const argv[] = { libvirt_link_program(), "console", uuid, NULL };
-        int ends[2], go, r;
-        pid_t pid;
+        int r = libvirt_process_start("console", uuid, &c->process, err);
 
-        if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, ends) < 0)
-                return cvm_fail(err, &CVM_CODE_INTERNAL, errno, "opening the console: %s", strerror(errno));
-        CVM_CLEANUP(cvm_closep) int theirs = ends[1];
-        const struct spawn spawn = { .argv = (char *const *)argv,
-                                     .fds = &theirs,
-                                     .n_fds = 1,
-                                     .out_fd = STDERR_FILENO,
-                                     .err_fd = STDERR_FILENO,
-                                     .ends_with_us = true };
-
-        c->socket = ends[0];
-        r = spawn_begin(&spawn, &pid, &go, err);
         if (r < 0)
                 return r;
-        c->pidfd = pidfd_of(pid);
-        spawn_go(go);
-        r = sd_event_add_io(c->event, &c->end, c->pidfd, EPOLLIN, on_end, c);
+        c->socket = TAKE_FD(c->process.socket);
+        r = sd_event_add_io(c->event, &c->end, c->process.pidfd, EPOLLIN, on_end, c);
         if (r >= 0) /* what it passed on goes to the client first */
                 r = sd_event_source_set_priority(c->end, CONSOLE_RELAY_PRIORITY + 1);
         if (r >= 0)
@@ -170,7 +145,9 @@ int libvirt_console_open(sd_event *event, const char *uuid, struct libvirt_conso
         c = calloc(1, sizeof *c);
         if (!c)
                 return cvm_fail(err, &CVM_CODE_NO_MEMORY, ENOMEM, "opening the console");
-        *c = (struct libvirt_console){ .event = sd_event_ref(event), .pidfd = -EBADF, .socket = -EBADF };
+        *c = (struct libvirt_console){ .event = sd_event_ref(event),
+                                       .process = LIBVIRT_NO_PROCESS,
+                                       .socket = -EBADF };
         r = start(c, uuid, err);
         if (r < 0)
                 return r;

@@ -47,15 +47,14 @@ struct call {
 /* There is one: all who watch share it. */
 static struct libvirt_link {
         sd_event *event; /* NULL: nobody watches */
-        pid_t pid;
-        int pidfd, socket;
+        struct libvirt_process process;
         sd_event_source *end, *talk, *restart, *late, *linger;
         struct libvirt_watch *watches;
         struct call *calls; /* in the order of their ids */
         uint64_t last_id, seq;
         uint64_t due_usec;     /* of `late` */
         uint64_t started_usec; /* CLOCK_MONOTONIC */
-} the_link = { .pidfd = -EBADF, .socket = -EBADF };
+} the_link = { .process = LIBVIRT_NO_PROCESS };
 
 void libvirt_link_set_program(const char *path) {
         program = path;
@@ -70,7 +69,7 @@ void libvirt_link_set_patience(uint64_t usec) {
 }
 
 pid_t libvirt_link_pid(void) {
-        return the_link.pid;
+        return the_link.process.pid;
 }
 
 static struct call *call_free(struct call *call) {
@@ -183,7 +182,7 @@ static int receive(struct libvirt_message *ret, int *ret_fd, struct cvm_error *e
         struct msghdr header = {
                 .msg_iov = &piece, .msg_iovlen = 1, .msg_control = control, .msg_controllen = sizeof control
         };
-        ssize_t n = recvmsg(the_link.socket, &header, MSG_CMSG_CLOEXEC | MSG_DONTWAIT);
+        ssize_t n = recvmsg(the_link.process.socket, &header, MSG_CMSG_CLOEXEC | MSG_DONTWAIT);
         struct cmsghdr *c;
         int r;
 
@@ -216,7 +215,7 @@ static bool send_call(struct call *call) {
                 *c = (struct cmsghdr){ CMSG_LEN(call->n_fds * sizeof(int)), SOL_SOCKET, SCM_RIGHTS };
                 memcpy(CMSG_DATA(c), call->fds, call->n_fds * sizeof(int));
         }
-        if (sendmsg(the_link.socket, &header, MSG_DONTWAIT | MSG_NOSIGNAL) < 0)
+        if (sendmsg(the_link.process.socket, &header, MSG_DONTWAIT | MSG_NOSIGNAL) < 0)
                 return false; /* no room, or it dies: its end is told by itself */
         free(TAKE_PTR(call->text));
         while (call->n_fds > 0)
@@ -227,7 +226,7 @@ static bool send_call(struct call *call) {
 static void send_all(void) {
         bool waits = false;
 
-        for (struct call *c = the_link.calls; c && !waits && the_link.socket >= 0; c = c->next)
+        for (struct call *c = the_link.calls; c && !waits && the_link.process.socket >= 0; c = c->next)
                 waits = c->text && !send_call(c);
         if (the_link.talk)
                 (void)sd_event_source_set_io_events(the_link.talk, EPOLLIN | (waits ? EPOLLOUT : 0));
@@ -235,23 +234,50 @@ static void send_all(void) {
 
 /* --- the process --- */
 
-static void close_socket(void) {
-        the_link.talk = sd_event_source_disable_unref(the_link.talk);
-        the_link.socket = cvm_close(the_link.socket);
+int libvirt_process_start(const char *verb, const char *what, struct libvirt_process *ret,
+                          struct cvm_error *err) {
+        const char *const argv[] = { program, verb, what, NULL };
+        int ends[2], go, r;
+        pid_t pid;
+
+        if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) < 0)
+                return cvm_fail(err, &CVM_CODE_INTERNAL, errno, "starting cvmd-libvirt: %s",
+                                strerror(errno));
+        CVM_CLEANUP(cvm_closep) int ours = ends[0];
+        CVM_CLEANUP(cvm_closep) int theirs = ends[1];
+        const struct spawn spawn = { .argv = (char *const *)argv,
+                                     .fds = &theirs,
+                                     .n_fds = 1,
+                                     .out_fd = STDERR_FILENO,
+                                     .err_fd = STDERR_FILENO,
+                                     .ends_with_us = true };
+
+        (void)fcntl(ours, F_SETFL, O_NONBLOCK);
+        r = spawn_begin(&spawn, &pid, &go, err);
+        if (r < 0)
+                return r;
+        *ret = (struct libvirt_process){ pid, pidfd_of(pid), TAKE_FD(ours) };
+        spawn_go(go);
+        return 0;
+}
+
+void libvirt_process_end(struct libvirt_process *process) {
+        siginfo_t info;
+
+        if (process->pid > 0) {
+                pidfd_kill(process->pidfd, SIGKILL);
+                (void)waitid(P_PIDFD, (id_t)process->pidfd, &info, WEXITED);
+        }
+        process->pid = 0;
+        process->pidfd = cvm_close(process->pidfd);
+        process->socket = cvm_close(process->socket);
 }
 
 static void stop_process(void) {
-        siginfo_t info;
-
-        close_socket();
+        the_link.talk = sd_event_source_disable_unref(the_link.talk);
         the_link.end = sd_event_source_disable_unref(the_link.end);
         the_link.late = sd_event_source_disable_unref(the_link.late);
-        if (the_link.pid > 0) {
-                pidfd_kill(the_link.pidfd, SIGKILL);
-                (void)waitid(P_PIDFD, (id_t)the_link.pidfd, &info, WEXITED); /* killed: it ends at once */
-        }
-        the_link.pid = 0;
-        the_link.pidfd = cvm_close(the_link.pidfd);
+        libvirt_process_end(&the_link.process);
 }
 
 /* What it was asked, and nobody can know whether it was done: whoever asked looks at the domain. What is
@@ -337,7 +363,7 @@ static int on_late(sd_event_source *source, uint64_t usec, void *userdata) {
 }
 
 static void mind_calls(void) {
-        const struct call *call = the_link.pid > 0 ? first_due() : NULL;
+        const struct call *call = the_link.process.pid > 0 ? first_due() : NULL;
 
         if (call && the_link.late && call->due_usec == the_link.due_usec)
                 return;
@@ -397,31 +423,16 @@ static int on_talk(sd_event_source *source, int fd, uint32_t revents, void *user
 }
 
 static int start_process(struct cvm_error *err) {
-        const char *const argv[] = { program, NULL };
-        int ends[2], go, r;
+        int r = libvirt_process_start(NULL, NULL, &the_link.process, err);
 
-        if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) < 0)
-                return cvm_fail(err, &CVM_CODE_INTERNAL, errno, "starting cvmd-libvirt: %s",
-                                strerror(errno));
-        CVM_CLEANUP(cvm_closep) int theirs = ends[1];
-        const struct spawn spawn = { .argv = (char *const *)argv,
-                                     .fds = &theirs,
-                                     .n_fds = 1,
-                                     .out_fd = STDERR_FILENO,
-                                     .err_fd = STDERR_FILENO,
-                                     .ends_with_us = true };
-
-        the_link.socket = ends[0];
+        if (r < 0)
+                return r;
         the_link.seq = 0;
         (void)sd_event_now(the_link.event, CLOCK_MONOTONIC, &the_link.started_usec);
-        r = spawn_begin(&spawn, &the_link.pid, &go, err);
-        if (r >= 0) {
-                the_link.pidfd = pidfd_of(the_link.pid);
-                spawn_go(go);
-                r = sd_event_add_io(the_link.event, &the_link.end, the_link.pidfd, EPOLLIN, on_end, NULL);
-        }
+        r = sd_event_add_io(the_link.event, &the_link.end, the_link.process.pidfd, EPOLLIN, on_end, NULL);
         if (r >= 0)
-                r = sd_event_add_io(the_link.event, &the_link.talk, the_link.socket, EPOLLIN, on_talk, NULL);
+                r = sd_event_add_io(the_link.event, &the_link.talk, the_link.process.socket, EPOLLIN,
+                                    on_talk, NULL);
         if (r >= 0) {
                 send_all();
                 mind_calls();
@@ -477,7 +488,7 @@ struct libvirt_watch *libvirt_watch_free(struct libvirt_watch *watch) {
                 if (c->watch == watch)
                         c->watch = NULL;
         free(watch);
-        if (!the_link.watches && (the_link.pid == 0 || linger() < 0))
+        if (!the_link.watches && (the_link.process.pid == 0 || linger() < 0))
                 libvirt_link_end();
         return NULL;
 }

@@ -6,6 +6,7 @@
  */
 #pragma once
 
+#include <errno.h>
 #include <systemd/sd-event.h>
 
 #include "worker/wire-libvirt.h"
@@ -35,6 +36,20 @@ int libvirt_watch_ask(struct libvirt_watch *watch, const struct libvirt_request 
 
 /* One message as it came: fields by the table, and what its kind needs is there. CVM_CODE_WORKER. */
 int libvirt_message_read(const void *data, size_t size, struct libvirt_message *ret, struct cvm_error *err);
+
+/* A process of cvmd-libvirt, which ends with this one at the latest. */
+struct libvirt_process {
+        pid_t pid; /* 0: none */
+        int pidfd;
+        int socket; /* ours, non-blocking: packets */
+};
+#define LIBVIRT_NO_PROCESS \
+        { .pidfd = -EBADF, .socket = -EBADF }
+/* `cvmd-libvirt VERB WHAT`, or without both the one that keeps the connection. */
+int libvirt_process_start(const char *verb, const char *what, struct libvirt_process *ret,
+                          struct cvm_error *err);
+/* It is killed, if it lives, and waited for, which takes no time; closes what is open. */
+void libvirt_process_end(struct libvirt_process *process);
 
 /* The program that is started: set once, before anything runs. Default: the installed one. */
 void libvirt_link_set_program(const char *path);

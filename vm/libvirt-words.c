@@ -29,6 +29,7 @@ static const char *const quotes[] = {
 #define NO_CONSOLE &CVM_CODE_CONSOLE, "the VM has no interactive console"
 #define THERE &CVM_CODE_EXISTS, "libvirt has a domain of that name or uuid already"
 #define UNREACHED &CVM_CODE_LIBVIRT_CONNECTION, "libvirt does not answer"
+#define NO_ROOM &CVM_CODE_LIBVIRT_STORE, "libvirt cannot write what it keeps of the domain"
 #define OURS(text) &CVM_CODE_INTERNAL, "cvmd gave libvirt " text
 
 static const struct failure_row texts[] = {
@@ -105,6 +106,14 @@ static const struct failure_row texts[] = {
         { "cannot find character device", NO_CONSOLE },
         { "cannot find default console device", NO_CONSOLE },
 
+        /* what libvirt keeps, on a file system that is full or read-only */
+        { "Failed to create file '", NO_ROOM },
+        { "cannot write data to file '", NO_ROOM },
+        { "Cannot create directory '", NO_ROOM },
+        { "failed to write master key file", NO_ROOM },
+        { "Cannot remove stale PID file", NO_ROOM },
+        { "failed to create logfile", NO_ROOM },
+
         /* files */
         { "Unable to bind to UNIX socket", OURS("a place for a socket that is not there") },
         { "fd group", OURS("a group of descriptors that it does not have") },
@@ -113,6 +122,8 @@ static const struct failure_row texts[] = {
         { "Permission denied", &CVM_CODE_FILE, "libvirt or its QEMU may not open a file of the guest" },
         { "Cannot access storage file", NO_FILE },
         { "unable to stat", NO_FILE },
+
+        { "Child process (", &CVM_CODE_QEMU, "QEMU, or a helper of libvirt's, ended at once" },
         { 0 },
 };
 

@@ -553,6 +553,61 @@ static void test_removed_while_libvirtd_is_away(void **state) {
         shell("! virsh -c qemu:///system dominfo " NAME " >/dev/null 2>&1");
 }
 
+/* --- what libvirt says of a host that lacks something --- */
+
+#define DIR_IS_FULL(dir)                                                                               \
+        "mkdir -p " dir " && mount -t tmpfs -o size=4k none " dir " && ! cat /dev/zero >" dir "/full " \
+        "2>/dev/null",                                                                                 \
+                        "umount -l " dir
+#define DIR_IS_READ_ONLY(dir) \
+        "mkdir -p " dir " && mount --bind " dir " " dir " && mount -o remount,bind,ro " dir, "umount -l " dir
+
+/* All that is heard of one start. */
+static void start_and_hear(struct fixture *f) {
+        const struct driver_start s = start_of(f);
+        struct cvm_error err = { 0 };
+        int r = the_driver->spawn(&s, &f->guest, &err);
+
+        while (r > 0 && !f->seen[DRIVER_SPAWNED] && !f->seen[DRIVER_GONE])
+                pass(f);
+        if (!f->seen[DRIVER_GONE])
+                r = the_driver->go(f->guest, &err);
+        while (r >= 0 && !f->seen[DRIVER_UP] && !f->seen[DRIVER_GONE])
+                pass(f);
+}
+
+static void test_what_the_host_lacks(void **state) {
+        static const struct {
+                const char *members, *before, *after;
+                const struct cvm_code *code;
+        } cases[] = {
+                { "", DIR_IS_FULL("/etc/libvirt/qemu"), &CVM_CODE_LIBVIRT_STORE },
+                { "", DIR_IS_FULL("/var/lib/libvirt/qemu"), &CVM_CODE_LIBVIRT_STORE },
+                { "", DIR_IS_FULL("/run/libvirt/qemu"), &CVM_CODE_QEMU }, /* it writes its number there */
+                { "", DIR_IS_READ_ONLY("/etc/libvirt/qemu"), &CVM_CODE_LIBVIRT_STORE },
+                { "", DIR_IS_READ_ONLY("/var/lib/libvirt/qemu"), &CVM_CODE_LIBVIRT_STORE },
+                { "", DIR_IS_READ_ONLY("/var/log/libvirt/qemu"), &CVM_CODE_LIBVIRT_STORE },
+                { "", DIR_IS_READ_ONLY("/run/libvirt/qemu"), &CVM_CODE_LIBVIRT_STORE },
+                { "\"tuning\":{\"hugepages\":true},", "", "", &CVM_CODE_HUGE_PAGES },
+                { "\"tuning\":{\"numa_node\":7},", "", "", &CVM_CODE_NUMA_NODE },
+                { "\"nics\":[{\"type\":\"bridge\",\"name\":\"nobr0\"}],", "", "", &CVM_CODE_NETWORK },
+                { "\"nics\":[{\"type\":\"tap\",\"name\":\"notap0\"}],", "", "", &CVM_CODE_NETWORK },
+        };
+
+        for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+                CVM_CLEANUP(end) struct fixture f;
+                char members[256];
+
+                snprintf(members, sizeof members, "%s%s", cases[i].members, BOOT_DISK);
+                begin(&f, members);
+                shell("%s", cases[i].before);
+                start_and_hear(&f);
+                shell("%s", cases[i].after);
+                if (f.why.code != cases[i].code)
+                        fail_msg("case %zu: %s", i, f.why.text);
+        }
+}
+
 /* --- the console --- */
 
 /* `virsh console` at a terminal of its own. */
@@ -693,6 +748,7 @@ int main(int argc, char **argv) {
                 cmocka_unit_test(test_edited_before_it_goes),
                 cmocka_unit_test(test_autostart_stays_off),
                 cmocka_unit_test(test_removed_while_libvirtd_is_away),
+                cmocka_unit_test(test_what_the_host_lacks),
                 cmocka_unit_test(test_somebody_is_at_the_console),
                 cmocka_unit_test(test_libvirtd_restarts_at_the_console),
                 cmocka_unit_test(test_cvmd_libvirt_dies_at_the_console),

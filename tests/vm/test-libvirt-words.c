@@ -29,6 +29,14 @@ static void test_real_texts(void **state) {
                 const struct cvm_code *expected;
         } cases[] = {
                 /* 9.0 */
+                { 10, 1, "internal error: failed to write master key file for domain",
+                  &CVM_CODE_LIBVIRT_STORE },
+                { 10, 38, "Cannot remove stale PID file /run/libvirt/qemu/cvmd-t.pid: Read-only file system",
+                  &CVM_CODE_LIBVIRT_STORE },
+                { 0, 1,
+                  "internal error: Child process (LC_ALL=C /usr/bin/qemu-system-x86_64 -name guest=cvmd-t) "
+                  "unexpected exit status 1",
+                  &CVM_CODE_QEMU },
                 { 5, 27,
                   "XML error: Invalid value for attribute 'type' in element 'launchSecurity': 'sev-snp'.",
                   &CVM_CODE_LIBVIRT_OLD },

@@ -22,15 +22,41 @@ static const uint8_t boot_sector_code[] = {
         0xeb, 0xf0,          /*        jmp again         */
 };
 
+/* One that listens: it waits for the power button (ACPI, section 4.8.3.1: fixed registers, where SeaBIOS
+ * puts them) and then ends itself. */
+static const uint8_t boot_sector_obeys[] = {
+        0xba, 0x02, 0x06, /*        mov dx, 0x602    */
+        0xb8, 0x00, 0x01, /*        mov ax, 0x100    */
+        0xef,             /*        out dx, ax       */
+        0xba, 0xf8, 0x03, /*        mov dx, 0x3f8    */
+        0xb0, '!',        /*        mov al, '!'      */
+        0xee,             /*        out dx, al       */
+        0xfb,             /*        sti              */
+        0xba, 0x00, 0x06, /*        mov dx, 0x600    */
+        0xf4,             /* wait:  hlt              */
+        0xed,             /*        in ax, dx        */
+        0xf6, 0xc4, 0x01, /*        test ah, 1       */
+        0x74, 0xf9,       /*        jz wait          */
+        0xba, 0x04, 0x06, /*        mov dx, 0x604    */
+        0xb8, 0x00, 0x20, /*        mov ax, 0x2000   */
+        0xef,             /*        out dx, ax: off  */
+        0xf4,             /* rest:  hlt              */
+        0xeb, 0xfd,       /*        jmp rest         */
+};
+
 /* A disk image of one MiB with that boot sector at path. */
-static inline int boot_sector_write(const char *path) {
+static inline int boot_disk_write(const char *path, const uint8_t *code, size_t size) {
         CVM_CLEANUP(cvm_writer_done) struct cvm_writer w = { 0 };
 
-        cvm_write_copy(&w, boot_sector_code, sizeof boot_sector_code);
-        cvm_write_zeros(&w, 510 - sizeof boot_sector_code);
+        cvm_write_copy(&w, code, size);
+        cvm_write_zeros(&w, 510 - size);
         cvm_write_copy(&w, "\x55\xaa", 2);
         cvm_write_zeros(&w, (1 << 20) - 512);
         return cvm_write_file(path, w.bytes.data, w.bytes.size, 0644, NULL);
+}
+
+static inline int boot_sector_write(const char *path) {
+        return boot_disk_write(path, boot_sector_code, sizeof boot_sector_code);
 }
 
 /* The same as the smallest thing that QEMU takes for a Linux kernel: its code is where the real-mode entry

@@ -22,6 +22,13 @@ static const uint8_t boot_sector_code[] = {
         0xeb, 0xf0,          /*        jmp again         */
 };
 
+/* One that takes no time of the host, and hears nothing. */
+static const uint8_t boot_sector_rests[] = {
+        0xfa,       /*        cli              */
+        0xf4,       /* again: hlt              */
+        0xeb, 0xfd, /*        jmp again        */
+};
+
 /* One that listens: it waits for the power button (ACPI, section 4.8.3.1: fixed registers, where SeaBIOS
  * puts them) and then ends itself. */
 static const uint8_t boot_sector_obeys[] = {

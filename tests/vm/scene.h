@@ -98,7 +98,7 @@ static inline void scene_begin(struct scene *s) {
         snprintf(s->state, sizeof s->state, "%s/state", s->dir);
         snprintf(s->runtime, sizeof s->runtime, "%s/run", s->dir);
         snprintf(s->disk, sizeof s->disk, "%s/disk", s->dir);
-        assert_int_equal(boot_sector_write(s->disk), 0);
+        assert_int_equal(boot_disk_write(s->disk, boot_sector_rests, sizeof boot_sector_rests), 0);
         s->image_dirs[0] = s->dir;
         s->config = (struct manager_config){ .state_dir = s->state,
                                              .runtime_dir = s->runtime,

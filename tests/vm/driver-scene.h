@@ -33,7 +33,7 @@ struct fixture {
         struct driver_trace trace;
         unsigned seen[DRIVER_GONE + 1];
         struct cvm_error why;
-        bool answered, removed;
+        bool answered, removed, use_kvm;
         unsigned progress; /* how often it was told */
         uint32_t percent;  /* the last time */
 };
@@ -84,6 +84,7 @@ static inline struct driver_start start_of(struct fixture *f) {
                                       .uuid = f->definition->uuid,
                                       .runtime_dir = f->dir,
                                       .files = f->files,
+                                      .use_kvm = f->use_kvm,
                                       .on_event = on_event,
                                       .ctx = f };
 }

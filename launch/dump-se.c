@@ -69,8 +69,8 @@ int se_check_core(int fd, struct cvm_error *err) {
         static const char *const wanted[] = { "pv_mem_meta", "pv_compl" };
         struct section sections[SECTIONS_MAX];
         char names[NAMES_MAX + 1] = "";
-        uint64_t table;
-        unsigned n, names_in, found = 0;
+        uint64_t table = 0;
+        unsigned n = 0, names_in = 0, found = 0;
         int r = read_head(fd, &table, &n, &names_in, err);
 
         for (unsigned i = 0; r >= 0 && i < n; i++)

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <elf.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "base/bytes.h"
@@ -32,7 +33,7 @@ static inline struct cvm_bytes make_core(const char *const *names, size_t n, uin
                 char name[12] = ".shstrtab";
 
                 if (i < n)
-                        strncpy(name, names[i], sizeof name);
+                        snprintf(name, sizeof name, "%.11s", names[i]);
                 cvm_write_copy(&w, name, sizeof name);
         }
         (void)cvm_writer_take(&w, &core);

@@ -23,4 +23,5 @@ try:
             os.kill(pid, 9)
             sys.exit(f"it is stuck with {len(left or '')} bytes left to type; it said {said[-200:]}")
 except OSError:  # it has closed its terminal
-    sys.exit(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
+    status = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+    sys.exit(status and f"it ended with {status}; it said {said[-400:]}")

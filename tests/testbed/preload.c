@@ -8,6 +8,7 @@
 #include <stdarg.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/macros.h"
@@ -96,6 +97,15 @@ EXPORT int __open64_2(const char *path, int flags) {
 EXPORT int access(const char *path, int mode) {
         return device_open(path, NULL) ? 0 : REAL(access)(path, mode);
 }
+
+/* libvirt looks there first; any device will do. */
+#define DEFINE_STAT(name, type)                                                       \
+        EXPORT int name(const char *path, struct type *ret) {                         \
+                return REAL(name)(device_open(path, NULL) ? "/dev/null" : path, ret); \
+        }
+
+DEFINE_STAT(stat, stat)
+DEFINE_STAT(stat64, stat64)
 
 EXPORT int close(int fd) {
         handle_closed(fd);

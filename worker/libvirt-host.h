@@ -61,6 +61,14 @@ void host_answer(struct libvirt_host *host, struct libvirt_message *answer, virD
  * it has none any more. Negative: not known, virGetLastError() says why. */
 int host_digest(virDomainPtr domain, uint8_t ret[CVM_SHA256_SIZE]);
 
+/* libvirt-files.c: the files of a run, by the names of their groups; negative with libvirt's error, or
+ * -EBADMSG where there is not one for each. */
+int host_lend(virDomainPtr domain, char *const *groups, const int *fds, size_t n_fds);
+/* They are the run's now, until it has ended. Takes groups, and leaves libvirt's error as it is. */
+void host_note_lent(const char *uuid, char **groups);
+/* It has ended, and nobody else shall miss its files. */
+void host_take_back(virDomainPtr domain);
+
 /* libvirt-queue.c: to be served, what is asked of one domain in its order, domains beside one another. Takes
  * the work over. */
 void host_queue(struct libvirt_host *host, struct libvirt_work *work);

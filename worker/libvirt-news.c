@@ -145,6 +145,8 @@ static void tell_domain(struct libvirt_host *host, virDomainPtr domain, const st
                 read_log(domain, &log);
                 m.text = log;
         }
+        if (n >= 0 && m.state <= LIBVIRT_OFF)
+                host_take_back(domain);
         /* Nor is told what ends only now: STOPPED follows, and says why. */
         if (n >= 0 && (m.state != LIBVIRT_OFF || news->stopped))
                 send_domain(host, domain, &m, &process);

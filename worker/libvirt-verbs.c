@@ -1,5 +1,4 @@
 #include <errno.h>
-#include <fcntl.h>
 #include <libvirt/libvirt-qemu.h>
 #include <stdio.h>
 #include <string.h>
@@ -75,14 +74,14 @@ static int do_start(struct job *job) {
 
         if (r >= 0)
                 r = end_stray(job);
-        if (r >= 0 && cvm_texts_count(job->request->groups) != work->n_fds)
-                r = -EBADMSG;
-        for (size_t i = 0; r >= 0 && i < work->n_fds; i++)
-                r = virDomainFDAssociate(job->domain, job->request->groups[i], 1, &work->fds[i], 0);
+        if (r >= 0)
+                r = host_lend(job->domain, work->request.groups, work->fds, work->n_fds);
         /* a boot from its beginning, whatever memory somebody has saved */
-        return r < 0 ? r
-                     : virDomainCreateWithFlags(job->domain,
-                                                VIR_DOMAIN_START_PAUSED | VIR_DOMAIN_START_FORCE_BOOT);
+        if (r >= 0)
+                r = virDomainCreateWithFlags(job->domain,
+                                             VIR_DOMAIN_START_PAUSED | VIR_DOMAIN_START_FORCE_BOOT);
+        host_note_lent(work->request.uuid, TAKE_PTR(work->request.groups));
+        return r;
 }
 
 static int do_resume(struct job *job) {
@@ -210,19 +209,6 @@ void host_describe_failure(struct libvirt_message *answer, int r) {
         take_text(answer, e && e->message ? e->message : strerror(-r));
 }
 
-/*
- * libvirtd keeps what is associated with a domain until the connection ends, and with it QEMU's locks, which
- * belong to the open file: no other guest could have the disk. One that runs holds its files by itself until
- * it ends, so what nobody misses takes their place.
- */
-static void forget_files(struct job *job) {
-        CVM_CLEANUP(cvm_closep) int null = open("/dev/null", O_RDWR | O_CLOEXEC);
-        char **group = job->request->groups;
-
-        for (; null >= 0 && group && *group; group++)
-                (void)virDomainFDAssociate(job->domain, *group, 1, &null, 0);
-}
-
 void host_serve(struct libvirt_host *host, struct libvirt_work *work) {
         const struct libvirt_request *request = &work->request;
         CVM_CLEANUP(cvm_freep)
@@ -240,8 +226,6 @@ void host_serve(struct libvirt_host *host, struct libvirt_work *work) {
                 if (work->connection)
                         host_look_for_loss(host, work->connection);
         }
-        if (job.domain)
-                forget_files(&job);
         if (r <= 0)
                 host_answer(host, &job.answer, verbs[request->verb].tells ? job.domain : NULL);
         libvirt_message_done(&job.answer);

@@ -29,6 +29,15 @@ int vm_begin(struct vm *vm, const char *kind, const struct caller *caller, struc
 
 #define IN(state) (1u << (state))
 
+static int check_hears(const struct vm *vm, struct cvm_error *err) {
+        return vm->state != VM_PAUSED
+                               ? 0
+                               : cvm_fail(err, &CVM_CODE_WRONG_STATE, EBUSY,
+                                          "'%s' is paused and hears no power button: resume it first, or "
+                                          "kill it",
+                                          vm->row.name);
+}
+
 /* What a verb needs: a state from which the table lets its event happen, or one of these; and mostly a guest
  * that can be told. A kill goes before everything else that is under way. */
 static const struct {
@@ -39,8 +48,8 @@ static const struct {
         int (*check)(const struct vm *vm, struct cvm_error *err); /* NULL, or what comes before its state */
 } verbs[VERB_MAX_] = {
         [VERB_START] = { .event = EV_START },
-        [VERB_STOP] = { .event = EV_STOP, .needs_guest = true },
-        [VERB_RESTART] = { .event = EV_STOP, .needs_guest = true },
+        [VERB_STOP] = { .event = EV_STOP, .needs_guest = true, .check = check_hears },
+        [VERB_RESTART] = { .event = EV_STOP, .needs_guest = true, .check = check_hears },
         [VERB_KILL] = { .states = ~(IN(VM_MIGRATING) | IN(VM_IN_DOUBT)),
                         .cannot = "be killed",
                         .needs_guest = true,

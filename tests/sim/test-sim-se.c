@@ -459,23 +459,28 @@ static void test_an_owner_forbids_dumps_of_this_boot(void **state) {
         assert_false(sim_guest_forbids_dump(&guest));
 }
 
+/* A guest that the simulated host started from this image. */
+static void boot_image(struct make_image *m, struct se_image *ret_image, struct sim_guest *guest) {
+        CVM_CLEANUP(cvm_closep) int fd = build(m, ret_image);
+        CVM_CLEANUP(cvm_closep) int flat = make_file(NULL, 0);
+        struct cvm_error err = { 0 };
+
+        if (sim_image_open(root, CVM_PLATFORM_SECURE_EXECUTION, fd, flat, &guest->store, &err) < 0)
+                fail_msg("%s", err.text);
+        se_header_boot_tags(&ret_image->header, guest->image);
+}
+
 /* With its flag only requests that carry what is derived from the image's key are taken, in each boot. */
 static void test_an_image_may_demand_its_own_extension_secret(void **state) {
         CVM_CLEANUP(make_image_done) struct make_image m = { 0 };
-        CVM_CLEANUP(cvm_closep) int fd = -EBADF;
-        CVM_CLEANUP(cvm_closep) int flat = make_file(NULL, 0);
         struct sim_guest guest = make_guest();
         struct se_image image;
         struct cvm_bytes request;
-        struct cvm_error err = { 0 };
         uint8_t own[SE_EXTENSION_SIZE];
 
         make_image(&m, 2);
         m.build.scf |= SE_SCF_EXTENSION_SECRET;
-        fd = build(&m, &image);
-        if (sim_image_open(root, CVM_PLATFORM_SECURE_EXECUTION, fd, flat, &guest.store, &err) < 0)
-                fail_msg("%s", err.text);
-        se_header_boot_tags(&image.header, guest.image);
+        boot_image(&m, &image, &guest);
         assert_int_equal(se_extension_secret(se_keys(&m.keys)->cck, se_header_tag(&image.header), own), 0);
         for (int boot = 0; boot < 2; boot++) {
                 sim_guest_boot(&guest, boot ? "second" : "first");
@@ -497,19 +502,13 @@ static void test_an_image_may_demand_its_own_extension_secret(void **state) {
 static void test_an_image_may_allow_another_customer_key(void **state) {
         for (int allows = 0; allows < 2; allows++) {
                 CVM_CLEANUP(make_image_done) struct make_image m = { 0 };
-                CVM_CLEANUP(cvm_closep) int fd = -EBADF;
-                CVM_CLEANUP(cvm_closep) int flat = make_file(NULL, 0);
                 struct sim_guest guest = make_guest();
                 struct se_image image;
                 struct cvm_bytes request;
-                struct cvm_error err = { 0 };
 
                 make_image(&m, 2);
                 m.build.scf = allows ? SE_SCF_CCK_UPDATE : 0;
-                fd = build(&m, &image);
-                if (sim_image_open(root, CVM_PLATFORM_SECURE_EXECUTION, fd, flat, &guest.store, &err) < 0)
-                        fail_msg("%s", err.text);
-                se_header_boot_tags(&image.header, guest.image);
+                boot_image(&m, &image, &guest);
                 for (int boot = 0; boot < 2; boot++) {
                         sim_guest_boot(&guest, boot ? "second" : "first");
                         secret_type = "cck-update";
